@@ -51,7 +51,7 @@ from go_sandbox.storage import Storage
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Mount
-from target_powerofficego.go_api.turns import Place, Turns
+from target_powerofficego.go_api.turns import QueuePlace, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -237,7 +237,7 @@ def simulated(shops: int, at_once: int, latency: float, within: float, calls: li
     chance, turns = random.Random(1), Turns()
     due = sorted(chance.uniform(0, within) for _ in range(shops))
     left = [chance.choice(calls) for _ in due]
-    places = [Place(str(shop)) for shop in range(shops)]
+    places = [QueuePlace(str(shop)) for shop in range(shops)]
     begins = iter(enumerate(due))
     events = [(moment, shop) for shop, moment in itertools.islice(begins, at_once)]
     waits, now = [], 0.0
@@ -251,7 +251,7 @@ def simulated(shops: int, at_once: int, latency: float, within: float, calls: li
             heapq.heappush(events, (turn, shop))
         else:
             left[shop] -= 1
-            places[shop] = Place(str(shop))
+            places[shop] = QueuePlace(str(shop))
             heapq.heappush(events, (now + latency, shop))
     return (
         f"{shops} shops due within {within / 60:.0f} minutes were done after {now / 60:.0f};"

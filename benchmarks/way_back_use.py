@@ -22,7 +22,7 @@ from go_sandbox import Sandbox
 from measuring import measured
 from target_powerofficego.dataflow.customer import CUSTOMER
 from target_powerofficego.dataflow.table import Conversion, now
-from target_powerofficego.decisions.merge import created_base
+from target_powerofficego.decisions.merge import base_of_created
 from target_powerofficego.store.link_store import Link, LinkStore
 
 _MINUTE = 60
@@ -44,7 +44,7 @@ def link_all(box: Sandbox, count: int, path: Path) -> list[object]:
             record = box.shop.put("customers", customer(str(number)))
             values = CUSTOMER.read(record, CONVERSION).values
             entry = box.go.create("Customers", CUSTOMER.create_body(values))
-            base = created_base(CUSTOMER, values, entry, read_at, now())
+            base = base_of_created(CUSTOMER, values, entry, read_at, now())
             own = entry["LastChangedDateTimeOffset"]
             go_id = str(entry["Id"])
             store.links.put(Link("customers", record["id"], go_id, base=base, own_stamp=own))

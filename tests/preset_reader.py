@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tap_customwebshop.shop.reading import SingleRecords, file_of
+from tap_customwebshop.shop.reading import SingleRecords, configured_file
 from tap_customwebshop.tap import TapCustomWebShop
 
 ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
@@ -72,14 +72,14 @@ class PresetReader:
     def singles(self) -> SingleRecords:
         """What reads and changes single records by the preset."""
         connect = TapCustomWebShop(config=self.config).connect
-        return SingleRecords(file_of(self.config), self.config, connect)
+        return SingleRecords(configured_file(self.config), self.config, connect)
 
     def change(self, entity: str, record_id: object, patch: dict[str, Any]) -> bool:
         """Write an edit as the preset says, and return whether anything was sent."""
         singles = self.singles
         calls = singles.calls(entity, str(record_id), patch)
         for call in calls:
-            singles.asker.send(*call)
+            singles.client.send(*call)
         return bool(calls)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ContractBrokenError
-from tap_customwebshop.stamps import earlier, parse_stamp, write_stamp
+from tap_customwebshop.stamps import earlier, format_stamp, parse_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,12 +42,12 @@ class Bookmark:
 
     def __post_init__(self) -> None:
         self._began_at: str | None = self.state.get("replication_key_value")
-        self._since = "" if self.since is None else write_stamp(self.since)
+        self._since = "" if self.since is None else format_stamp(self.since)
         self._value = self._began_at or ""
         self._previous = ""
         self._horizon = ""
 
-    def see_that_it_is_past(self, read_at: datetime, told_at: datetime | None) -> None:
+    def require_past(self, read_at: datetime, server_time: datetime | None) -> None:
         """Check that the shop's clock has reached the bookmark; else changes would not be read.
 
         Of a shop that gives no time with a page, up to a day more than this machine's clock is
@@ -57,7 +57,9 @@ class Bookmark:
             ContractBrokenError: The bookmark lies in the future.
         """
         margin = self.lookback + _SECOND
-        if (self._began_at or "") > write_stamp(told_at + margin if told_at else read_at + FUTURE):
+        if (self._began_at or "") > format_stamp(
+            server_time + margin if server_time else read_at + FUTURE
+        ):
             raise ContractBrokenError(
                 f"The state's bookmark of '{self.stream}' lies in the future; correct or remove it."
             )
@@ -78,19 +80,19 @@ class Bookmark:
             self.tell(f"{self.stream}: the shop's records are not in order of 'updated_at'")
         self._previous = stamp
 
-    def advance(self, stamp: str, read_at: datetime, told_at: datetime | None) -> None:
+    def advance(self, stamp: str, read_at: datetime, server_time: datetime | None) -> None:
         """Move on to a record that has been emitted.
 
-        A stamp later than `told_at`, the time that the shop gave with the page, would hide every
+        A stamp later than `server_time`, the time that the shop gave with the page, would hide every
         change until then, so the bookmark stays. Of a shop that gives no time, up to a day more
         than this machine's clock is believed.
         """
         if stamp <= self._value:
             return
         if stamp > self._horizon:
-            self._horizon = write_stamp(told_at + _SECOND if told_at else read_at + FUTURE)
+            self._horizon = format_stamp(server_time + _SECOND if server_time else read_at + FUTURE)
         if stamp > self._horizon:
-            if stamp > write_stamp((told_at or read_at) + FUTURE):
+            if stamp > format_stamp((server_time or read_at) + FUTURE):
                 self.tell(
                     f"{self.stream}: a record has an 'updated_at' in the future ({stamp}); it is "
                     "emitted, but the bookmark does not follow"
@@ -103,7 +105,7 @@ class Bookmark:
     def _safe_from(self) -> str:
         moment = parse_stamp(self._value)
         safe = moment and earlier(moment, self.lookback)
-        return "" if safe is None else write_stamp(safe)
+        return "" if safe is None else format_stamp(safe)
 
     def _go_back(self) -> None:
         if self._began_at is None:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 
-from tap_customwebshop.connection import PassingTrouble, Patience, ShopConnection
+from tap_customwebshop.connection import RetryBudget, ShopConnection, TemporaryError
 from tap_customwebshop.errors import ContractBrokenError, ShopRefusedError, ShopUnavailableError
 from tap_customwebshop.plugin.json_text import read_json
 from tap_customwebshop.raw_records import RawRecord
-from tap_customwebshop.stamps import parse_date, write_stamp
+from tap_customwebshop.stamps import format_stamp, parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,24 +47,24 @@ class Page:
             nothing is to be changed, if that was asked for.
         next_cursor: What to ask for next; None on the last page.
         read_at: The moment just before this page was requested, UTC.
-        told_at: The time that the shop itself gave with it, in whole seconds; None if it gave none.
+        server_time: The time that the shop itself gave with it, in whole seconds; None if it gave none.
     """
 
     records: list[Any]
     next_cursor: str | None
     read_at: datetime
-    told_at: datetime | None
+    server_time: datetime | None
 
 
 def parse_page(
-    body: bytes, read_at: datetime, told_at: datetime | None, form: RecordForm | None = None
+    body: bytes, read_at: datetime, server_time: datetime | None, form: RecordForm | None = None
 ) -> Page:
     """Read an answer of the contract `{"data": [...], "next_cursor": null | "..."}`.
 
     Args:
         body: The answer.
         read_at: As in Page.
-        told_at: As in Page.
+        server_time: As in Page.
         form: The form of records that are wanted raw; None to read all.
 
     Raises:
@@ -74,7 +74,7 @@ def parse_page(
     answer = (form.answer(body) if form else None) or read_json(body)
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         raise ContractBrokenError("the answer has no list 'data'")
-    return Page(answer["data"], _cursor(answer), read_at, told_at)
+    return Page(answer["data"], _cursor(answer), read_at, server_time)
 
 
 def _cursor(answer: dict[str, Any]) -> str | None:
@@ -175,10 +175,10 @@ def _begin(fetch: Callable[[str | None], Result], cursor: str | None) -> Callabl
     return page.result
 
 
-def persist(
+def with_retries(
     attempt: Callable[[], Result],
     *,
-    shown: str,
+    description: str,
     retry_seconds: float,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Result:
@@ -186,24 +186,26 @@ def persist(
 
     Args:
         attempt: What is attempted.
-        shown: What it is, for messages.
+        description: What it is, for messages.
         retry_seconds: Seconds for all attempts together.
         sleep: Waits so many seconds before the next attempt.
 
     Raises:
         ShopUnavailableError: No attempt succeeded within the budget.
     """
-    patience = Patience(retry_seconds)
+    patience = RetryBudget(retry_seconds)
     while True:
         try:
             return attempt()
-        except PassingTrouble as trouble:
+        except TemporaryError as trouble:
             wait = patience.next_wait(
-                trouble.retry_after, kind=trouble.what, most_attempts=trouble.most_attempts
+                trouble.retry_after, kind=trouble.reason, most_attempts=trouble.most_attempts
             )
             if wait is None:
-                raise ShopUnavailableError(f"{shown}: {trouble.what}. Run again later.") from None
-            logger.warning("%s: %s; asking again in %.1f s", shown, trouble.what, wait)
+                raise ShopUnavailableError(
+                    f"{description}: {trouble.reason}. Run again later."
+                ) from None
+            logger.warning("%s: %s; asking again in %.1f s", description, trouble.reason, wait)
         sleep(wait)
 
 
@@ -242,7 +244,7 @@ class ShopClient:
         """
         query = {"limit": str(limit)}
         if since is not None:
-            query["updated_since"] = write_stamp(since)
+            query["updated_since"] = format_stamp(since)
 
         def fetch(cursor: str | None) -> Page:
             return self.get_page(path, query | ({"cursor": cursor} if cursor else {}), form)
@@ -257,24 +259,24 @@ class ShopClient:
             ShopRefusedError: The shop refused, or redirects to another server.
             ContractBrokenError: The answer has another form than the contract's.
         """
-        return persist(
+        return with_retries(
             lambda: self._page(path, query, form),
-            shown=f"GET {self._connection.shown(path)}",
+            description=f"GET {self._connection.redacted(path)}",
             retry_seconds=self._retry_seconds,
         )
 
     def _page(self, path: str, query: Mapping[str, str], form: RecordForm | None) -> Page:
         read_at = datetime.now(timezone.utc)
-        answer = self._connection.ask("GET", path, query=query)
-        shown = self._connection.shown(path)
+        answer = self._connection.send("GET", path, query=query)
+        shown = self._connection.redacted(path)
         if answer.status != requests.codes.ok:
             advice = _ADVICE.get(answer.status, "the tap cannot go on from here")
             raise ShopRefusedError(f"GET {shown}: the shop answered {answer.status}: {advice}.")
         try:
-            told_at = parse_date(answer.headers.get("Date"))
-            return parse_page(answer.body, read_at, told_at, form)
+            server_time = parse_date(answer.headers.get("Date"))
+            return parse_page(answer.body, read_at, server_time, form)
         except ContractBrokenError as error:
             raise ContractBrokenError(f"GET {shown}: {error}; see docs/shop-api.md.") from None
         except ValueError:
             what = "the shop's answer is not JSON"
-            raise PassingTrouble(what, most_attempts=3) from None
+            raise TemporaryError(what, most_attempts=3) from None

@@ -50,7 +50,7 @@ _UNREAD = {408, 425, 429}
 """Statuses by which the shop says that it has not begun what was asked."""
 
 
-class Patience:
+class RetryBudget:
     """The total time for which one page may be asked for again.
 
     Waits double from a quarter of a second to half a minute, each shortened at random so that
@@ -87,7 +87,7 @@ class Patience:
         return wait if time.monotonic() + wait <= self._until else None
 
 
-def read_retry_after(header: str | None) -> float | None:
+def parse_retry_after(header: str | None) -> float | None:
     """Return the seconds that `Retry-After` asks for: a number, or a date (RFC 9110, 10.2.3)."""
     if header is None:
         return None
@@ -169,29 +169,29 @@ class WatchedAdapter(HTTPAdapter):
         return pool
 
 
-class PassingTrouble(Exception):  # noqa: N818 - reads as what it says
+class TemporaryError(Exception):
     """Trouble that may be gone at another attempt.
 
     Attributes:
-        what: What happened, for a person.
+        reason: What happened, for a person.
         retry_after: Seconds that the shop asked to wait.
         most_attempts: Attempts after which trouble of this kind will not pass; None for no limit.
-        may_be_done: Whether the shop may have carried out what was asked.
+        may_have_happened: Whether the shop may have carried out what was asked.
     """
 
     def __init__(
         self,
-        what: str,
+        reason: str,
         *,
         retry_after: float | None = None,
         most_attempts: int | None = None,
-        may_be_done: bool = True,
+        may_have_happened: bool = True,
     ) -> None:
-        super().__init__(what)
-        self.what = what
+        super().__init__(reason)
+        self.reason = reason
         self.retry_after = retry_after
         self.most_attempts = most_attempts
-        self.may_be_done = may_be_done
+        self.may_have_happened = may_have_happened
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ class ShopConnection:
         self._session.auth = auth or BearerTokenAuthenticator(token=auth_token)
         self._session.headers.update({"Accept": "application/json", "User-Agent": user_agent})
 
-    def ask(
+    def send(
         self,
         method: str,
         path: str,
@@ -254,14 +254,14 @@ class ShopConnection:
         """Make one attempt.
 
         Raises:
-            PassingTrouble: No answer, or one that may be different at another attempt.
+            TemporaryError: No answer, or one that may be different at another attempt.
             WrongPathError: The path would lead elsewhere.
             ShopRefusedError: A redirect to another server, or an address that cannot be called or
                 is not below `api_url`.
         """
         if _leads_elsewhere(path):
             raise WrongPathError(
-                f"{method} {self.shown(path)}: the path has '.' or '..', which would lead"
+                f"{method} {self.redacted(path)}: the path has '.' or '..', which would lead"
                 " elsewhere, or out of that of 'api_url'; an id or an address of the shop is no"
                 " good for a path."
             )
@@ -272,7 +272,7 @@ class ShopConnection:
                 self._check_passing(response)
                 content = self._content(response)
         except (OSError, urllib3.exceptions.HTTPError) as error:
-            failure = self._failure(f"{method} {self.shown(path)}", error)
+            failure = self._failure(f"{method} {self.redacted(path)}", error)
         else:
             if not self._deadline.is_over:
                 return Answer(response.status_code, response.headers, content)
@@ -305,12 +305,12 @@ class ShopConnection:
             parts.path
         ):
             raise ShopRefusedError(
-                f"{self.shown(seen_from)}: the shop gives an address to go on at whose path is not"
+                f"{self.redacted(seen_from)}: the shop gives an address to go on at whose path is not"
                 f" below that of 'api_url'; only what is below {base.path or '/'} is read."
             )
         return parts.path[len(base.path.rstrip("/")) :] + (f"?{parts.query}" if parts.query else "")
 
-    def shown(self, path: str) -> str:
+    def redacted(self, path: str) -> str:
         """Return a path as a message may show it: without host and query."""
         return urlsplit(self._base).path + path.partition("?")[0]
 
@@ -341,31 +341,31 @@ class ShopConnection:
             url, params = _target(response), {}
             if not url:
                 raise ShopRefusedError(
-                    f"{method} {self.shown(path)}: the shop sends this program on to an address"
+                    f"{method} {self.redacted(path)}: the shop sends this program on to an address"
                     " that is none, or not the one that it looks like, so the token does not go"
                     " there. Repair the shop's 'Location'."
                 )
             if _origin(url) != _origin(response.url):
                 raise ShopRefusedError(
-                    f"{method} {self.shown(path)}: the shop sends this program on to another"
+                    f"{method} {self.redacted(path)}: the shop sends this program on to another"
                     f" server, {_origin(url):.100}, where the token must not go. If that is right,"
                     " set 'api_url'."
                 )
             if method != "GET":
                 raise ShopRefusedError(
-                    f"{method} {self.shown(path)}: the shop sends the request on to another path; "
+                    f"{method} {self.redacted(path)}: the shop sends the request on to another path; "
                     "only what is read is followed there. Correct 'api_url'."
                 )
         raise ShopRefusedError(
-            f"{method} {self.shown(path)}: the shop's redirects go round in a circle."
+            f"{method} {self.redacted(path)}: the shop's redirects go round in a circle."
         )
 
     def _check_passing(self, response: requests.Response) -> None:
         status = response.status_code
         if status in _PASSING:
-            asked = read_retry_after(response.headers.get("Retry-After"))
+            asked = parse_retry_after(response.headers.get("Retry-After"))
             what = f"the shop answered {status}"
-            raise PassingTrouble(what, retry_after=asked, may_be_done=status not in _UNREAD)
+            raise TemporaryError(what, retry_after=asked, may_have_happened=status not in _UNREAD)
 
     def _content(self, response: requests.Response) -> bytes:
         content = io.BytesIO()  # gives its bytes without a copy
@@ -376,14 +376,14 @@ class ShopConnection:
                     f"the answer is larger than {_LARGEST_ANSWER >> 20} MB, which is more than"
                     " this program reads; set a smaller 'page_size'"
                 )
-                raise PassingTrouble(what, most_attempts=1)
+                raise TemporaryError(what, most_attempts=1)
         return content.getvalue()
 
     def _watch(self, sock: socket.socket) -> None:
         if self._deadline:
             self._deadline.watch(sock)
 
-    def _failure(self, shown: str, error: Exception) -> PassingTrouble | ShopError:
+    def _failure(self, shown: str, error: Exception) -> TemporaryError | ShopError:
         """Return the error that an attempt without an answer amounts to."""
         if self._deadline and self._deadline.is_over:
             return self._trouble(self._too_slow())
@@ -393,16 +393,16 @@ class ShopConnection:
             return ShopRefusedError(f"{shown}: {self._not_secure(error)}.")
         if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
             never_connected = isinstance(error, requests.ConnectTimeout)
-            return self._trouble(self._too_slow(), may_be_done=not never_connected)
+            return self._trouble(self._too_slow(), may_have_happened=not never_connected)
         if isinstance(error, (requests.ConnectionError, urllib3.exceptions.HTTPError)):
             what = "the connection broke off" if self._was_reached else self._no_connection()
-            return self._trouble(what, may_be_done=not _never_connected(error))
+            return self._trouble(what, may_have_happened=not _never_connected(error))
         kind = type(error).__name__
         return ShopRefusedError(f"{shown}: cannot be asked ({kind}); check 'api_url'.")
 
-    def _trouble(self, what: str, *, may_be_done: bool = True) -> PassingTrouble:
+    def _trouble(self, what: str, *, may_have_happened: bool = True) -> TemporaryError:
         most = None if self._was_reached else 3
-        return PassingTrouble(what, most_attempts=most, may_be_done=may_be_done)
+        return TemporaryError(what, most_attempts=most, may_have_happened=may_have_happened)
 
     def _too_slow(self) -> str:
         return f"no answer within {self._timeout:g} seconds"

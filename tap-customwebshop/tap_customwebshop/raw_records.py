@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from tap_customwebshop.plugin.json_text import may_hold_no_character, read_json
+from tap_customwebshop.plugin.json_text import may_hold_invalid_character, read_json
 from tap_customwebshop.stamps import FIRST_YEAR, sortable_stamp
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class RecordForm:
         records: list[RawRecord | None] = []
         unfit = 0
         for text in texts:
-            is_odd = has_escapes and may_hold_no_character(bytes(text).decode())
+            is_odd = has_escapes and may_hold_invalid_character(bytes(text).decode())
             record = None if is_odd else self._raw(text)
             records.append(record)
             unfit += record is None

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from tap_customwebshop.plugin.plain_text import NOT_SHOWN, is_like_a_name
+from tap_customwebshop.plugin.plain_text import NOT_SHOWN, looks_like_a_name
 from tap_customwebshop.stamps import parse_start
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean '{close[0]}'?" if close else f"Known are: {', '.join(known)}."
-    shown = f"'{name}'" if close or is_like_a_name(name) else f"of one name: {NOT_SHOWN}"
+    shown = f"'{name}'" if close or looks_like_a_name(name) else f"of one name: {NOT_SHOWN}"
     return f"There is no setting {shown}. {hint}"
 
 
@@ -169,19 +169,19 @@ def _broken_rule(error: ValidationError) -> str:
 
 
 def _unusable_values(config: Mapping[str, Any]) -> Iterator[str]:
-    if wrong := wrong_address(config["api_url"]):
+    if wrong := address_fault(config["api_url"]):
         yield f"The setting 'api_url' {wrong}"
     is_needed = "auth_token" in config and not (config.get("shop") and not config["auth_token"])
-    if is_needed and (wrong := wrong_token(config["auth_token"])):
+    if is_needed and (wrong := token_fault(config["auth_token"])):
         yield f"The setting 'auth_token' {wrong}"
-    if wrong := wrong_agent(config.get("user_agent") or ""):
+    if wrong := user_agent_fault(config.get("user_agent") or ""):
         yield f"The setting 'user_agent' {wrong}"
     start = config.get("start_date")
     if start is not None and parse_start(start) is None:
         yield "The setting 'start_date' is no date; write it as 2026-01-31 or 2026-01-31T00:00:00Z."
 
 
-def wrong_token(token: str) -> str | None:
+def token_fault(token: str) -> str | None:
     """Say what is wrong with a bearer token, without showing it; None if nothing is."""
     if token and all("!" <= letter <= "~" for letter in token):
         return None
@@ -191,13 +191,13 @@ def wrong_token(token: str) -> str | None:
     )
 
 
-def wrong_agent(user_agent: str) -> str | None:
+def user_agent_fault(user_agent: str) -> str | None:
     """Say what is wrong with how a program introduces itself; None if nothing is."""
     is_right = user_agent.isascii() and user_agent.isprintable()
     return None if is_right else "has characters that a header cannot have."
 
 
-def wrong_address(api_url: str) -> str | None:
+def address_fault(api_url: str) -> str | None:
     """Say what is wrong with the address of the shop's API; None if nothing is."""
     try:
         parts = urlsplit(api_url)

@@ -71,7 +71,7 @@ def earlier(moment: datetime, span: timedelta) -> datetime | None:
         return None
 
 
-def write_stamp(moment: datetime) -> str:
+def format_stamp(moment: datetime) -> str:
     """Write an aware datetime as RFC 3339 in UTC with six decimals and `Z`.
 
     Stamps in this form sort as text in the order of time.
@@ -80,7 +80,7 @@ def write_stamp(moment: datetime) -> str:
 
 
 def sortable_stamp(text: str) -> str | None:
-    """Bring an RFC 3339 stamp into the form of `write_stamp`; None where it is not a stamp."""
+    """Bring an RFC 3339 stamp into the form of `format_stamp`; None where it is not a stamp."""
     if _SORTABLE.fullmatch(text):
         return text if _is_moment(text[:-1]) else None
     if match := _IN_UTC.fullmatch(text):
@@ -88,7 +88,7 @@ def sortable_stamp(text: str) -> str | None:
         moment = f"{day}T{clock}.{fraction:0<6}"
         return f"{moment}Z" if _is_moment(moment) else None
     parsed = parse_stamp(text)
-    return None if parsed is None else write_stamp(parsed)
+    return None if parsed is None else format_stamp(parsed)
 
 
 def _is_moment(text: str) -> bool:

@@ -114,9 +114,9 @@ class ShopStream(Stream):
         return self._shop.pages(self.path, since=since, limit=limit, ahead=ahead, form=form)
 
     def _begin_page(self, page: Page) -> None:
-        self._read_at, self._told_at = page.read_at, page.told_at
+        self._read_at, self._told_at = page.read_at, page.server_time
         if self._bookmark is not None:
-            self._bookmark.see_that_it_is_past(page.read_at, page.told_at)
+            self._bookmark.require_past(page.read_at, page.server_time)
 
     def _since(self, lookback: timedelta) -> datetime | None:
         """Return where to begin: the bookmark less the look-back, but not before `start_date`."""
@@ -220,7 +220,7 @@ class ShopStream(Stream):
     def _write_page(self, page: Page, number: int) -> None:
         """Write the records of a page; those before a fault in it are written, too."""
         writer = cast("LineWriter", self._tap.message_writer)
-        bookmark, read_at, told_at = self._bookmark, self._read_at, self._told_at
+        bookmark, read_at, server_time = self._bookmark, self._read_at, self._told_at
         if page.records:
             self.state_manager.is_flushed = False
         with writer.records(self.name, read_at) as write:
@@ -229,7 +229,7 @@ class ShopStream(Stream):
                     _, stamp, text = record
                     if bookmark is not None:
                         bookmark.check(stamp)
-                        bookmark.advance(stamp, read_at, told_at)
+                        bookmark.advance(stamp, read_at, server_time)
                     write(text)
                 else:
                     taken = self._take(record, f"record {position} of page {number}")

@@ -18,7 +18,7 @@ from tap_customwebshop.errors import ShopError, ShopFileError
 from tap_customwebshop.plugin.command_line import CommandLine, read_bookmarks
 from tap_customwebshop.plugin.sdk_internals import ConfigInput
 from tap_customwebshop.settings import SETTINGS, setting_errors
-from tap_customwebshop.stamps import parse_start, write_stamp
+from tap_customwebshop.stamps import format_stamp, parse_start
 from tap_customwebshop.streams import STREAMS
 from tap_customwebshop.writer import LineWriter
 
@@ -75,9 +75,9 @@ class TapCustomWebShop(CommandLine, Tap):
         """
         if not self.config.get("shop"):
             raise ShopFileError("There is no shop file: name one in the setting 'shop'.")
-        from tap_customwebshop.shop.reading import open_shop  # noqa: PLC0415 - others need it not
+        from tap_customwebshop.shop.reading import open_streams  # noqa: PLC0415 - others need it not
 
-        return open_shop(self, self.connect)
+        return open_streams(self, self.connect)
 
     def connect(self, auth: AuthBase | None = None) -> ShopConnection:
         """Return a connection to the shop; by default the token shows who asks."""
@@ -107,7 +107,7 @@ class TapCustomWebShop(CommandLine, Tap):
                 "The settings are not usable", errors=errors, schema=self.config_jsonschema
             )
         if not errors and (start := parse_start(self._config.get("start_date") or "")):
-            self._config["start_date"] = write_stamp(start)
+            self._config["start_date"] = format_stamp(start)
         return errors
 
     @override
@@ -122,7 +122,7 @@ class TapCustomWebShop(CommandLine, Tap):
             value = held.get("replication_key_value")
             moment = parse_start(value) if isinstance(value, str) else None
             if moment is not None:
-                held["replication_key_value"] = write_stamp(moment)
+                held["replication_key_value"] = format_stamp(moment)
             elif value is not None:
                 msg = "The state is not usable"
                 line = f"The state's bookmark of '{stream}' is no moment; correct or remove it."
@@ -159,7 +159,7 @@ class TapCustomWebShop(CommandLine, Tap):
         try:
             super().invoke(**arguments)
         except ShopError as error:
-            cls.end_with(str(error))
+            cls.exit_with(str(error))
 
     @classmethod
     @override
@@ -168,7 +168,7 @@ class TapCustomWebShop(CommandLine, Tap):
             with cls.printing():
                 super().cb_discover(ctx, param, value)
         except ShopError as error:
-            cls.end_with(str(error))
+            cls.exit_with(str(error))
 
     @classmethod
     @override
@@ -196,9 +196,9 @@ class TapCustomWebShop(CommandLine, Tap):
             with cls.printing():
                 is_right = command(tap, value)
         except ConfigValidationError as error:
-            cls.end_with(*error.errors)
+            cls.exit_with(*error.errors)
         except ShopError as error:
-            cls.end_with(str(error))
+            cls.exit_with(str(error))
         ctx.exit(0 if is_right else 1)
 
     @classmethod
@@ -207,6 +207,6 @@ class TapCustomWebShop(CommandLine, Tap):
         try:
             super().cb_test(ctx, param, value)
         except ConfigValidationError as error:
-            cls.end_with(*error.errors)
+            cls.exit_with(*error.errors)
         except ShopError as error:
-            cls.end_with(str(error))
+            cls.exit_with(str(error))

@@ -106,9 +106,9 @@ class Bookmarks:
         )
         return listing.in_order(newest if is_known else None, unchanged_last=self._is_full)
 
-    def to_come(self, told_at: datetime) -> str | None:
+    def to_come(self, server_time: datetime) -> str | None:
         """Return the name of a bookmark in Go's future; what changes until then is not read."""
-        horizon = stamps.write(told_at + FUTURE)
+        horizon = stamps.write(server_time + FUTURE)
         return next((one.bookmark for one in self.filters if self._newest(one) > horizon), None)
 
     def advance(self, entry: Entry) -> None:
@@ -163,7 +163,7 @@ class Bookmarks:
         What was read first may change while the rest is read, and the rest bears newer stamps. When
         Go was first asked, its clock was behind the newest stamp by no more than the reading took.
         """
-        horizon = stamps.write(listing.told_at + FUTURE)
+        horizon = stamps.write(listing.server_time + FUTURE)
         newest = listing.newest(one.member, horizon)
         latest = listing.newest(one.member)
         if latest > horizon:

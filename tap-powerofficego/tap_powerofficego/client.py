@@ -225,8 +225,8 @@ class GoStream(Stream):
         read = reader.read if most is None else reader.read_first_page
         for query in self._bookmarks.queries(is_full=is_full):
             read(self.path, {**self.params(), **query}, listing)
-        listing.told_at = self.go.told_at or listing.began_at
-        if late := self._bookmarks.to_come(listing.told_at):
+        listing.server_time = self.go.server_time or listing.began_at
+        if late := self._bookmarks.to_come(listing.server_time):
             raise ConfigurationError(
                 f"The state's {late} of '{self.name}' lies in the future; correct or remove it."
             )

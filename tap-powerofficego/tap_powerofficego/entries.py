@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
-from target_powerofficego.plugin.json_text import fraction, may_hold_no_character, read_json
+from target_powerofficego.plugin.json_text import fraction, may_hold_invalid_character, read_json
 
 from tap_powerofficego.writer import as_json
 
@@ -91,7 +91,7 @@ def _is_plain(text: bytes) -> bool:
         text.count(b"{") + text.count(b"[") <= _MOST_BRACKETS
         and _EXPONENT not in alike
         and _MANY_DIGITS not in alike
-        and not may_hold_no_character(text.decode())
+        and not may_hold_invalid_character(text.decode())
     )
 
 

@@ -56,11 +56,11 @@ class Listing:
 
     Attributes:
         began_at: A moment before the first page was requested, by this machine's clock.
-        told_at: The time that Go gave with a page; by this machine's clock where it gave none.
+        server_time: The time that Go gave with a page; by this machine's clock where it gave none.
     """
 
     def __init__(self, since: Mapping[str, str]) -> None:
-        self.began_at = self.told_at = self._ended_at = stamps.now()
+        self.began_at = self.server_time = self._ended_at = stamps.now()
         self.since = since
         self._read_at: list[datetime] = []
         self._database = sqlite3.connect("")

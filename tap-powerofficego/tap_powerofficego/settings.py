@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
 from target_powerofficego.go_api import ConfigurationError, Connection
-from target_powerofficego.go_api.turn_stores import IN_MEMORY, check_place
-from target_powerofficego.plugin.plain_text import NOT_SHOWN, is_like_a_name
-from target_powerofficego.settings.schema import as_number, named
+from target_powerofficego.go_api.turn_stores import IN_MEMORY, check_store_location
+from target_powerofficego.plugin.plain_text import NOT_SHOWN, looks_like_a_name
+from target_powerofficego.settings.schema import as_number, settings_named
 
 from tap_powerofficego import stamps
 
@@ -23,7 +23,7 @@ LARGEST_PAGE = 20000
 PAGE_SIZE = 5000
 
 _CONNECTION = (
-    *named("application_key", "client_key", "subscription_key"),
+    *settings_named("application_key", "client_key", "subscription_key"),
     th.Property(
         "environment",
         th.StringType,
@@ -32,7 +32,7 @@ _CONNECTION = (
         title="Environment",
         description="Which Go to read; `custom` takes api_url and token_url.",
     ),
-    *named("api_url", "token_url", "requests_per_second"),
+    *settings_named("api_url", "token_url", "requests_per_second"),
     th.Property(
         "rate_limit_store",
         th.StringType,
@@ -43,7 +43,7 @@ _CONNECTION = (
         " or ~/.pgpass). Default: `memory`. The tap has no link store, so set this also where"
         " target-powerofficego uses its link store's database by default.",
     ),
-    *named("request_timeout"),
+    *settings_named("request_timeout"),
     th.Property(
         "retry_seconds",
         th.IntegerType(minimum=10),
@@ -143,7 +143,7 @@ def rate_limit_store(config: Mapping[str, Any]) -> str:
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean '{close[0]}'?" if close else f"Known are: {', '.join(known)}."
-    shown = f"'{name}'" if close or is_like_a_name(name) else f"of one name: {NOT_SHOWN}"
+    shown = f"'{name}'" if close or looks_like_a_name(name) else f"of one name: {NOT_SHOWN}"
     return f"There is no setting {shown}. {hint}"
 
 
@@ -158,7 +158,7 @@ def _unusable_values(config: Mapping[str, Any]) -> list[str]:
     if not lines:
         try:
             connection_of(config)
-            check_place(rate_limit_store(config))
+            check_store_location(rate_limit_store(config))
         except ConfigurationError as error:
             lines.append(f"{error}.")
     start = config.get("start_date")

@@ -71,8 +71,8 @@ class TapPowerOfficeGo(CommandLine, Tap):
             timeout_seconds=self.config["request_timeout"],
             retry_seconds=self.config["retry_seconds"],
             user_agent=f"{self.name}/{self.plugin_version}",
-            reach_seconds=_REACH_SECONDS,
-            tell=self.logger.warning,
+            first_contact_seconds=_REACH_SECONDS,
+            on_retry=self.logger.warning,
         )
 
     @override
@@ -156,7 +156,7 @@ class TapPowerOfficeGo(CommandLine, Tap):
         try:
             super().invoke(**arguments)
         except GoError as error:
-            cls.end_with(str(error))
+            cls.exit_with(str(error))
 
     @classmethod
     @override
@@ -170,6 +170,6 @@ class TapPowerOfficeGo(CommandLine, Tap):
         try:
             super().cb_test(ctx, param, value)
         except ConfigValidationError as error:
-            cls.end_with(*error.errors)
+            cls.exit_with(*error.errors)
         except GoError as error:
-            cls.end_with(str(error))
+            cls.exit_with(str(error))

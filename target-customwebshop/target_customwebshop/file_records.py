@@ -11,15 +11,15 @@ import contextlib
 import functools
 from typing import TYPE_CHECKING, Any
 
-from tap_customwebshop.connection import PassingTrouble, Patience, ShopConnection
+from tap_customwebshop.connection import RetryBudget, ShopConnection, TemporaryError
 from tap_customwebshop.errors import (
     ShopError,
     ShopRefusedError,
     ShopUnavailableError,
     WrongPathError,
 )
-from tap_customwebshop.shop.asking import ChangedMeanwhileError, NotTakenError, NotThereError
-from tap_customwebshop.shop.mapping import WrongRowError
+from tap_customwebshop.shop.client import ChangedMeanwhileError, NotFoundError, RequestRefusedError
+from tap_customwebshop.shop.mapping import ShopFunctionError
 from tap_customwebshop.shop.reading import SingleRecords
 from target_powerofficego.dataflow.table import now
 from target_powerofficego.settle.record_flow import record_hash
@@ -27,14 +27,14 @@ from target_powerofficego.store.values import SHOP_FILE
 
 from target_customwebshop.shop_records import (
     ChangedMeanwhile,
+    ChangeRefused,
+    ChangeUnsupported,
     Dry,
-    LeftAlone,
     NoAnswer,
-    NotByFile,
-    NotTaken,
-    NotThere,
     Read,
     RecordError,
+    RecordMissing,
+    ShopFileFailed,
     ShopRecords,
     TryLater,
 )
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     Note = Callable[[str, str], None]
 
 
-class Conflict(NotTaken):
+class Conflict(ChangeRefused):
     """The shop refused the change because of what it holds now."""
 
 
@@ -63,10 +63,10 @@ class CountedConnection(ShopConnection):
         super().__init__(*address, **how)
         self._note = note
 
-    def ask(self, method: str, path: str, **content: Any) -> Answer:  # noqa: ANN401
+    def send(self, method: str, path: str, **content: Any) -> Answer:  # noqa: ANN401
         """See `ShopConnection`."""
         self._note(method, path)
-        return super().ask(method, path, **content)
+        return super().send(method, path, **content)
 
 
 class FileRecords(ShopRecords[SingleRecords]):
@@ -79,8 +79,8 @@ class FileRecords(ShopRecords[SingleRecords]):
         retry_seconds: seconds for all attempts at one call.
     """
 
-    kept_as_it_was = LeftAlone
-    sees_edits_meanwhile = False
+    unchanged_error = ChangeUnsupported
+    detects_edits = False
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class FileRecords(ShopRecords[SingleRecords]):
         self._config = config
         self._connect = connect
 
-    def why_left_alone(self, entity: str) -> str | None:
+    def unsupported_reason(self, entity: str) -> str | None:
         """See `ShopRecords`."""
         if "change" not in self._file.functions:
             return f"{self._file.name} has no change()"
@@ -118,7 +118,7 @@ class FileRecords(ShopRecords[SingleRecords]):
             record = self._opened().read(entity, shop_id)
         return Read(record, record_hash(record, ""), read_at)
 
-    def see_that_it_is_taken(self, entity: str, shop_id: str, patch: Record) -> None:
+    def require_supported(self, entity: str, shop_id: str, patch: Record) -> None:
         """See `ShopRecords`."""
         self._calls(entity, shop_id, patch)
 
@@ -127,13 +127,13 @@ class FileRecords(ShopRecords[SingleRecords]):
 
         Calls are sent in order, up to the first that fails: later ones may presuppose it.
         """
-        patience = Patience(self._retry_seconds)
+        patience = RetryBudget(self._retry_seconds)
         while (trouble := self._send(entity, shop_id, patch, found)) is not None:
             wait = patience.next_wait(
-                trouble.retry_after, kind=trouble.what, most_attempts=trouble.most_attempts
+                trouble.retry_after, kind=trouble.reason, most_attempts=trouble.most_attempts
             )
             if wait is None:
-                raise self._given_up(f"{entity} {shop_id}: {trouble.what}", self._knock(entity))
+                raise self._given_up(f"{entity} {shop_id}: {trouble.reason}", self._knock(entity))
             self._sleep(wait)
             self._see_that_it_is_as_found(entity, shop_id, found)
         try:
@@ -156,17 +156,17 @@ class FileRecords(ShopRecords[SingleRecords]):
             calls = self._opened().calls(entity, shop_id, patch)
         if not calls:
             members = ", ".join(sorted(patch))
-            raise LeftAlone(f"{self._file.name} takes no change of {members} here")
+            raise ChangeUnsupported(f"{self._file.name} takes no change of {members} here")
         return calls
 
-    def _send(self, entity: str, shop_id: str, patch: Record, found: Read) -> PassingTrouble | None:
+    def _send(self, entity: str, shop_id: str, patch: Record, found: Read) -> TemporaryError | None:
         """Send a change once; return why nothing of it was done, if it may be sent again.
 
         A shop may answer a conflict for what has to do with other records, such as an e-mail
         address that another customer has.
 
         Raises:
-            ChangedMeanwhile, NotThere, NotTaken, NoAnswer, ShopError: see `change`.
+            ChangedMeanwhile, RecordMissing, ChangeRefused, NoAnswer, ShopError: see `change`.
         """
         first, *others = self._calls(entity, shop_id, patch)
         try:
@@ -188,33 +188,33 @@ class FileRecords(ShopRecords[SingleRecords]):
         try:
             trouble = self._send_call(call)
             if trouble is not None:
-                self._sleep(Patience(self._retry_seconds).next_wait(trouble.retry_after) or 0)
-                raise NoAnswer(f"{call[0]}: {trouble.what}")
-        except (NotThere, NotTaken, ShopError) as error:
+                self._sleep(RetryBudget(self._retry_seconds).next_wait(trouble.retry_after) or 0)
+                raise NoAnswer(f"{call[0]}: {trouble.reason}")
+        except (RecordMissing, ChangeRefused, ShopError) as error:
             raise NoAnswer(f"only part of it was taken: {error}", refusal=error) from None
 
-    def _send_call(self, call: Call) -> PassingTrouble | None:
+    def _send_call(self, call: Call) -> TemporaryError | None:
         """Send a call once; return why it was certainly not done, if it may be sent again.
 
         Raises:
-            NotThere, NotTaken, NoAnswer, ShopError: see `change`.
+            RecordMissing, ChangeRefused, NoAnswer, ShopError: see `change`.
         """
         method, path, _ = call
         self._of_thread.sent = (method, path)
         try:
             self._opened().send(call)
-        except PassingTrouble as trouble:
-            if trouble.may_be_done:
-                raise NoAnswer(f"{method}: {trouble.what}") from None
+        except TemporaryError as trouble:
+            if trouble.may_have_happened:
+                raise NoAnswer(f"{method}: {trouble.reason}") from None
             return trouble
-        except WrongRowError as error:
-            raise NoAnswer(f"what it answered is not known: {error.words}") from None
-        except NotThereError as error:
-            raise NotThere(str(error)) from None
+        except ShopFunctionError as error:
+            raise NoAnswer(f"what it answered is not known: {error.reason}") from None
+        except NotFoundError as error:
+            raise RecordMissing(str(error)) from None
         except WrongPathError as error:
-            raise NotByFile(str(error)) from None
-        except NotTakenError as error:
-            kind = Conflict if isinstance(error, ChangedMeanwhileError) else NotTaken
+            raise ShopFileFailed(str(error)) from None
+        except RequestRefusedError as error:
+            kind = Conflict if isinstance(error, ChangedMeanwhileError) else ChangeRefused
             raise kind(str(error), title=error.title, detail=error.detail) from None
         finally:
             self._of_thread.sent = None
@@ -225,14 +225,14 @@ class FileRecords(ShopRecords[SingleRecords]):
         """Tell what is about one record from what ends the run."""
         try:
             yield
-        except NotThereError as error:
+        except NotFoundError as error:
             self._check_address(entity)
-            raise NotThere(str(error)) from None
-        except WrongRowError as error:
-            raise NotByFile(error.words) from None
+            raise RecordMissing(str(error)) from None
+        except ShopFunctionError as error:
+            raise ShopFileFailed(error.reason) from None
         except WrongPathError as error:
-            raise NotByFile(str(error)) from None
-        except NotTakenError as error:
+            raise ShopFileFailed(str(error)) from None
+        except RequestRefusedError as error:
             raise TryLater(str(error)) from None
         except ShopUnavailableError as error:
             if self._stop.is_set():
@@ -248,15 +248,15 @@ class FileRecords(ShopRecords[SingleRecords]):
         if entity in self._listed:
             return
         try:
-            next(self._opened().asker.pages(self._file.listings[entity], None), None)
-        except NotThereError as error:
+            next(self._opened().client.pages(self._file.listings[entity], None), None)
+        except NotFoundError as error:
             raise ShopRefusedError(
                 f"{error} Correct the setting 'api_url' or the shop file, then run again."
             ) from None
         self._listed.add(entity)
 
     def _knock(self, entity: str) -> Callable[[], object]:
-        return functools.partial(self._opened().asker.knock, self._file.listings[entity])
+        return functools.partial(self._opened().client.probe, self._file.listings[entity])
 
     def _open(self) -> SingleRecords:
         return SingleRecords(

@@ -22,9 +22,9 @@ from target_powerofficego.decisions.changes import (
 from target_powerofficego.decisions.merge import merge_lines
 from target_powerofficego.settle.record_flow import OTHER_WAY
 
-from target_customwebshop.shop_records import LeftAlone, patched
+from target_customwebshop.shop_records import ChangeUnsupported, patched
+from target_customwebshop.shop_writer import Change as ShopChange
 from target_customwebshop.walk import BackWalk
-from target_customwebshop.writing import Change as ShopChange
 
 if TYPE_CHECKING:
     import datetime
@@ -63,9 +63,9 @@ class OrderBackWalk(BackWalk):
         try:
             lines = self._lines_of(link, entry)
             return lines is not None and bool(
-                lines_back.unmet(lines, base)
-                or any(lines_back.refusals(lines, base))
-                or lines_back.edits(lines, base)
+                lines_back.lines_never_read(lines, base)
+                or any(lines_back.unsupported_edits(lines, base))
+                or lines_back.line_edits(lines, base)
             )
         except Unusable:
             return True  # reported as a reject once it is settled
@@ -100,17 +100,17 @@ class OrderBackWalk(BackWalk):
             return Nothing()
         link = self._met(link, lines, read_at)
         base = OrderState(link.base).lines
-        refused = [*lines_back.refusals(lines, base)]
+        refused = [*lines_back.unsupported_edits(lines, base)]
         if refused:
             raise Undecidable(Hold("; ".join(refused)))
-        edited = lines_back.edits(lines, base)
+        edited = lines_back.line_edits(lines, base)
         if not edited:
             return Nothing()
         found = self.tools.shop.read(self.entity, link.shop_id)
         order = ShopOrder(found.record)
         if order.is_deleted:
             return Nothing("deleted in the shop")
-        link = self.identified(found.record, link)
+        link = self.require_same_record(found.record, link)
         if order.refunds:
             reason = (
                 "its lines were edited in Go, but a refund was made in the shop: see to it there"
@@ -119,7 +119,7 @@ class OrderBackWalk(BackWalk):
         shop = lines_back.members_by_reference(order)
         self._check_conflicts(link, shop, lines)
         try:
-            total = lines_back.total_of(entry)
+            total = lines_back.sales_order_total(entry)
             patch = lines_back.patch_of(order, edited, total)
         except Unusable as unusable:
             raise Undecidable(Hold(str(unusable))) from None
@@ -146,7 +146,7 @@ class OrderBackWalk(BackWalk):
         ]
         try:
             writer.change(link, found, ShopChange(rows, patch, before, expected, read_at))
-        except LeftAlone as left:
+        except ChangeUnsupported as left:
             raise Undecidable(self.left_alone(str(left))) from None
 
     def _agree(
@@ -168,7 +168,7 @@ class OrderBackWalk(BackWalk):
 
     def _met(self, link: Link, lines: Mapping[str, Record], read_at: datetime.datetime) -> Link:
         """Take into the base Go's side of lines that it has never seen."""
-        base = OrderState(link.base).with_lines_of_go(lines, read_at).base
+        base = OrderState(link.base).with_go_lines(lines, read_at).base
         if base is not link.base:
             link = replace(link, base=base)
             self.tools.store.links.put(link)
@@ -196,7 +196,7 @@ class OrderBackWalk(BackWalk):
         for conflict in merged.conflicts:
             self.tools.note_conflict(self.entity, link.shop_id, conflict)
         if merged.conflicts:
-            raise Undecidable(Hold("; ".join(conflict.why for conflict in merged.conflicts)))
+            raise Undecidable(Hold("; ".join(conflict.reason for conflict in merged.conflicts)))
         if not merged.is_empty:
             raise Undecidable(
                 Park(
@@ -244,5 +244,5 @@ def _shown(
         RowChange(f"line {reference}: {name}", "", shop[reference][name], value)
         for reference, edit in edited.items()
         for name, value in edit.members.items()
-        if not lines_back.agree({name: shop[reference][name]}, {name: value})
+        if not lines_back.lines_agree({name: shop[reference][name]}, {name: value})
     )

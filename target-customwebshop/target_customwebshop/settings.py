@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tap_customwebshop.settings import wrong_address, wrong_agent, wrong_token
-from tap_customwebshop.shop.reading import file_of
+from tap_customwebshop.settings import address_fault, token_fault, user_agent_fault
+from tap_customwebshop.shop.reading import configured_file
 from target_powerofficego.errors import SettingsError
 from target_powerofficego.settings.both_ways import SideReader, SideSettings
 
@@ -37,24 +37,24 @@ class BackSettings(SideSettings):
             ShopFileError: the shop file is wrong.
         """
         reader = SideReader(config)
-        of_either_way = reader.of_either_way()
+        common_settings = reader.common_settings()
         is_by_file, token = bool(config.get("shop")), config["auth_token"]
         wrong = [
             f"{name} {why}"
             for name, why in (
-                ("api_url", wrong_address(config["api_url"])),
-                ("auth_token", None if is_by_file and not token else wrong_token(token)),
-                ("user_agent", wrong_agent(config.get("user_agent") or "")),
+                ("api_url", address_fault(config["api_url"])),
+                ("auth_token", None if is_by_file and not token else token_fault(token)),
+                ("user_agent", user_agent_fault(config.get("user_agent") or "")),
             )
             if why
         ]
-        if wrong or reader.wrong:
-            raise SettingsError([*wrong, *reader.wrong])
+        if wrong or reader.errors:
+            raise SettingsError([*wrong, *reader.errors])
         return cls(
-            **of_either_way,
+            **common_settings,
             api_url=config["api_url"],
             auth_token=token,
-            shop=file_of(config) if is_by_file else None,
+            shop=configured_file(config) if is_by_file else None,
             shop_settings=config.get("shop_settings") or {},
             user_agent=config.get("user_agent") or "",
             page_size=config["page_size"],

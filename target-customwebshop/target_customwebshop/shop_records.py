@@ -5,12 +5,12 @@ What a request to the shop for one record can yield instead of the record.
 What ends the whole run is tap_customwebshop's `ShopError`. Of these each is about one record:
 
 RecordError
- ├─ NotThere          the shop has no such record: reject, each run looks again
+ ├─ RecordMissing          the shop has no such record: reject, each run looks again
  ├─ ChangedMeanwhile  it was edited since it was read (412): read again, merge again
- ├─ NotTaken          the shop understood the change and said no: reject
- ├─ LeftAlone         by its shop file the shop does not take the change: kept until that changes
+ ├─ ChangeRefused          the shop understood the change and said no: reject
+ ├─ ChangeUnsupported         by its shop file the shop does not take the change: kept until that changes
  ├─ TryLater          the shop kept failing on this record and did nothing: reject, next run tries
- │   └─ NotByFile     the shop file fails on this record: reject, next run tries
+ │   └─ ShopFileFailed     the shop file fails on this record: reject, next run tries
  └─ NoAnswer          a change left and its answer, or part of it, is missing: look before repeating
 
 `str()` is one line with method, path and status; what the shop says of the reason may quote
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from urllib.parse import quote, unquote
 
 import simplejson
-from tap_customwebshop.connection import PassingTrouble, Patience, ShopConnection
+from tap_customwebshop.connection import RetryBudget, ShopConnection, TemporaryError
 from tap_customwebshop.errors import (
     ContractBrokenError,
     ShopRefusedError,
@@ -58,7 +58,7 @@ class RecordError(Exception):
         self.detail = detail
 
 
-class NotThere(RecordError):
+class RecordMissing(RecordError):
     """The shop has no such record."""
 
 
@@ -66,11 +66,11 @@ class ChangedMeanwhile(RecordError):
     """The record is no longer the one that was read; nothing was changed."""
 
 
-class NotTaken(RecordError):
+class ChangeRefused(RecordError):
     """The shop understood the change and refused it; nothing was changed."""
 
 
-class LeftAlone(RecordError):
+class ChangeUnsupported(RecordError):
     """The shop takes no such change, by its shop file or by what it did with it."""
 
 
@@ -78,7 +78,7 @@ class TryLater(RecordError):
     """The shop kept failing, and did nothing."""
 
 
-class NotByFile(TryLater):
+class ShopFileFailed(TryLater):
     """The shop file fails on this record; nothing was changed."""
 
 
@@ -157,14 +157,14 @@ class ShopRecords(abc.ABC, Generic[Opened]):
         retry_seconds: seconds for all attempts at one call.
 
     Class attributes:
-        kept_as_it_was: what it means that the shop took a change, and kept its own value.
-        sees_edits_meanwhile: whether a change is refused if a person edited the record since it
+        unchanged_error: what it means that the shop took a change, and kept its own value.
+        detects_edits: whether a change is refused if a person edited the record since it
             was read, so that all else in the answer is the shop's own doing.
     """
 
     system = "the shop"
-    kept_as_it_was: type[RecordError] = NotTaken
-    sees_edits_meanwhile = True
+    unchanged_error: type[RecordError] = ChangeRefused
+    detects_edits = True
     mark = ""
     """What an edit that the shop does not take waits for: another shop file than this one."""
 
@@ -183,7 +183,7 @@ class ShopRecords(abc.ABC, Generic[Opened]):
         """Return a record.
 
         Raises:
-            NotThere: the shop has none under this id.
+            RecordMissing: the shop has none under this id.
             TryLater: it kept failing on this one.
             ShopError: no call can succeed as things are.
         """
@@ -193,21 +193,21 @@ class ShopRecords(abc.ABC, Generic[Opened]):
         """Change a record that is still as it was found, and return it.
 
         Raises:
-            ChangedMeanwhile, NotThere, NotTaken, LeftAlone, TryLater: nothing was changed.
+            ChangedMeanwhile, RecordMissing, ChangeRefused, ChangeUnsupported, TryLater: nothing was changed.
             NoAnswer: whether it was changed, or how much of it, is not known.
             ShopError: no call can succeed as things are; nothing was changed.
         """
 
-    def why_left_alone(self, entity: str) -> str | None:
+    def unsupported_reason(self, entity: str) -> str | None:
         """Say why no record of this kind can be written to; None if they can."""
         del entity
         return None
 
-    def see_that_it_is_taken(self, entity: str, shop_id: str, patch: Record) -> None:
+    def require_supported(self, entity: str, shop_id: str, patch: Record) -> None:
         """Require that there is a request by which the shop takes a change; nothing is changed.
 
         Raises:
-            LeftAlone, NotByFile: there is none.
+            ChangeUnsupported, ShopFileFailed: there is none.
             TryLater, ShopError: the shop cannot be asked for what that depends on.
         """
 
@@ -241,11 +241,11 @@ class ShopRecords(abc.ABC, Generic[Opened]):
 
     def _given_up(self, what: str, ask: Callable[[], object]) -> TryLater | ShopUnavailableError:
         """Distinguish one record that keeps failing from a shop that answers nothing at all."""
-        patience = Patience(min(_SIGN_OF_LIFE_SECONDS, self._retry_seconds))
+        patience = RetryBudget(min(_SIGN_OF_LIFE_SECONDS, self._retry_seconds))
         while True:
             try:
                 ask()
-            except PassingTrouble as silent:
+            except TemporaryError as silent:
                 wait = patience.next_wait(silent.retry_after)
                 if wait is None or self._stop.wait(wait):
                     return ShopUnavailableError(f"{what}. Run again later.")
@@ -263,7 +263,7 @@ class ContractRecords(ShopRecords[ShopConnection]):
         answer = self._ask("GET", path)
         if answer.status in _GONE:
             self._check_address(entity)
-            raise NotThere(f"GET {self._shown(path)}: {answer.status}")
+            raise RecordMissing(f"GET {self._shown(path)}: {answer.status}")
         if answer.status != 200:
             raise TryLater(f"GET {self._shown(path)}: the shop answered {answer.status}")
         return self._record("GET", path, answer, read_at)
@@ -279,7 +279,7 @@ class ContractRecords(ShopRecords[ShopConnection]):
         if answer.status == 412:
             raise ChangedMeanwhile(shown)
         if answer.status in _GONE:
-            raise NotThere(shown)
+            raise RecordMissing(shown)
         if answer.status in (405, 501):
             raise ContractBrokenError(
                 f"{shown}: the shop takes no changes over its API; see docs/shop-api.md."
@@ -292,21 +292,21 @@ class ContractRecords(ShopRecords[ShopConnection]):
             raise NoAnswer(str(error)) from None
 
     def _ask(self, method: str, path: str, **content: Any) -> Answer:  # noqa: ANN401
-        patience = Patience(self._retry_seconds)
+        patience = RetryBudget(self._retry_seconds)
         while True:
             self.calls.note(method, path.split("/")[1])
             try:
-                answer = self._opened().ask(method, path, **content)
+                answer = self._opened().send(method, path, **content)
             except WrongPathError as error:
-                raise NotThere(str(error)) from None
-            except PassingTrouble as trouble:
-                if method != "GET" and trouble.may_be_done:
-                    raise NoAnswer(f"{method} {self._shown(path)}: {trouble.what}") from None
+                raise RecordMissing(str(error)) from None
+            except TemporaryError as trouble:
+                if method != "GET" and trouble.may_have_happened:
+                    raise NoAnswer(f"{method} {self._shown(path)}: {trouble.reason}") from None
                 wait = patience.next_wait(
-                    trouble.retry_after, kind=trouble.what, most_attempts=trouble.most_attempts
+                    trouble.retry_after, kind=trouble.reason, most_attempts=trouble.most_attempts
                 )
                 if wait is None:
-                    what = f"{method} {self._shown(path)}: {trouble.what}"
+                    what = f"{method} {self._shown(path)}: {trouble.reason}"
                     raise self._given_up(what, self._ask_for_a_list) from None
             else:
                 self._check_key(method, path, answer)
@@ -338,7 +338,7 @@ class ContractRecords(ShopRecords[ShopConnection]):
 
     def _ask_for_a_list(self) -> Answer:
         self.calls.note("GET", "customers")
-        return self._opened().ask("GET", "/customers", query={"limit": "1"})
+        return self._opened().send("GET", "/customers", query={"limit": "1"})
 
     def _record(self, method: str, path: str, answer: Answer, read_at: datetime) -> Read:
         """Read a record from an answer.
@@ -371,7 +371,7 @@ class ContractRecords(ShopRecords[ShopConnection]):
         return Read(record, tag, read_at, outside)
 
     def _shown(self, path: str) -> str:
-        return self._opened().shown(path)
+        return self._opened().redacted(path)
 
 
 class Dry(ShopRecords[Opened]):
@@ -398,7 +398,7 @@ def _as_the_shop_has_it(patch: Record, outside: frozenset[str]) -> Record:
     return {**told, **beside, **({"custom": within} if within else {})}
 
 
-def _not_taken(shown: str, answer: Answer) -> NotTaken:
+def _not_taken(shown: str, answer: Answer) -> ChangeRefused:
     """Return the refusal with what the shop says about it (RFC 9457), if it says anything."""
     try:
         problem = read_json(answer.body)
@@ -406,4 +406,4 @@ def _not_taken(shown: str, answer: Answer) -> NotTaken:
         problem = None
     told = problem if isinstance(problem, dict) else {}
     title, detail = (str(told.get(name) or "")[:_LONGEST_TITLE] for name in ("title", "detail"))
-    return NotTaken(shown, title=title, detail=detail)
+    return ChangeRefused(shown, title=title, detail=detail)

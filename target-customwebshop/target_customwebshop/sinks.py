@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_powerofficego import sinks
 from target_powerofficego.singer_target import DroppedSink
-from target_powerofficego.store.values import entity_of, on_the_way_back
+from target_powerofficego.store.values import back_name, entity_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,10 +29,10 @@ class EntrySink(sinks.SettlingSink["BackRun"]):
 
     key = "Id"
     entities: ClassVar[Mapping[str, str]] = {
-        "customers": on_the_way_back("customers"),
-        "products": on_the_way_back("products"),
-        _ORDERS: on_the_way_back("orders"),
-        _INVOICES: on_the_way_back("orders"),
+        "customers": back_name("customers"),
+        "products": back_name("products"),
+        _ORDERS: back_name("orders"),
+        _INVOICES: back_name("orders"),
     }
 
     def __init__(self, target: SettlingTarget[BackRun], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's
@@ -47,7 +47,7 @@ class EntrySink(sinks.SettlingSink["BackRun"]):
             )
 
     def take(
-        self, run: BackRun, own_id: str, record: dict[str, Any], context: dict[str, Any]
+        self, run: BackRun, record_id: str, record: dict[str, Any], context: dict[str, Any]
     ) -> None:
         """Hand in an entry under the shop's id."""
         read_at = context["read_at"]
@@ -55,7 +55,7 @@ class EntrySink(sinks.SettlingSink["BackRun"]):
         if is_credit_note and self.stream_name.lower() == _INVOICES:
             run.side.note_credit_note(record, read_at)
         entity = entity_of(self.kept_as)
-        link = run.side.link_of(entity, own_id)
+        link = run.side.link_of(entity, record_id)
         if link is None:
             run.tally.count_unchanged(entity)
             return
@@ -65,7 +65,7 @@ class EntrySink(sinks.SettlingSink["BackRun"]):
 class MeltanoTestSink(sinks.MeltanoTestSink):
     """Answers `meltano config target-customwebshop test`: nothing is written."""
 
-    said: ClassVar[str] = "The settings are usable; nothing was written."
+    message: ClassVar[str] = "The settings are usable; nothing was written."
 
 
 SINKS: dict[str, type[RecordSink]] = {

@@ -16,28 +16,28 @@ from importlib.metadata import version
 from typing import IO, TYPE_CHECKING, Any
 
 from tap_customwebshop.connection import ShopConnection
-from target_powerofficego.dataflow.orders.order import is_made_up
+from target_powerofficego.dataflow.orders.order import is_internal_id
 from target_powerofficego.dataflow.table import Conversion
 from target_powerofficego.decisions.personal_data import ERASED
 from target_powerofficego.errors import CannotStart
 from target_powerofficego.settle.plan import Plan
 from target_powerofficego.settle.run import Run
-from target_powerofficego.settle.settlement import Settlement, Side
-from target_powerofficego.settle.summary import Tally, shown_by
+from target_powerofficego.settle.settlement import Settlement, TargetSide
+from target_powerofficego.settle.summary import Tally, links_command_for
 from target_powerofficego.settle.writes import Brakes
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.link_store import LinkStore
-from target_powerofficego.store.values import ENTITIES, entity_of, on_the_way_back
+from target_powerofficego.store.values import ENTITIES, back_name, entity_of
 from target_powerofficego.sync.customers import CustomersWalk
 from target_powerofficego.sync.products import ProductsWalk
-from target_powerofficego.sync.unanswered_writes import let_land
+from target_powerofficego.sync.unanswered_writes import wait_for_late_writes
 
 from target_customwebshop.file_records import CountedConnection, DryFileRecords, FileRecords
 from target_customwebshop.order_walk import OrderBackWalk
 from target_customwebshop.settings import BackSettings
 from target_customwebshop.shop_records import ContractRecords, DryContractRecords, TryLater
+from target_customwebshop.shop_writer import ShopWriter
 from target_customwebshop.walk import CREDIT_NOTES, BackTools, BackWalk
-from target_customwebshop.writing import ShopWriter
 
 if TYPE_CHECKING:
     import datetime
@@ -86,7 +86,7 @@ def _start(
     wait: Callable[[float], object],
 ) -> BackRun:
     store = opened.enter_context(contextlib.closing(_open_store(settings)))
-    store.namespaces.enter_known(settings.shop_name)
+    store.namespaces.enter_existing(settings.shop_name)
     if settings.dry_run:
         store = opened.enter_context(contextlib.closing(store.copy_in_memory()))
     _tell_kind_of_run(settings)
@@ -163,11 +163,11 @@ def _open_shop_of_file(
     }
     shop = kind(file, config, connect, retry_seconds=settings.retry_seconds)
     listed = [entity for entity in ENTITIES if entity in file.listings]
-    for why, entities in itertools.groupby(listed, shop.why_left_alone):
+    for why, entities in itertools.groupby(listed, shop.unsupported_reason):
         if why is not None:
             logger.warning(
                 "%s, so edits of %s are not written to the shop; they are kept, and listed by %s",
-                *(why, ", ".join(entities), shown_by("parked")),
+                *(why, ", ".join(entities), links_command_for("parked")),
             )
     return shop
 
@@ -202,10 +202,10 @@ def _tools(
 def _settle_leftovers(tools: BackTools) -> None:
     """Find out what became of unanswered changes; one that cannot be looked at waits alone."""
     intents = tools.store.intents.all("back")
-    let_land(intents, tools.wait)
+    wait_for_late_writes(intents, tools.wait)
     for intent in intents:
         try:
-            tools.writer.settle_leftover(intent)
+            tools.writer.settle_unanswered_change(intent)
         except TryLater as later:
             logger.warning("%s; the change is looked for again", later)
 
@@ -226,7 +226,7 @@ def _open_store(settings: BackSettings) -> LinkStore:
     if settings.dry_run:
         return store
     with contextlib.closing(store):
-        store.namespaces.enter_known(
+        store.namespaces.enter_existing(
             settings.shop_name
         )  # a lock leaves a file behind, even for a misspelt shop
     return LinkStore(settings.link_store, locked_for=settings.shop_name, when_older="migrate")
@@ -262,14 +262,14 @@ def _fingerprint(settings: BackSettings) -> str:
     return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
 
 
-_SILENT_ROWS = {"customers": CustomersWalk.silent_rows, "products": ProductsWalk.silent_rows}
+_SILENT_ROWS = {"customers": CustomersWalk.unstamped_rows, "products": ProductsWalk.unstamped_rows}
 _WALKS = {"orders": OrderBackWalk}
 
 
-class BackSide(Side[BackTools, BackWalk]):
-    """Customers, products and orders of Go, settled into the shop; see `Side`."""
+class BackSide(TargetSide[BackTools, BackWalk]):
+    """Customers, products and orders of Go, settled into the shop; see `TargetSide`."""
 
-    entities: tuple[str, ...] = tuple(on_the_way_back(entity) for entity in ENTITIES)
+    entities: tuple[str, ...] = tuple(back_name(entity) for entity in ENTITIES)
     source = "Go"
 
     def __init__(self, tools: BackTools) -> None:
@@ -277,8 +277,11 @@ class BackSide(Side[BackTools, BackWalk]):
         """Whether the input was whole, so that no credit note of it is missing."""
         walks = {}
         for entity in ENTITIES:
-            walk, silent_rows = _WALKS.get(entity, BackWalk), _SILENT_ROWS.get(entity, frozenset())
-            walks[on_the_way_back(entity)] = walk(tools, entity, silent_rows)
+            walk, unstamped_rows = (
+                _WALKS.get(entity, BackWalk),
+                _SILENT_ROWS.get(entity, frozenset()),
+            )
+            walks[back_name(entity)] = walk(tools, entity, unstamped_rows)
         super().__init__(tools, walks)
 
     def link_of(self, entity: str, go_id: str) -> Link | None:
@@ -287,8 +290,8 @@ class BackSide(Side[BackTools, BackWalk]):
         None for an entry that is only in Go, and for one that the shop has no record of: a guest, a
         product for freight, a customer whose data was erased.
         """
-        for link in self._tools.store.links.to(entity, go_id):
-            if not link.is_follower and not is_made_up(link.shop_id):
+        for link in self._tools.store.links.to_entry(entity, go_id):
+            if not link.is_follower and not is_internal_id(link.shop_id):
                 return None if link.shop_id.startswith(ERASED) else link
         return None
 
@@ -298,7 +301,7 @@ class BackSide(Side[BackTools, BackWalk]):
         self._tools.store.go_entries.put(CREDIT_NOTES, str(entry["Id"]), {}, [key], read_at)
 
     def take(self, entity: str, arrival: Arrival) -> str:
-        """See `Side`; the end has not come until all credit notes have been read."""
+        """See `TargetSide`; the end has not come until all credit notes have been read."""
         is_sure = arrival.at_end and self.has_all_credit_notes
         return super().take(entity, replace(arrival, at_end=is_sure))
 

@@ -14,7 +14,7 @@ from singer_sdk import typing as th
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.settings import API_URL, SHOP, SHOP_SETTINGS
 from target_powerofficego.plugin.loading import loading
-from target_powerofficego.settings.schema import named
+from target_powerofficego.settings.schema import settings_named
 from target_powerofficego.singer_target import SettlingTarget
 
 from target_customwebshop.sinks import SINKS
@@ -89,7 +89,7 @@ _SHOP = (
     ),
 )
 
-_SAME = named(
+_SAME = settings_named(
     *("shop_name", "link_store", "dry_run", "changes_file", "owners", "clock_margin"),
     *("max_changes", "fail_on", "properties", "stock", "time_zone", "anonymised_marks", "notify"),
 )
@@ -128,7 +128,7 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
         self.begin().side.has_all_credit_notes = self.has_whole_input
         super().process_endofpipe()
 
-    def one_line(self) -> tuple[type[Exception], ...]:
+    def expected_errors(self) -> tuple[type[Exception], ...]:
         """See `SettlingTarget`."""
         return (ShopError,)
 
@@ -136,7 +136,7 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
         """See `SettlingTarget`."""
         return _start()(self.config, sys.stdout, self.wait)
 
-    def unknown_stream(self, stream_name: str) -> str:
+    def describe_unknown_stream(self, stream_name: str) -> str:
         """See `SettlingTarget`."""
         return (
             f'the stream "{stream_name}" is not taken: only customers, products, salesorders and'

@@ -20,7 +20,7 @@ from target_powerofficego.decisions.changes import (
     RowChange,
     Undecidable,
 )
-from target_powerofficego.decisions.merge import Side, Way, moved_in_go
+from target_powerofficego.decisions.merge import Side, Way, rows_edited_in_go
 from target_powerofficego.decisions.personal_data import is_anonymised_customer
 from target_powerofficego.settle.record_flow import OTHER_WAY, RunTools, Walk, record_hash
 from target_powerofficego.settle.writes import BrakeReached
@@ -30,16 +30,16 @@ from target_powerofficego.sync.linked import both_edited
 
 from target_customwebshop.shop_records import (
     ChangedMeanwhile,
-    LeftAlone,
+    ChangeRefused,
+    ChangeUnsupported,
     NoAnswer,
-    NotByFile,
-    NotTaken,
-    NotThere,
+    RecordMissing,
+    ShopFileFailed,
     TryLater,
     patched,
 )
-from target_customwebshop.writing import Change as ShopChange
-from target_customwebshop.writing import stamp_of as stamp_of_shop
+from target_customwebshop.shop_writer import Change as ShopChange
+from target_customwebshop.shop_writer import stamp_of as stamp_of_shop
 
 if TYPE_CHECKING:
     import datetime
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from target_customwebshop.settings import BackSettings
     from target_customwebshop.shop_records import Read, ShopRecords
-    from target_customwebshop.writing import ShopWriter
+    from target_customwebshop.shop_writer import ShopWriter
 
 CREDIT_NOTES = "credit_notes"
 """The name under which the store keeps which of Go's invoices a credit note relates to."""
@@ -80,14 +80,14 @@ class BackWalk(Walk[BackTools]):
     goes_back = True
     stops = (ShopError, BrakeReached, LinkStoreError)
 
-    def __init__(self, tools: BackTools, entity: str, silent_rows: frozenset[str]) -> None:
+    def __init__(self, tools: BackTools, entity: str, unstamped_rows: frozenset[str]) -> None:
         super().__init__(tools)
         self.entity = entity
-        self._silent_rows = silent_rows
+        self._silent_rows = unstamped_rows
 
     def moved(self, link: Link, arrival: Arrival) -> list[str]:
         """Name the rows that Go changed since both sides agreed; costs no call."""
-        return moved_in_go(self.table, self._go_side(arrival), link.base)
+        return rows_edited_in_go(self.table, self._go_side(arrival), link.base)
 
     def stamp_of(self, record: Record) -> str | None:
         """See `Walk`."""
@@ -104,7 +104,7 @@ class BackWalk(Walk[BackTools]):
         members = {
             name
             for row in rows
-            if row.is_dictated or row.name in base
+            if row.is_set_by_go or row.name in base
             for name in (row.go.partition(".")[0], *row.needs)
         }
         kept = {name: told for name, told in record.items() if name in members | _ALWAYS_KEPT}
@@ -126,14 +126,14 @@ class BackWalk(Walk[BackTools]):
             )
             raise Undecidable(Hold(reason))
 
-    def settle_leftovers(self, shop_id: str) -> None:
+    def settle_unanswered(self, shop_id: str) -> None:
         """See `Walk`."""
         store = self.tools.store
         for intent in store.intents.of_record((self.kept_as,), shop_id):
-            self.tools.writer.settle_leftover(intent)
+            self.tools.writer.settle_unanswered_change(intent)
 
     def _refusal(self, error: Exception) -> Reject | None:
-        if isinstance(error, NotTaken):
+        if isinstance(error, ChangeRefused):
             said = f": {error.title}" if error.title else ""
             return Reject(
                 f"the shop refused it{said}",
@@ -141,9 +141,9 @@ class BackWalk(Walk[BackTools]):
                 detail=error.detail or None,
                 is_refusal=True,
             )
-        if isinstance(error, NotThere):  # each run looks again: the address may be put right
+        if isinstance(error, RecordMissing):  # each run looks again: the address may be put right
             return Reject(f"the shop has no such record ({error})")
-        if isinstance(error, NotByFile):
+        if isinstance(error, ShopFileFailed):
             return Reject(str(error))
         if isinstance(error, (TryLater, NoAnswer)):
             return Reject(f"the shop gave no answer ({error}); the next run looks and goes on")
@@ -182,7 +182,7 @@ class BackWalk(Walk[BackTools]):
         Raises:
             Undecidable: with a Park, until the shop file or the entry changes; no call is made.
         """
-        why = self.tools.shop.why_left_alone(self.entity)
+        why = self.tools.shop.unsupported_reason(self.entity)
         unsettled = self.tools.store.unsettled
         before = unsettled.get(self.kept_as, entry["id"])
         if before is not None and self.tools.shop.mark in unsettled.awaited_by(before.id):
@@ -203,7 +203,7 @@ class BackWalk(Walk[BackTools]):
             found.record, link.base, self.tools.settings.anonymised_marks
         ):
             return Nothing("anonymised in the shop")
-        link = self.identified(found.record, link)
+        link = self.require_same_record(found.record, link)
         merged = self._merge(link, arrival, found, moved)
         if any(merged.base[name].shop != one.shop for name, one in link.base.items()):
             told = stamp_of_shop(found.record)
@@ -261,7 +261,7 @@ class BackWalk(Walk[BackTools]):
             Side(reading.values, found.read_at),
             replace(go, values={name: go.values[name] for name in moved}),
             stamps=stamps,
-            silent_rows=self._silent_rows,
+            unstamped_rows=self._silent_rows,
             way=Way.BACK,
         )
 
@@ -269,7 +269,7 @@ class BackWalk(Walk[BackTools]):
         """Return Go's side: the rows that the entry includes, since a tap may leave some out."""
         entry = arrival.record
         told = self._with_credit_note(entry)
-        rows = [row for row in self.table.active if row.is_told_by(entry)]
+        rows = [row for row in self.table.active if row.is_present_in(entry)]
         return Side({row.name: row.from_go(told) for row in rows}, arrival.read_at)
 
     def _with_credit_note(self, entry: Record) -> Mapping[str, Any]:
@@ -317,7 +317,7 @@ class BackWalk(Walk[BackTools]):
             whole = ShopChange(written, patch, before, expected, read_at)
             try:
                 link = self.tools.writer.change(link, found, whole)
-            except LeftAlone as error:
+            except ChangeUnsupported as error:
                 left = str(error)
                 link = self.tools.store.links.get(self.entity, link.shop_id) or link
         return link, Written(tuple(written) if patch else (), tuple(untold), tuple(held), left)

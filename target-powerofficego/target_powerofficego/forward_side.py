@@ -12,8 +12,8 @@ from target_powerofficego.dataflow.orders.state import AMOUNTS
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text_id
 from target_powerofficego.decisions.changes import Hold
 from target_powerofficego.settle.record_flow import Arrival
-from target_powerofficego.settle.settlement import Side
-from target_powerofficego.store.values import ENTITIES, once_deleted
+from target_powerofficego.settle.settlement import TargetSide
+from target_powerofficego.store.values import ENTITIES, deleted_name
 from target_powerofficego.sync.context import Tools
 from target_powerofficego.sync.customers import CustomersWalk
 from target_powerofficego.sync.erasures import archive_erased
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from target_powerofficego.store.link_store import Unsettled
 
 
-class ForwardSide(Side[Tools, GoWalk]):
+class ForwardSide(TargetSide[Tools, GoWalk]):
     """Customers, products and orders of the shop, settled into Go."""
 
     entities: tuple[str, ...] = ENTITIES
@@ -46,7 +46,7 @@ class ForwardSide(Side[Tools, GoWalk]):
         )
 
     def take(self, entity: str, arrival: Arrival) -> str:
-        """See `Side`; what the settings name in Go must be there before anything is written."""
+        """See `TargetSide`; what the settings name in Go must be there before anything is written."""
         self._tools.named.entries()
         return super().take(entity, arrival)
 
@@ -152,7 +152,7 @@ class ForwardSide(Side[Tools, GoWalk]):
     def _settle_payments(self) -> None:
         """Post the payments whose day is over, and say which ones are left out."""
         PaymentPosting(self._tools).post()
-        self._orders.payments.tell_left_out()
+        self._orders.payments.note_unposted()
 
 
 def settings_fingerprint(settings: Settings) -> str:
@@ -166,13 +166,13 @@ def settings_fingerprint(settings: Settings) -> str:
         sorted(settings.confirm_on),
         sorted(settings.invoice_on),
         settings.guests,
-        settings.is_vat_abroad_ours,
+        settings.is_vat_abroad_norwegian,
         settings.guest_customer_number,
         settings.anonymised_marks.domains,
         sorted(settings.anonymised_marks.words),
         sorted(settings.sales_accounts.items()),
         settings.service_codes,
-        once_deleted(""),  # what was deleted before this was stored is known after a new reading
+        deleted_name(""),  # what was deleted before this was stored is known after a new reading
         AMOUNTS,  # a link from before amounts were stored gets them when its order is read again
         sorted(settings.payment_accounts.items()),
         [

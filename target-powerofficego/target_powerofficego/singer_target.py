@@ -40,8 +40,8 @@ from target_powerofficego.dataflow.values import instant_or_none
 from target_powerofficego.errors import CannotStart, SettingsError
 from target_powerofficego.plugin.command_line import CommandLine
 from target_powerofficego.plugin.open_files import OUT_OF_FILES, is_out_of_files
-from target_powerofficego.settings.complaints import NO_SETTINGS, broken_rules, misspelt
 from target_powerofficego.settings.schema import as_number
+from target_powerofficego.settings.validation import NO_SETTINGS, broken_rules, unknown_settings
 from target_powerofficego.settle.record_text import record_text
 from target_powerofficego.settle.schedule import OutputClosed
 from target_powerofficego.settle.signals import (
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from target_powerofficego.settle.run import Run
     from target_powerofficego.store.values import WayName
 
-RunOfWay = TypeVar("RunOfWay", bound="Run")
+RunT = TypeVar("RunT", bound="Run")
 
 _KEYS = ("id", "Id")
 """The member that holds a record's id in the shop, and the one in Go."""
@@ -97,7 +97,7 @@ class TextSink(Protocol):
         """
 
 
-class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
+class SettlingTarget(CommandLine, Target, Generic[RunT]):
     """Settles records through a `Run`; a subclass says how one is opened and what it takes.
 
     Class attributes:
@@ -121,7 +121,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
     message_reader_class = InterruptibleReader
     wait: Callable[[float], object] = time.sleep
     """Sleeps for a number of seconds, where what a run reads may come from a replica that lags."""
-    _run: RunOfWay | None = None
+    _run: RunT | None = None
     exit_status = 0
     _ended: BaseException | int | None = None
     """The failure that ended a run, or its exit status; None for a plan."""
@@ -153,7 +153,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
             for name, value in self._config.items()
             if value is not None
         }
-        errors = misspelt(self._config, settings) if self._config else [NO_SETTINGS]
+        errors = unknown_settings(self._config, settings) if self._config else [NO_SETTINGS]
         errors = errors or broken_rules(self._config, schema)
         if errors and raise_errors:
             summary = "Config validation failed"
@@ -181,12 +181,12 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
                 parse_env_config=bool(config and config.parse_env),
             )
         except ConfigValidationError as wrong:
-            cls.end_with(*wrong.errors)
+            cls.exit_with(*wrong.errors)
         sys.exit(target.run(file_input))
 
     def run(self, file_input: IO[str] | None = None) -> int:
         """Settle all input; return the exit status: 0, 1 (broke), 3 (open rejects or holds)."""
-        one_line: tuple[type[Exception], ...] = (*_ONE_LINE, *self.one_line())
+        expected: tuple[type[Exception], ...] = (*_ONE_LINE, *self.expected_errors())
         self.message_reader.are_unchanged = self._are_unchanged  # type: ignore[attr-defined]
         try:
             self.begin()
@@ -199,7 +199,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
             for line in wrong.lines:
                 self.logger.error(line)
             return _BROKE
-        except one_line as reason:
+        except expected as reason:
             self._stop(reason, _BROKE)
             self.logger.error("%s", " ".join(str(reason).split()))
             return _BROKE
@@ -215,19 +215,19 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         return self.exit_status
 
     @abc.abstractmethod
-    def one_line(self) -> tuple[type[Exception], ...]:
+    def expected_errors(self) -> tuple[type[Exception], ...]:
         """Return the other system's errors that end the run with one line."""
 
     @abc.abstractmethod
-    def open_run(self) -> RunOfWay:
+    def open_run(self) -> RunT:
         """Open a run with the settings; its STATE messages go to standard output.
 
         Raises:
             SettingsError, CannotStart, LinkStoreError: with one line each that says why; so do the
-                errors that `one_line` returns.
+                errors that `expected_errors` returns.
         """
 
-    def begin(self) -> RunOfWay:
+    def begin(self) -> RunT:
         """Return the run, which is opened first unless it is open.
 
         Raises:
@@ -236,7 +236,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         if self._run is None:
             with self.message_reader.interruptible():  # type: ignore[attr-defined]
                 self._run = self.open_run()
-            self._run.tell_progress()
+            self._run.start_progress()
         return self._run
 
     @property
@@ -279,14 +279,14 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
         """Let those know who set `notify`, once the lock is released."""
         if self._ended is None or not self.config.get("notify"):
             return
-        from target_powerofficego.notices.after_run import tell_of_run  # noqa: PLC0415
+        from target_powerofficego.notices.after_run import notify_after_run  # noqa: PLC0415
 
-        tell_of_run(
+        notify_after_run(
             self.config,
             self.way,
             self._ended,
             is_whole=self.has_whole_input,
-            of_other_system=self.one_line(),
+            other_system_errors=self.expected_errors(),
             logger=self.logger,
         )
 
@@ -304,7 +304,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
 
     def _ask_to_end(self, signum: int) -> None:
         """End the run; the SDK makes its reader only after the signal handlers are set."""
-        self.message_reader.ask_to_end(signum)  # type: ignore[attr-defined]
+        self.message_reader.request_stop(signum)  # type: ignore[attr-defined]
         if self._run is not None:
             self._run.settlement.interrupt(Terminated(signum))
             self._run.client.cancel()
@@ -322,11 +322,11 @@ class SettlingTarget(CommandLine, Target, Generic[RunOfWay]):
             return DroppedSink
         sink = self.sinks.get(stream_name.lower())
         if sink is None:
-            raise UnknownStream(self.unknown_stream(stream_name))
+            raise UnknownStream(self.describe_unknown_stream(stream_name))
         return sink
 
     @abc.abstractmethod
-    def unknown_stream(self, stream_name: str) -> str:
+    def describe_unknown_stream(self, stream_name: str) -> str:
         """Say that a stream is not taken, and what to do about it."""
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from singer_sdk.sinks import RecordSink
 
 from target_powerofficego.dataflow.values import text_id
-from target_powerofficego.singer_target import RunOfWay
+from target_powerofficego.singer_target import RunT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,7 +58,7 @@ def is_plain_schema(schema: object) -> bool:
     return True
 
 
-class SettlingSink(RecordSink, Generic[RunOfWay]):
+class SettlingSink(RecordSink, Generic[RunT]):
     """What the sinks of either way have in common; no record is validated here, but by its table.
 
     Class attributes:
@@ -69,7 +69,7 @@ class SettlingSink(RecordSink, Generic[RunOfWay]):
     key: ClassVar[str]
     entities: ClassVar[Mapping[str, str]]
 
-    def __init__(self, target: SettlingTarget[RunOfWay], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's
+    def __init__(self, target: SettlingTarget[RunT], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's
         super().__init__(target, *args, **kwargs)
         self._begin = target.begin
         self.kept_as = self.entities[self.stream_name.lower()]
@@ -87,15 +87,15 @@ class SettlingSink(RecordSink, Generic[RunOfWay]):
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Hand one record to the settlement; one without an id is reported and kept out."""
         run = self._begin()
-        own_id = text_id(record.get(self.key))
-        if own_id is None:
-            run.settlement.reject_nameless(self.kept_as, record, context["read_at"])
+        record_id = text_id(record.get(self.key))
+        if record_id is None:
+            run.settlement.reject_without_id(self.kept_as, record, context["read_at"])
         else:
-            self.take(run, own_id, record, context)
+            self.take(run, record_id, record, context)
 
     @abc.abstractmethod
     def take(
-        self, run: RunOfWay, own_id: str, record: dict[str, Any], context: dict[str, Any]
+        self, run: RunT, record_id: str, record: dict[str, Any], context: dict[str, Any]
     ) -> None:
         """Hand in a record that has an id."""
 
@@ -110,9 +110,11 @@ class GoSink(SettlingSink["Run"]):
         for ending in ("", "s")
     }
 
-    def take(self, run: Run, own_id: str, record: dict[str, Any], context: dict[str, Any]) -> None:
+    def take(
+        self, run: Run, record_id: str, record: dict[str, Any], context: dict[str, Any]
+    ) -> None:
         """See `SettlingSink`."""
-        record["id"] = own_id
+        record["id"] = record_id
         run.settlement.take(self.kept_as, record, **context)
 
     def are_unchanged(self, texts: Sequence[RecordText]) -> Iterator[bool]:
@@ -123,12 +125,12 @@ class GoSink(SettlingSink["Run"]):
 class MeltanoTestSink(RecordSink):
     """Answers `meltano config target-powerofficego test`: nothing is written."""
 
-    said: ClassVar[str] = "The connection to PowerOffice Go works; nothing was written."
+    message: ClassVar[str] = "The connection to PowerOffice Go works; nothing was written."
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Take the test record, and do nothing with it."""
         del record, context
-        self.logger.info(self.said)
+        self.logger.info(self.message)
 
 
 SINKS: dict[str, type[RecordSink]] = {

@@ -21,7 +21,7 @@ from target_powerofficego.settle.summary import Tally
 from target_powerofficego.settle.writes import Brakes
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.link_store import LinkStore
-from target_powerofficego.store.location import StoreLocation, see_that_it_has_a_folder
+from target_powerofficego.store.location import StoreLocation, require_folder
 from target_powerofficego.store.values import ENTITIES, PAYMENTS
 from target_powerofficego.sync.context import Tools
 from target_powerofficego.sync.go.dry import DryGo, DryWriter
@@ -112,7 +112,7 @@ def _begun(tools: Tools, opened: contextlib.ExitStack, output: IO[str], *, is_pl
         workers=tools.settings.workers,
         output=None if is_plan else output,
     )
-    tools.on_linked = settlement.take_up_waiting
+    tools.on_linked = settlement.retry_waiting
     return Run(
         settings=tools.settings,
         store=store,
@@ -195,7 +195,7 @@ def _open_store(settings: Settings) -> LinkStore:
         return LinkStore(settings.link_store, locked_for=settings.shop_name, when_older="migrate")
     if has_store(settings.link_store):
         return LinkStore(settings.link_store, when_older="read")
-    see_that_it_has_a_folder(settings.link_store)
+    require_folder(settings.link_store)
     return LinkStore(StoreLocation.in_memory(), when_older="read")
 
 
@@ -238,7 +238,7 @@ def _index(settings: Settings, store: LinkStore, go: GoClient) -> GoIndex:
 
 def _has_entries(store: LinkStore, index: GoIndex) -> bool:
     for entity in ENTITIES:
-        index.ensure(entity)
+        index.ensure_read(entity)
         if store.go_entries.count(entity):
             return True
     return False
@@ -274,10 +274,10 @@ def _tell_store(settings: Settings, store: LinkStore, index: GoIndex) -> None:
 
 def _tell_clocks(settings: Settings, store: LinkStore, go: GoClient) -> None:
     """Log where a clock differs from Go's, or did when the records in the store were read."""
-    told_at = go.told_at
-    if told_at is None:
+    server_time = go.server_time
+    if server_time is None:
         return
-    ahead = now() - told_at
+    ahead = now() - server_time
     if abs(ahead) > settings.clock_margin:
         word = "ahead of" if ahead > datetime.timedelta(0) else "behind"
         logger.warning(
@@ -287,7 +287,7 @@ def _tell_clocks(settings: Settings, store: LinkStore, go: GoClient) -> None:
             word,
         )
     newest = store.settled.newest_reading()
-    if newest is not None and newest - told_at > settings.clock_margin:
+    if newest is not None and newest - server_time > settings.clock_margin:
         logger.warning(
             "The link store has records that were read at %s, later than now: the tap's clock was"
             " wrong. No edit is lost by that; one that no stamp tells to be newer waits for the"
@@ -297,5 +297,5 @@ def _tell_clocks(settings: Settings, store: LinkStore, go: GoClient) -> None:
 
 
 def _has_our_references(settings: Settings, store: LinkStore, index: GoIndex, entity: str) -> bool:
-    index.ensure(entity)
-    return store.go_entries.key_exists(entity, f"ref:{settings.shop_name}:")
+    index.ensure_read(entity)
+    return store.go_entries.has_key_with_prefix(entity, f"ref:{settings.shop_name}:")

@@ -31,7 +31,7 @@ class TargetPowerOfficeGo(SettlingTarget["Run"]):
 
     # The modules of a run take long to load, and neither --help nor --about needs them.
 
-    def one_line(self) -> tuple[type[Exception], ...]:
+    def expected_errors(self) -> tuple[type[Exception], ...]:
         """See `SettlingTarget`."""
         from target_powerofficego.go_api import GoError  # noqa: PLC0415
 
@@ -41,7 +41,7 @@ class TargetPowerOfficeGo(SettlingTarget["Run"]):
         """See `SettlingTarget`."""
         return _start()(self.config, sys.stdout, self.wait)
 
-    def unknown_stream(self, stream_name: str) -> str:
+    def describe_unknown_stream(self, stream_name: str) -> str:
         """See `SettlingTarget`."""
         return (
             f'the stream "{stream_name}" is not taken: only customers, products and orders;'

@@ -241,7 +241,7 @@ def test_an_exported_variable_counts_more_than_a_dotenv_file(package, tmp_path, 
     monkeypatch.setattr(os, "environ", {**os.environ, "SHOP_API_URL": "https://new.example.com"})
     schema = {"properties": {"api_url": {"type": "string"}, "shop_name": {"type": "string"}}}
 
-    told = importlib.import_module(f"{package}.plugin.environment").settings_of_variables(
+    told = importlib.import_module(f"{package}.plugin.environment").settings_from_environment(
         schema, "SHOP_"
     )
 

@@ -18,7 +18,7 @@ from both_ways import Both, singer_lines
 from clocks import machine_off_by, read_at
 from ledger import singer_lines as shop_lines
 from target_powerofficego.dataflow.overrides import TABLES
-from target_powerofficego.dataflow.values import same_text
+from target_powerofficego.dataflow.values import normalise_text
 
 if TYPE_CHECKING:
     import random
@@ -306,4 +306,4 @@ def _alike(row, one, other):
         return True
     if row.name in ("price", "cost_price") and None not in (one, other):
         return abs(Decimal(str(one)) - Decimal(str(other))) <= Decimal("0.005")
-    return same_text(one) == same_text(other)
+    return normalise_text(one) == normalise_text(other)

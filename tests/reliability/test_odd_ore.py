@@ -8,9 +8,17 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target_powerofficego.dataflow.orders.answer import Mending, answer_differences, mending
+from target_powerofficego.dataflow.orders.answer import (
+    Correction,
+    answer_differences,
+    find_correction,
+)
 from target_powerofficego.dataflow.orders.lines import ServiceCodes
-from target_powerofficego.dataflow.orders.refunds import credit_lines, less_refunds, nothing_left
+from target_powerofficego.dataflow.orders.refunds import (
+    credit_lines,
+    subtract_refunds,
+    zeroed_lines,
+)
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 
 from .baskets import ORE, basket, in_go
@@ -20,12 +28,12 @@ MOST_ROUNDS = 4
 
 def mended(lines, total, *, may_add_line, **go):
     """Mend an order as a run does; return how often, and whether with a line; None: held."""
-    sent = Mending()
+    sent = Correction()
     for rounds in range(MOST_ROUNDS + 1):
         answer = in_go(lines, sent.prices, sent.rounding, **go)
         if answer["TotalAmount"] == total:
             return rounds, bool(sent.rounding)
-        wanted = mending(lines, total, answer, may_add_line=may_add_line, before=sent)
+        wanted = find_correction(lines, total, answer, may_add_line=may_add_line, before=sent)
         if wanted is None:
             return None
         sent = sent.then(wanted)
@@ -44,7 +52,7 @@ def test_baskets_are_exact_with_a_line_for_rounding_and_nearly_all_without(
         order = basket(chance)
         whole = ShopOrder(order).lines
         refunds = ShopOrder(order).refunds
-        lines, paid_back = less_refunds(whole, refunds, ServiceCodes())
+        lines, paid_back = subtract_refunds(whole, refunds, ServiceCodes())
         total = ShopOrder(order).total - paid_back
         for may_add_line in (True, False):
             outcome = mended(
@@ -76,7 +84,7 @@ def test_no_basket_is_taken_for_right_that_is_not(
     go = {"price_decimals": price_decimals, "vat_rounding": vat_rounding}
     answer = in_go(lines, {}, Decimal(0), **go)
 
-    wanted = mending(lines, total, answer, may_add_line=may_add_line)
+    wanted = find_correction(lines, total, answer, may_add_line=may_add_line)
 
     is_right = answer["TotalAmount"] == total
     assert is_right == (not answer_differences(lines, total, answer))
@@ -104,15 +112,15 @@ def test_an_order_and_its_credit_notes_come_to_what_the_buyer_paid(chance):
     total = ShopOrder(order).total
     credited = Decimal(0)
     for number in range(len(refunds)):
-        before, _ = less_refunds(whole, refunds[:number], ServiceCodes())
-        after, paid_back = less_refunds(whole, refunds[: number + 1], ServiceCodes())
+        before, _ = subtract_refunds(whole, refunds[:number], ServiceCodes())
+        after, paid_back = subtract_refunds(whole, refunds[: number + 1], ServiceCodes())
         lines, amount = credit_lines(before, after)
         credited += amount
         assert credited == -paid_back
         assert amount == sum(line.total.incl for line in lines)
         goods = [line for line in lines if line.service is None]
         assert all(line.quantity < 0 and line.price.unit_price >= 0 for line in goods)
-    left, _ = less_refunds(whole, refunds, ServiceCodes())
-    _, rest = credit_lines(left, nothing_left(left))
+    left, _ = subtract_refunds(whole, refunds, ServiceCodes())
+    _, rest = credit_lines(left, zeroed_lines(left))
 
     assert total + credited + rest == 0

@@ -6,9 +6,13 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
-from target_powerofficego.dataflow.orders.answer import Mending, answer_differences, mending
+from target_powerofficego.dataflow.orders.answer import (
+    Correction,
+    answer_differences,
+    find_correction,
+)
 from target_powerofficego.dataflow.orders.lines import ServiceCodes
-from target_powerofficego.dataflow.orders.refunds import less_refunds
+from target_powerofficego.dataflow.orders.refunds import subtract_refunds
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.values import Contradiction, Unusable
 
@@ -21,11 +25,13 @@ ROUNDS = 5
 
 def landed(lines, total, *, may_add_line=True, **go):
     """Return what Go has of an order after a run has mended it, and what differs still."""
-    sent = Mending()
+    sent = Correction()
     for _ in range(ROUNDS):
         answer = in_go(lines, sent.prices, sent.rounding, **go)
         found = answer_differences(lines, total, answer)
-        wanted = found and mending(lines, total, answer, may_add_line=may_add_line, before=sent)
+        wanted = found and find_correction(
+            lines, total, answer, may_add_line=may_add_line, before=sent
+        )
         if not wanted:
             break
         sent = sent.then(wanted)
@@ -38,7 +44,7 @@ def held_after_refunds(record, lines, total, **go):
     if not refunds:
         return []
     try:
-        left, paid_back = less_refunds(lines, refunds, CODES)
+        left, paid_back = subtract_refunds(lines, refunds, CODES)
     except Unusable as unusable:
         return [f"refund: {unusable}"[:60]]
     assert paid_back == sum(one.amount or 0 for one in refunds)

@@ -70,7 +70,7 @@ def _right(field):
 
 def _taken(record):
     try:
-        return CONTRACT.taken(record)
+        return CONTRACT.conform(record)
     except WrongRecordError as error:
         return str(error)
 
@@ -92,7 +92,7 @@ def test_numbers_and_moments_become_text_and_the_rest_stays():
         "custom": {"weight": Decimal("1.50")},
     }
 
-    assert CONTRACT.taken(order) == {
+    assert CONTRACT.conform(order) == {
         "id": "7",
         "number": "12",
         "total_incl": "1200",
@@ -121,5 +121,5 @@ def test_numbers_and_moments_become_text_and_the_rest_stays():
 )
 def test_what_is_wrong_in_a_record_is_said_with_its_place(member, value, words):
     with pytest.raises(WrongRecordError) as failure:
-        CONTRACT.taken({"id": "1", member: value})
+        CONTRACT.conform({"id": "1", member: value})
     assert words in str(failure.value)

@@ -15,7 +15,7 @@ from go_sandbox.shops.shopify.shop import number_of
 from go_sandbox.shops.woocommerce import WooCommerce
 from odd_shop import FIVE, HEAD, ROWS, Reply, ids, row
 from tap_customwebshop.shop.listing import Listing
-from tap_customwebshop.shop.loading import load_shop
+from tap_customwebshop.shop.loading import load_shop_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -384,7 +384,7 @@ BLOCKS = re.findall(
 @pytest.mark.parametrize("text", [text for text in BLOCKS if "AUTH =" in text])
 def test_each_whole_shop_file_of_the_guide_can_be_loaded(tmp_path, text):
     (tmp_path / "my_shop.py").write_text(text, encoding="utf-8")
-    file = load_shop(
+    file = load_shop_file(
         str(tmp_path / "my_shop.py"), {"auth_token": "t", "user": "u", "password": "p"}
     )
     assert "orders" in file.listings

@@ -13,7 +13,7 @@ from go_sandbox.shops.shopify import Currency, Shopify
 from go_sandbox.shops.shopify.shop import number_of
 from preset_reader import ACCOUNTS, PresetReader, in_go
 from tap_customwebshop.errors import ShopError
-from tap_customwebshop.shop.asking import NotTakenError
+from tap_customwebshop.shop.client import RequestRefusedError
 from tap_customwebshop.tap import TapCustomWebShop
 
 KARI = {
@@ -520,7 +520,7 @@ def test_an_edit_of_what_is_written_on_an_order_goes_back(shop, reader):
 
 def test_what_shopify_refuses_is_said(shop, reader):
     kari = shop.add_customer("kari@example.com", phone="+4799887766")
-    with pytest.raises(NotTakenError) as error:
+    with pytest.raises(RequestRefusedError) as error:
         reader.change("customers", kari, {"phone": "22 33"})
     assert error.value.detail == "Phone is invalid"
     assert reader.one("customers")["phone"] == "+4799887766"

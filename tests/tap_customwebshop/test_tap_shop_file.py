@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 from odd_shop import ALL, FIVE, HEAD, ROWS, Reply, by_page, ids, row
-from tap_customwebshop.connection import PassingTrouble
+from tap_customwebshop.connection import TemporaryError
 from tap_customwebshop.errors import ShopError, ShopFileError, ShopRefusedError
-from tap_customwebshop.shop.asking import ChangedMeanwhileError, NotTakenError, NotThereError
-from tap_customwebshop.shop.mapping import WrongRowError
-from tap_customwebshop.shop.reading import SingleRecords, file_of
+from tap_customwebshop.shop.client import ChangedMeanwhileError, NotFoundError, RequestRefusedError
+from tap_customwebshop.shop.mapping import ShopFunctionError
+from tap_customwebshop.shop.reading import SingleRecords, configured_file
 from tap_customwebshop.tap import TapCustomWebShop
 
 
@@ -673,14 +673,16 @@ def test_a_record_of_several_of_a_row_is_read_anew_each_time(records, odd_shop, 
         odd_shop.answer = with_variants([], name)
         record = by_file.read("products", key)
         assert (record["id"], record["name"]) == (key, {"11": name, "12": "Blå"}[key])
-    with pytest.raises(NotThereError):
+    with pytest.raises(NotFoundError):
         by_file.read("products", "77")
 
 
 def test_a_function_that_finds_no_row_because_it_fails_is_named_by_its_line(records, odd_shop):
     odd_shop.answer = with_variants([])
     by_file = records(VARIANTS.replace(".get(variant_id)", "[variant_id]"))
-    with pytest.raises(WrongRowError, match=r"my_shop.py, line 4: 'single' failed \(KeyError\)"):
+    with pytest.raises(
+        ShopFunctionError, match=r"my_shop.py, line 4: 'single' failed \(KeyError\)"
+    ):
         by_file.read("products", "77")
 
 
@@ -702,7 +704,7 @@ def records(odd_shop, tmp_path):
         (tmp_path / "my_shop.py").write_text(HEAD + file)
         config = {"shop": str(tmp_path / "my_shop.py"), "api_url": odd_shop.url, "auth_token": "t"}
         tap = TapCustomWebShop(config=config)
-        return SingleRecords(file_of(config), config, tap.connect)
+        return SingleRecords(configured_file(config), config, tap.connect)
 
     return opened
 
@@ -748,7 +750,7 @@ def test_a_record_is_read_by_its_path_or_by_a_query_and_anew_each_time(records, 
 )
 def test_a_record_that_the_shop_does_not_have_is_not_there(records, odd_shop, file, answer):
     odd_shop.answer = lambda _: answer
-    with pytest.raises(NotThereError):
+    with pytest.raises(NotFoundError):
         records(file).read("customers", "7")
 
 
@@ -792,7 +794,7 @@ def test_an_amount_in_an_edit_is_sent_as_a_number_digit_by_digit(records, odd_sh
 def test_an_edit_may_hold_half_a_character_or_a_huge_number(records, odd_shop, name):
     odd_shop.answer = lambda _: {}
     by_file = records(REST)
-    by_file.asker.send("PUT", "/customers/7", {"name": name, "sum": Decimal("155.00")})
+    by_file.client.send("PUT", "/customers/7", {"name": name, "sum": Decimal("155.00")})
     assert odd_shop.asked[0].body["name"] == name
     assert b"155.00" in odd_shop.asked[0].text
 
@@ -800,24 +802,24 @@ def test_an_edit_may_hold_half_a_character_or_a_huge_number(records, odd_shop, n
 @pytest.mark.parametrize(
     ("answer", "error", "title", "detail"),
     [
-        (Reply({}, status=404), NotThereError, None, None),
+        (Reply({}, status=404), NotFoundError, None, None),
         (Reply({}, status=409), ChangedMeanwhileError, None, None),
         (Reply({}, status=412), ChangedMeanwhileError, None, None),
         (Reply({}, status=401), ShopRefusedError, None, None),
         (Reply({}, status=403), ShopRefusedError, None, None),
         (
             Reply({"code": "taken", "message": "kari@x.no is taken"}, status=400),
-            NotTakenError,
+            RequestRefusedError,
             "taken",
             "kari@x.no is taken",
         ),
         (
             Reply({"title": "Not so", "detail": "kari@x.no"}, status=422),
-            NotTakenError,
+            RequestRefusedError,
             "Not so",
             "kari@x.no",
         ),
-        (Reply(b"<html>", status=405), NotTakenError, "", ""),
+        (Reply(b"<html>", status=405), RequestRefusedError, "", ""),
     ],
 )
 def test_the_ways_in_which_a_shop_refuses_a_change_are_told_apart(
@@ -826,18 +828,18 @@ def test_the_ways_in_which_a_shop_refuses_a_change_are_told_apart(
     odd_shop.answer = lambda _: answer
     by_file = records(REST)
     with pytest.raises(ShopRefusedError) as refused:
-        by_file.asker.send("PUT", "/customers/7", {"phone": "1"})
+        by_file.client.send("PUT", "/customers/7", {"phone": "1"})
     assert type(refused.value) is error
     assert "kari@x.no" not in str(refused.value)
     if title is not None:
-        assert isinstance(refused.value, NotTakenError)
+        assert isinstance(refused.value, RequestRefusedError)
         assert (refused.value.title, refused.value.detail) == (title, detail)
     assert len(odd_shop.asked) == 1
 
 
 def test_what_an_answer_without_graphql_holds_is_the_record_and_no_refusal(records, odd_shop):
     odd_shop.answer = lambda _: {"data": {"member": {"delivery_errors": ["2025: no such street"]}}}
-    records(REST).asker.send("PUT", "/customers/7", {"phone": "1"})
+    records(REST).client.send("PUT", "/customers/7", {"phone": "1"})
     assert len(odd_shop.asked) == 1
 
 
@@ -852,20 +854,20 @@ NOT_SHOWN = {
 @pytest.mark.parametrize(
     ("answer", "error", "title"),
     [
-        ({"errors": [NOT_VALID], "data": None}, NotTakenError, "BAD_INPUT"),
-        ({"errors": [NOT_VALID], "data": {"x": None}}, NotTakenError, "BAD_INPUT"),
+        ({"errors": [NOT_VALID], "data": None}, RequestRefusedError, "BAD_INPUT"),
+        ({"errors": [NOT_VALID], "data": {"x": None}}, RequestRefusedError, "BAD_INPUT"),
         (
             {
                 "data": {
                     "x": {"userErrors": [{"field": ["a"], "message": "kari@x.no is not valid"}]}
                 }
             },
-            NotTakenError,
+            RequestRefusedError,
             "",
         ),
         (
             {"data": {"x": {"errorCode": "EMAIL", "message": "kari@x.no is not valid"}}},
-            NotTakenError,
+            RequestRefusedError,
             "EMAIL",
         ),
         ({"errors": [{"message": "no", "extensions": {"code": "FORBIDDEN"}}]}, ShopError, None),
@@ -879,14 +881,14 @@ def test_what_a_mutation_says_against_a_change_is_a_refusal_of_that_record(
     with pytest.raises(ShopError) as refused:
         edit(by_file, {"name": "x"})
     assert "kari@x.no" not in str(refused.value)
-    if isinstance(refused.value, NotTakenError):
+    if isinstance(refused.value, RequestRefusedError):
         assert (refused.value.title, refused.value.detail) == (title, "kari@x.no is not valid")
     else:
         assert type(refused.value) is ShopRefusedError
 
 
 @pytest.mark.parametrize(
-    ("answer", "may_be_done"),
+    ("answer", "may_have_happened"),
     [
         (Reply({}, status=503), True),
         (Reply({}, status=501), True),
@@ -898,12 +900,14 @@ def test_what_a_mutation_says_against_a_change_is_a_refusal_of_that_record(
         ({"errors": [NOT_SHOWN], "data": None}, True),
     ],
 )
-def test_a_change_whose_outcome_is_unclear_is_not_repeated(records, odd_shop, answer, may_be_done):
+def test_a_change_whose_outcome_is_unclear_is_not_repeated(
+    records, odd_shop, answer, may_have_happened
+):
     odd_shop.answer = lambda _: answer
     by_file = records(GRAPHQL)
-    with pytest.raises(PassingTrouble) as trouble:
+    with pytest.raises(TemporaryError) as trouble:
         edit(by_file, {"name": "x"})
-    assert trouble.value.may_be_done is may_be_done
+    assert trouble.value.may_have_happened is may_have_happened
     assert len(odd_shop.asked) == 1
 
 
@@ -914,10 +918,10 @@ def test_a_change_is_not_made_twice_because_something_of_its_result_is_not_shown
     edit(by_file, {"name": "x"})
     odd_shop.answer = lambda _: {"errors": [NOT_SHOWN], "data": {"x": None}}
 
-    with pytest.raises(PassingTrouble) as trouble:
+    with pytest.raises(TemporaryError) as trouble:
         edit(by_file, {"name": "y"})
 
-    assert trouble.value.may_be_done
+    assert trouble.value.may_have_happened
     assert [one.path for one in odd_shop.asked] == ["/login", "/graphql", "/graphql"]
 
 
@@ -979,7 +983,7 @@ def test_a_change_that_fails_is_named_by_its_line(records, made, line, told):
     by_file = records(
         f"{file.removeprefix(HEAD)}def change(entity, record_id, patch, shop):\n    return {made}\n"
     )
-    with pytest.raises(WrongRowError) as wrong:
+    with pytest.raises(ShopFunctionError) as wrong:
         by_file.calls("customers", "7", {"phone": "1"})
     assert str(wrong.value) == f"my_shop.py, line {line}: {told}."
 

@@ -14,11 +14,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tap_customwebshop import schemas
 from tap_customwebshop.client import Page, parse_page, read_pages
-from tap_customwebshop.connection import Patience, read_retry_after
+from tap_customwebshop.connection import RetryBudget, parse_retry_after
 from tap_customwebshop.plugin.json_text import read_json
 from tap_customwebshop.raw_records import RawRecord, RecordForm
 from tap_customwebshop.records import move_to_custom, numbers_to_text
-from tap_customwebshop.stamps import parse_stamp, parse_start, sortable_stamp, write_stamp
+from tap_customwebshop.stamps import format_stamp, parse_stamp, parse_start, sortable_stamp
 
 NOW = datetime.now(timezone.utc)
 TODAY = "2026-01-01T08:00:01.000000Z"
@@ -46,8 +46,8 @@ def test_sortable_stamps_sort_as_the_moments_do(one, other):
 
 @given(moments)
 def test_a_stamp_is_read_back_as_the_same_moment(moment):
-    assert parse_stamp(write_stamp(moment)) == moment
-    assert sortable_stamp(write_stamp(moment)) == write_stamp(moment)
+    assert parse_stamp(format_stamp(moment)) == moment
+    assert sortable_stamp(format_stamp(moment)) == format_stamp(moment)
 
 
 shop_moments = st.from_regex(
@@ -62,7 +62,7 @@ shop_moments = st.from_regex(
 @example("2026-01-01T10:00:00.\u0661Z")
 def test_any_text_is_brought_into_the_sortable_form_of_its_moment_or_is_none(text):
     moment = parse_stamp(text)
-    assert sortable_stamp(text) == (moment and write_stamp(moment))
+    assert sortable_stamp(text) == (moment and format_stamp(moment))
 
 
 @pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"]": ', "}")])
@@ -88,7 +88,7 @@ def test_what_is_nested_a_hundred_levels_deep_is_read_and_what_is_deeper_is_not(
 def test_a_start_date_may_be_written_as_people_do(written, moment):
     start = parse_start(written)
     assert start
-    assert write_stamp(start) == moment
+    assert format_stamp(start) == moment
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=2) | st.integers())
@@ -220,26 +220,26 @@ def test_an_answer_that_is_not_json_is_not_passed_on_as_bytes(broken):
     [("0", 0, 0), ("120", 120, 120), ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0)],
 )
 def test_retry_after_is_seconds_or_a_date(header, least, most):
-    assert least <= read_retry_after(header) <= most
+    assert least <= parse_retry_after(header) <= most
 
 
 @pytest.mark.parametrize("header", [None, "", "soon", "-1", "1.5"])
 def test_a_retry_after_that_says_nothing_is_none(header):
-    assert read_retry_after(header) is None
+    assert parse_retry_after(header) is None
 
 
 @given(st.integers(1, 60))
 def test_no_wait_goes_beyond_the_budget(attempts):
-    patience = Patience(10)
+    patience = RetryBudget(10)
     waits = [patience.next_wait() for _ in range(attempts)]
     assert all(wait is None or 0 < wait <= 10 for wait in waits)
-    assert Patience(10).next_wait(asked=11) is None
-    assert (Patience(10).next_wait(asked=2) or 0) >= 2
+    assert RetryBudget(10).next_wait(asked=11) is None
+    assert (RetryBudget(10).next_wait(asked=2) or 0) >= 2
 
 
 @given(asked=st.floats(0, 5), attempts=st.integers(1, 8))
 def test_no_wait_is_shorter_than_the_back_off_or_than_what_the_shop_asks_for(asked, attempts):
-    patience = Patience(1000)
+    patience = RetryBudget(1000)
     waits = [patience.next_wait(asked=asked) for _ in range(attempts)]
 
     assert all(wait >= max(asked, 0.125 * 2**number) for number, wait in enumerate(waits))

@@ -12,7 +12,7 @@ from go_sandbox.shops.vendure.shop import KARI
 from own_shop import FileBoth
 from preset_reader import ACCOUNTS
 from tap_customwebshop.errors import ShopError
-from tap_customwebshop.shop.reading import SingleRecords, file_of
+from tap_customwebshop.shop.reading import SingleRecords, configured_file
 from tap_customwebshop.tap import TapCustomWebShop
 from vendures import LocalVendure, RefusedError, Session, or_error
 
@@ -79,13 +79,13 @@ class Reader:
     def singles(self):
         """What reads and changes single records by the preset."""
         connect = TapCustomWebShop(config=self.config).connect
-        return SingleRecords(file_of(self.config), self.config, connect)
+        return SingleRecords(configured_file(self.config), self.config, connect)
 
     def change(self, entity, record_id, patch):
         """Write an edit as the preset says, with what it may ask the shop."""
         records = self.singles
         for call in records.calls(entity, record_id, patch):
-            records.asker.send(*call)
+            records.client.send(*call)
         return records.read(entity, record_id)
 
 

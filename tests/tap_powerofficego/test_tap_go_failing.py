@@ -7,7 +7,7 @@ import socket
 import pytest
 from target_powerofficego.go_api import (
     MissingPrivilege,
-    OutOfOrder,
+    OutOfService,
     Refused,
     Unreachable,
     WrongKeys,
@@ -88,7 +88,7 @@ def test_a_refusal_ends_the_run_with_what_was_emitted_in_the_state(
 def test_a_go_that_answers_nothing_ends_the_run(box, read_go):
     box.faults.add(path="/v2/", status=503, headers={"Retry-After": "3600"}, times=None)
 
-    emitted = read_go("customers", fails_with=OutOfOrder, retry_seconds=10)
+    emitted = read_go("customers", fails_with=OutOfService, retry_seconds=10)
 
     assert "PowerOffice Go answers no call at all" in emitted.log
 

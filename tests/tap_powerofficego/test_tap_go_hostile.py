@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tap_powerofficego.entries import PageReader, as_text, members_of
 from tap_powerofficego.writer import as_json
-from target_powerofficego.go_api import OutOfOrder
+from target_powerofficego.go_api import OutOfService
 from target_powerofficego.plugin.json_text import read_json
 
 STAMP = "LastChangedDateTimeOffset"
@@ -88,7 +88,7 @@ def test_pages_that_never_end_are_one_line(products, box, read_go):
     headers = {"X-Pagination": '{"nextPageLink": "https://goapi.example/next"}'}
     box.faults.add(path="/products$", status=200, body=products, headers=headers, times=None)
 
-    emitted = read_go("products", fails_with=OutOfOrder)
+    emitted = read_go("products", fails_with=OutOfService)
 
     assert emitted.log.splitlines()[-1].startswith("GET /Products: the pages do not end: 10 in a")
     assert len(emitted.reads) == 11

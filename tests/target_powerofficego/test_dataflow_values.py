@@ -37,20 +37,20 @@ json_values = st.recursive(
 )
 
 READERS = {
-    "text": lambda value: values.text(value, what="it", longest=40),
-    "flag": lambda value: values.flag(value, what="it"),
-    "amount": lambda value: values.amount(value, what="it"),
-    "vat_rate": lambda value: values.vat_rate(value, what="it"),
-    "email": lambda value: values.email(value, what="it"),
-    "country": lambda value: values.country(value, what="it"),
-    "currency": lambda value: values.currency(value, what="it"),
+    "text": lambda value: values.text(value, label="it", longest=40),
+    "flag": lambda value: values.flag(value, label="it"),
+    "amount": lambda value: values.amount(value, label="it"),
+    "vat_rate": lambda value: values.vat_rate(value, label="it"),
+    "email": lambda value: values.email(value, label="it"),
+    "country": lambda value: values.country(value, label="it"),
+    "currency": lambda value: values.currency(value, label="it"),
     "organization_number": lambda value: values.organization_number(
-        value, country_code="NO", what="it"
+        value, country_code="NO", label="it"
     ),
-    "instant": lambda value: values.instant(value, what="it"),
-    "day": lambda value: values.day(value, zone=OSLO, what="it"),
-    "date_in_zone": lambda value: values.date_in_zone(value, zone=OSLO, what="it"),
-    "read_address": lambda value: read_address(value, what="it"),
+    "instant": lambda value: values.instant(value, label="it"),
+    "day": lambda value: values.day(value, zone=OSLO, label="it"),
+    "date_in_zone": lambda value: values.date_in_zone(value, zone=OSLO, label="it"),
+    "read_address": lambda value: read_address(value, label="it"),
 }
 
 
@@ -73,22 +73,22 @@ def test_any_json_value_is_read_or_told_to_be_unusable_with_its_name(name, value
 
 
 SAMES = {
-    "same_text": (values.same_text, st.none() | st.text()),
-    "same_organization_number": (
-        values.same_organization_number,
+    "normalise_text": (values.normalise_text, st.none() | st.text()),
+    "normalise_organization_number": (
+        values.normalise_organization_number,
         st.none() | st.text() | st.text(alphabet="NOMVA0123456789 .-se"),
     ),
-    "same_gtin": (values.same_gtin, st.none() | st.text() | st.from_regex(r"[0-9 -]+")),
-    "same_code": (values.same_code, st.none() | st.text()),
-    "same_email": (values.same_email, st.none() | st.text()),
-    "same_phone": (
-        values.same_phone,
+    "normalise_gtin": (values.normalise_gtin, st.none() | st.text() | st.from_regex(r"[0-9 -]+")),
+    "normalise_code": (values.normalise_code, st.none() | st.text()),
+    "normalise_email": (values.normalise_email, st.none() | st.text()),
+    "normalise_phone": (
+        values.normalise_phone,
         st.none() | st.text() | st.from_regex(r"\+?[0-9 ]{5,14}( x[0-9]{1,5})?"),
     ),
-    "same_date": (values.same_date, st.none() | st.dates().map(str)),
-    "same_flag": (values.same_flag, st.none() | st.booleans()),
-    "same_amount": (
-        values.same_amount,
+    "normalise_date": (values.normalise_date, st.none() | st.dates().map(str)),
+    "normalise_flag": (values.normalise_flag, st.none() | st.booleans()),
+    "normalise_amount": (
+        values.normalise_amount,
         st.none() | st.integers(-(10**12), 10**12) | st.decimals(-(10**9), 10**9, places=4),
     ),
 }
@@ -108,22 +108,22 @@ def test_normalising_twice_is_normalising_once(name):
 
 @given(value=st.text())
 def test_space_around_text_makes_no_difference_and_empty_text_is_none(value):
-    assert values.same_text(f" {value}\n") == values.same_text(value)
-    assert values.same_text(value) != ""
-    assert values.text(value, what="it") == values.text(f"  {value}\t", what="it")
+    assert values.normalise_text(f" {value}\n") == values.normalise_text(value)
+    assert values.normalise_text(value) != ""
+    assert values.text(value, label="it") == values.text(f"  {value}\t", label="it")
 
 
 @given(value=st.decimals("-999999999", "999999999", places=4))
 def test_an_amount_is_the_same_however_it_is_written(value):
     written = (value, str(value), f"{value}00", float(value))
 
-    assert len({values.same_amount(one) for one in written}) == 1
-    assert values.amount(str(value), what="it") == value
+    assert len({values.normalise_amount(one) for one in written}) == 1
+    assert values.amount(str(value), label="it") == value
 
 
 @given(value=st.from_regex(r"[ ]?-?[0-9]{1,12}(\.[0-9]{1,12})?[ ]?", fullmatch=True))
 def test_a_plain_decimal_number_is_taken_as_it_stands(value):
-    assert values.amount(value, what="it") == Decimal(value.strip())
+    assert values.amount(value, label="it") == Decimal(value.strip())
 
 
 NEVER_GUESSED: dict[str, tuple[str, list[object]]] = {
@@ -185,7 +185,7 @@ def test_what_cannot_be_read_is_never_guessed(name, complaint, value):
 @example(number=str(2**63))
 @example(number="9" * 5000)
 def test_a_number_of_digits_is_one_that_go_takes(number):
-    read = values.number_of_digits(number, what="number")
+    read = values.number_of_digits(number, label="number")
 
     is_plain = bool(number) and set(number) <= set("0123456789") and len(number) < 100
     assert read == (int(number) if is_plain and int(number) < 2**63 else None)
@@ -193,10 +193,10 @@ def test_a_number_of_digits_is_one_that_go_takes(number):
 
 @given(value=st.decimals("-9999999", "9999999", places=6))
 def test_rounding_to_ore_moves_an_amount_by_half_an_ore_at_most(value):
-    rounded = values.to_ore(value)
+    rounded = values.round_to_ore(value)
 
     assert abs(rounded - value) <= Decimal("0.005")
-    assert values.to_ore(rounded) == rounded
+    assert values.round_to_ore(rounded) == rounded
     assert rounded.as_tuple().exponent == -2
 
 
@@ -205,7 +205,7 @@ def test_rounding_to_ore_moves_an_amount_by_half_an_ore_at_most(value):
     [("0.005", "0.01"), ("-0.005", "-0.01"), ("2.675", "2.68"), ("0.0049999", "0.00")],
 )
 def test_half_an_ore_is_rounded_away_from_zero(value, rounded):
-    assert values.to_ore(Decimal(value)) == Decimal(rounded)
+    assert values.round_to_ore(Decimal(value)) == Decimal(rounded)
 
 
 @given(
@@ -213,20 +213,22 @@ def test_half_an_ore_is_rounded_away_from_zero(value, rounded):
     form=st.sampled_from(["{}", "+47{}", "0047{}", "+47 {}", " {} ", "(+47) {}"]),
 )
 def test_a_norwegian_number_is_the_same_in_every_form(national, form):
-    assert values.same_phone(form.format(national)) == f"+47{national}"
+    assert values.normalise_phone(form.format(national)) == f"+47{national}"
 
 
 @given(one=st.integers(1, 99999), other=st.integers(1, 99999))
 def test_two_extensions_of_one_number_are_two_numbers(one, other):
-    numbers = [values.same_phone(f"+47 22 00 00 00 ext. {extension}") for extension in (one, other)]
+    numbers = [
+        values.normalise_phone(f"+47 22 00 00 00 ext. {extension}") for extension in (one, other)
+    ]
 
     assert (numbers[0] == numbers[1]) == (one == other)
-    assert values.same_phone("+47 22 00 00 00") not in numbers
-    assert values.same_phone(f"22000000;ext={one}") == numbers[0]
+    assert values.normalise_phone("+47 22 00 00 00") not in numbers
+    assert values.normalise_phone(f"22000000;ext={one}") == numbers[0]
 
 
 def test_numbers_of_different_countries_differ():
-    assert values.same_phone("+46 701234567") != values.same_phone("+47 701234567")
+    assert values.normalise_phone("+46 701234567") != values.normalise_phone("+47 701234567")
 
 
 @given(
@@ -241,7 +243,7 @@ def test_a_stamp_is_the_moment_however_many_digits_its_fraction_has(moment, digi
     fraction = f"{moment.microsecond:06d}000"[:digits]
     stamp = moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
 
-    read = values.instant(stamp, what="it")
+    read = values.instant(stamp, label="it")
 
     lost = moment.microsecond - int((fraction + "000000")[:6])
     assert read == moment - datetime.timedelta(microseconds=lost)
@@ -270,10 +272,10 @@ def test_two_long_ids_have_two_references(one, other):
     "written", ["923609016", "923 609 016", "NO923609016MVA", "no 923 609 016 mva", "923.609.016"]
 )
 def test_an_organisation_number_is_read_in_every_usual_form(written):
-    read = values.organization_number(written, country_code="NO", what="it")
+    read = values.organization_number(written, country_code="NO", label="it")
 
     assert read == "923609016"
-    assert values.organization_number(read, country_code="NO", what="it") == read
+    assert values.organization_number(read, country_code="NO", label="it") == read
 
 
 @pytest.mark.parametrize(
@@ -284,14 +286,14 @@ def test_an_organisation_number_is_read_in_every_usual_form(written):
     ],
 )
 def test_what_is_no_organisation_number_of_that_country_is_none(country_code, written):
-    assert values.organization_number(written, country_code=country_code, what="it") is None
+    assert values.organization_number(written, country_code=country_code, label="it") is None
 
 
 @given(written=st.text(alphabet="0123456789ABC -.", min_size=1, max_size=15))
 def test_a_foreign_organisation_number_only_loses_its_spaces(written):
     assume(sum(one.isdigit() for one in written) >= 4)
 
-    read = values.organization_number(written, country_code="SE", what="it")
+    read = values.organization_number(written, country_code="SE", label="it")
 
     assert read == "".join(one for one in written if one not in " -.")
 
@@ -307,9 +309,9 @@ def test_a_foreign_organisation_number_only_loses_its_spaces(written):
     ],
 )
 def test_a_name_is_read_as_plain_text_and_equal_however_the_shop_writes_it(told, plain):
-    assert values.words(told, what="name") == plain
-    assert values.same_text(told) == values.same_text(plain)
-    assert values.same_text(values.written_like(plain, told)) == values.same_text(told)
+    assert values.unescaped_text(told, label="name") == plain
+    assert values.normalise_text(told) == values.normalise_text(plain)
+    assert values.normalise_text(values.written_like(plain, told)) == values.normalise_text(told)
 
 
 @given(
@@ -320,14 +322,14 @@ def test_a_name_is_read_as_plain_text_and_equal_however_the_shop_writes_it(told,
 def test_a_norwegian_organisation_number_is_the_same_in_every_form(digits, form, gap):
     written = form.format(gap.join((digits[:3], digits[3:6], digits[6:])))
 
-    assert values.same_organization_number(written) == digits
+    assert values.normalise_organization_number(written) == digits
 
 
 @given(number=st.text(alphabet="0123456789SEGBX", min_size=10, max_size=15))
 def test_a_foreign_organisation_number_keeps_all_its_letters_and_digits(number):
     written = "-".join((number[:4], number[4:])).lower()
 
-    assert values.same_organization_number(written) == number
+    assert values.normalise_organization_number(written) == number
 
 
 @given(rate=st.decimals("0", "100", places=3))
@@ -346,7 +348,7 @@ def test_a_unit_is_one_that_go_knows(unit):
 
 def test_no_value_of_a_long_text_is_shown_whole():
     with pytest.raises(Unusable) as told:
-        values.amount("x" * 500, what="price")
+        values.amount("x" * 500, label="price")
 
     assert len(str(told.value)) < 150
 

@@ -108,7 +108,7 @@ def test_a_buyer_that_is_told_again_is_an_ordinary_edit(ledger, box, landed):
 
 def test_an_order_that_the_version_before_posted_is_known_as_anonymised_too(ledger, box, landed):
     with ledger.store() as store:
-        store.namespaces.work_in(store.namespaces.all()[0])
+        store.namespaces.choose(store.namespaces.all()[0])
         link = store.links.get("orders", "9001")
         base = {name: one for name, one in link.base.items() if name != "buyer_told"}
         store.links.put(replace(link, base=base))

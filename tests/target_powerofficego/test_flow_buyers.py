@@ -55,7 +55,7 @@ def store(ledger):
     @contextlib.contextmanager
     def opened():
         with ledger.store() as store:
-            store.namespaces.work_in(store.namespaces.all()[0])
+            store.namespaces.choose(store.namespaces.all()[0])
             yield store
 
     return opened

@@ -113,11 +113,11 @@ def test_bytes_are_forgotten_with_what_they_were_read_as(ledger, customer):
     ledger.run(customer())
     known = settled_rows(ledger)["1001"]
     with ledger.store() as store:
-        store.namespaces.enter_known("testshop")
+        store.namespaces.enter_existing("testshop")
         settled = store.settled
         assert settled.text_hashes("customers", ["1001", "1002"]) == {"1001": known.text_hash}
 
-        settled.open_anew("customers", "1001")
+        settled.reopen("customers", "1001")
         assert settled.text_hashes("customers", ["1001"]) == {"1001": None}
 
         settled.note_texts([SettledText("customers", "1001", known.record_hash, "late")])
@@ -136,7 +136,7 @@ def test_what_is_written_to_the_store_meanwhile_counts(ledger, customer, lines_o
 
     unchanged = run.settlement.are_unchanged("customers", [one for one in texts if one])
     first = next(unchanged)
-    run.store.settled.open_anew("customers", "2")
+    run.store.settled.reopen("customers", "2")
     second = next(unchanged)
     target.process_endofpipe()
 

@@ -350,7 +350,7 @@ def test_an_erased_customer_is_not_known_as_deleted_either(ledger, customer):
     ledger.run(customer())
     ledger.run(customer(**GONE))
     store = LinkStore(str(ledger.link_store))
-    store.namespaces.enter_known("testshop")
+    store.namespaces.enter_existing("testshop")
     assert store.settled.was_deleted("customers", "1001")
 
     store.forget_record("customers", "1001")

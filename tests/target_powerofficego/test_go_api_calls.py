@@ -16,7 +16,7 @@ from target_powerofficego.go_api import (
     MissingPrivilege,
     NotFound,
     Operation,
-    OutOfOrder,
+    OutOfService,
     Refused,
     RouteNotFound,
     StopRun,
@@ -307,9 +307,9 @@ def test_a_used_up_quota_is_no_missing_privilege_and_costs_one_call(box, client)
     body = {"statusCode": 403, "message": "Out of call volume quota. Replenished in 02:12:00."}
     box.faults.add(path="/products", status=403, body=body, times=None)
 
-    with pytest.raises(OutOfOrder, match="403 Out of call volume quota"):
+    with pytest.raises(OutOfService, match="403 Out of call volume quota"):
         client.read("/Products")
-    with pytest.raises(OutOfOrder, match="not sent"):
+    with pytest.raises(OutOfService, match="not sent"):
         client.read("/Products")
 
     assert len(box.requests.reads("go")) == 1

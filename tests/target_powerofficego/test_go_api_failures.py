@@ -17,7 +17,7 @@ from target_powerofficego.go_api import (
     Connection,
     GoClient,
     Operation,
-    OutOfOrder,
+    OutOfService,
     Refused,
     StopRequested,
     StopRun,
@@ -231,7 +231,7 @@ def test_a_write_that_was_turned_away_is_repeated_after_a_second(box, client, he
 def test_a_429_holds_back_every_thread(box, connect):
     client = connect(retry_seconds=5)
     box.faults.add(path="/products", status=429, headers={"Retry-After": "60"})
-    with pytest.raises(OutOfOrder, match="429"):
+    with pytest.raises(OutOfService, match="429"):
         client.create("/Products", GARN)
 
     with ThreadPoolExecutor() as other_thread:
@@ -246,7 +246,7 @@ def test_to_be_turned_away_for_longer_than_the_budget_ends_the_run(box, client):
         method="POST", path="/products", status=429, headers={"Retry-After": "3600"}, times=None
     )
 
-    with pytest.raises(OutOfOrder) as caught:
+    with pytest.raises(OutOfService) as caught:
         client.create("/Products", GARN)
 
     assert str(caught.value) == (
@@ -261,14 +261,14 @@ def test_to_be_turned_away_for_longer_than_the_budget_ends_the_run(box, client):
 def test_a_go_that_fails_whatever_is_asked_ends_the_run(box, connect, fault):
     box.faults.add(path="/v2/", times=None, **fault)
 
-    with pytest.raises(OutOfOrder, match=r"Last: GET /Products: .*; try again later"):
+    with pytest.raises(OutOfService, match=r"Last: GET /Products: .*; try again later"):
         connect(retry_seconds=1).read("/Products")
 
 
 def test_a_go_that_gives_no_tokens_ends_the_run(box, connect):
     box.faults.add(path="/oauth/token", times=None, status=503)
 
-    with pytest.raises(OutOfOrder, match="Last: token: 503"):
+    with pytest.raises(OutOfService, match="Last: token: 503"):
         connect(retry_seconds=1).create("/Products", GARN)
 
 
@@ -506,7 +506,7 @@ def test_a_retry_after_that_says_nothing_is_no_reason_to_stop(box, client, asked
 def test_a_retry_after_for_ever_ends_the_run_at_once(box, client, asked, path, status):
     box.faults.add(path=path, status=status, headers={"Retry-After": asked}, times=None)
 
-    with pytest.raises(OutOfOrder, match="PowerOffice Go answers no call at all"):
+    with pytest.raises(OutOfService, match="PowerOffice Go answers no call at all"):
         client.read("/Products")
 
     assert box.requests.count("go") <= 3
@@ -536,7 +536,7 @@ def test_pages_that_name_a_next_one_for_ever_end_the_run(box, client, shown):
     if "1e9" in shown:
         assert len(read()) == 2
     else:
-        with pytest.raises(OutOfOrder, match="GET /Products: the pages do not end: 10 in a row"):
+        with pytest.raises(OutOfService, match="GET /Products: the pages do not end: 10 in a row"):
             read()
 
     assert len(box.requests.reads("go")) <= 11

@@ -107,7 +107,7 @@ def test_a_go_that_was_never_reached_is_given_up_sooner():
     call = forever()
 
     with pytest.raises(Unreachable):
-        Repetition(300, time.sleep, reach_seconds=0.5).run(call)
+        Repetition(300, time.sleep, first_contact_seconds=0.5).run(call)
 
     assert 1 < call.attempts < 100
 
@@ -117,7 +117,7 @@ def test_a_go_that_was_reached_once_is_tried_for_the_whole_budget(first):
     def waited(seconds: float) -> None:
         raise StopRequested("it would be tried again")
 
-    repetition = Repetition(300, waited, reach_seconds=0)
+    repetition = Repetition(300, waited, first_contact_seconds=0)
     with contextlib.suppress(Refused, StopRequested):
         repetition.run(Failing(*[first] if first else []))
 

@@ -15,7 +15,7 @@ from target_powerofficego.go_api.turns import (
     WIDE_SECONDS,
     WIDE_WINDOW_SECONDS,
     WINDOW_SECONDS,
-    Place,
+    QueuePlace,
     Turns,
 )
 
@@ -53,7 +53,7 @@ class Simulation:
 
     def run(self) -> Simulation:
         order = itertools.count()
-        events: list[tuple[float, int, int, Place | float]] = [
+        events: list[tuple[float, int, int, QueuePlace | float]] = [
             (START + at, next(order), _NOBODY, seconds) for at, seconds in self.pauses.items()
         ]
         calls = [iter(client.gaps) for client in self.clients]
@@ -62,14 +62,14 @@ class Simulation:
         def call(number: int, now: float) -> None:
             gap = next(calls[number], None)
             if gap is not None:
-                heapq.heappush(events, (now + gap, next(order), number, Place(str(number))))
+                heapq.heappush(events, (now + gap, next(order), number, QueuePlace(str(number))))
 
         for number in range(len(self.clients)):
             call(number, START)
         heapq.heapify(events)
         while events:
             now, _, number, given = heapq.heappop(events)
-            if not isinstance(given, Place):
+            if not isinstance(given, QueuePlace):
                 self.turns.pause(now, given)
             elif now < START + self.clients[number].dies_at:
                 had_none = given.reserved is None
@@ -156,10 +156,10 @@ def test_clients_that_always_want_to_call_use_95_percent_and_none_gets_less_than
 def test_a_client_that_dies_while_it_waits_loses_the_others_that_one_turn_only():
     turns = Turns()
     for number in range(10):
-        turns.take(START, 10, math.inf, Place(f"first {number}"))
-    turns.take(START, 10, math.inf, Place("dies"))
+        turns.take(START, 10, math.inf, QueuePlace(f"first {number}"))
+    turns.take(START, 10, math.inf, QueuePlace("dies"))
 
-    reserved = [turns.take(START, 10, math.inf, Place(f"next {n}")) - START for n in range(19)]
+    reserved = [turns.take(START, 10, math.inf, QueuePlace(f"next {n}")) - START for n in range(19)]
 
     assert reserved == pytest.approx([WINDOW_SECONDS] * 9 + [2 * WINDOW_SECONDS] * 10)
 
@@ -167,9 +167,9 @@ def test_a_client_that_dies_while_it_waits_loses_the_others_that_one_turn_only()
 def test_a_turn_that_is_not_waited_for_is_not_lost_to_others():
     turns = Turns()
     for _ in range(10):
-        turns.take(START, 10, math.inf, Place("one"))
+        turns.take(START, 10, math.inf, QueuePlace("one"))
 
-    turn = turns.take(START, 10, 0.5, Place("another"))
+    turn = turns.take(START, 10, 0.5, QueuePlace("another"))
 
     assert turn == pytest.approx(START + WINDOW_SECONDS)
     assert len(turns.given) == 10

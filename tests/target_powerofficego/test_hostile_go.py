@@ -26,7 +26,7 @@ def spoil(box, resource, go_id, *members, raw):
         box.faults.add(system="go", method="GET", path=path, status=200, body=body, times=None)
 
 
-def own_faults(ledger):
+def program_faults(ledger):
     return [one.reason for one in ledger.unsettled() if "could not read it" in one.reason]
 
 
@@ -43,7 +43,7 @@ def test_a_customer_of_go_that_is_hostile_stops_no_other(linked, box, raw):
     assert outcome.status in (0, 3)
     assert outcome.states
     assert box.go.entry("Customers", firm)["PhoneNumber"] == "+4790000001"
-    assert own_faults(linked.ledger) == []
+    assert program_faults(linked.ledger) == []
     box.faults.clear()
     assert linked.forward(full_check_hours=0).status == 0
     assert box.go.entry("Customers", person)["PhoneNumber"] == "+4790000001"
@@ -64,7 +64,7 @@ def test_a_product_of_go_that_is_hostile_stops_no_other(linked, box, product, ra
     assert outcome.status in (0, 3)
     assert outcome.states
     assert box.go.entry("Products", other)["UnitCost"] == 41
-    assert own_faults(linked.ledger) == []
+    assert program_faults(linked.ledger) == []
 
 
 @pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
@@ -80,7 +80,7 @@ def test_an_order_of_go_that_is_hostile_stops_no_other(linked, box, order, raw):
     assert outcome.status in (0, 3)
     assert outcome.states
     assert len(box.go.entries("SalesOrders")) == 2
-    assert own_faults(linked.ledger) == []
+    assert program_faults(linked.ledger) == []
 
 
 @pytest.mark.parametrize("stamp", STAMPS, ids=str)

@@ -173,7 +173,7 @@ def test_an_order_that_a_killed_run_deleted_is_not_compared_any_more(
     ledger.run(cancelled)
 
     with ledger.store() as store:
-        store.namespaces.work_in(store.namespaces.all()[0])
+        store.namespaces.choose(store.namespaces.all()[0])
         assert not store.intents.is_comparison_due("orders", "9001")
 
 
@@ -432,5 +432,5 @@ def test_who_bought_an_order_that_a_killed_run_posted_is_known_without_another_r
     ledger.run()
 
     with ledger.store() as store:
-        store.namespaces.work_in(store.namespaces.all()[0])
+        store.namespaces.choose(store.namespaces.all()[0])
         assert store.links.get("orders", "9001").base["buyer_id"].shop == ["1001"]

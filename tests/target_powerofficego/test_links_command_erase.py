@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
-from target_powerofficego.dataflow.orders.order import stakes
+from target_powerofficego.dataflow.orders.order import money_members
 from target_powerofficego.decisions.personal_data import impersonal_order
 from target_powerofficego.links_command import main
 from target_powerofficego.store.link_store import LinkStore
@@ -214,8 +214,8 @@ def test_what_decides_what_is_owed_stays_of_the_order_of_an_erased_customer(orde
 
     kept = impersonal_order(told, "erased:1")
 
-    assert stakes(kept) == stakes(told)
-    assert "rounding" in stakes(told)
+    assert money_members(kept) == money_members(told)
+    assert "rounding" in money_members(told)
 
 
 def test_a_held_order_of_an_erased_customer_is_written_once_it_is_mended(
@@ -286,7 +286,7 @@ def test_an_archive_that_go_shows_late_stops_no_run(ledger, box, links, records,
     (kari,) = [one for one in box.go.entries("Customers") if one["IsArchived"]]
     assert kari["ExternalImportReference"]
     with ledger.store() as store:
-        store.namespaces.work_in(store.namespaces.all()[0])
+        store.namespaces.choose(store.namespaces.all()[0])
         assert store.erasures.open() == []
 
 
@@ -488,7 +488,7 @@ def test_a_guests_company_with_that_e_mail_address_is_named_by_its_id(
     buyer = {**guest_order()["buyer"], "company_name": "Fjell AS", "organization_number": ORG_NR}
     ledger.run(product(), guest_order(buyer=buyer))
     with closing(LinkStore(str(ledger.link_store))) as store:
-        store.namespaces.work_in(store.namespaces.all()[0])
+        store.namespaces.choose(store.namespaces.all()[0])
         (company,) = [one.shop_id for one in store.links.of_entity("customers")]
 
     told = links("erase", "customer", "--email", buyer["email"], "--yes")
@@ -545,7 +545,7 @@ def test_a_program_that_reads_the_store_meanwhile_is_told_and_erasing_again_clea
 def test_an_unanswered_write_stops_the_erasure(ledger, links, records):
     ledger.run(*records)
     store = LinkStore(str(ledger.link_store))
-    store.namespaces.work_in(store.namespaces.all()[0])
+    store.namespaces.choose(store.namespaces.all()[0])
     store.intents.begin("customers", KARI, "patch", {"path": "/Customers/1", "rows": {}})
     store.close()
 

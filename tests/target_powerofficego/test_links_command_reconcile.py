@@ -580,7 +580,7 @@ def test_a_link_of_before_amounts_were_kept_is_told_as_not_known_until_the_shop_
     ledger, landed, order, told
 ):
     store = LinkStore(str(ledger.link_store))
-    store.namespaces.work_in(store.namespaces.all()[0])
+    store.namespaces.choose(store.namespaces.all()[0])
     link = store.links.get("orders", "9001")
     assert link
     base = {name: one for name, one in link.base.items() if name != "amounts"}
@@ -734,7 +734,7 @@ def exported(ledger):
 
 def link_as(ledger, shop_id, go_id, amounts):
     store = LinkStore(str(ledger.link_store))
-    store.namespaces.work_in(store.namespaces.all()[0])
+    store.namespaces.choose(store.namespaces.all()[0])
     link = store.links.get("orders", "9001")
     assert link
     kept = replaced(link.base["amounts"], shop=amounts)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from target_powerofficego.dataflow.customer import CUSTOMER
 from target_powerofficego.dataflow.product import PRODUCT, with_stock
 from target_powerofficego.dataflow.table import Agreement
-from target_powerofficego.decisions.merge import Evidence, Owner, Side, first_meeting, merge
+from target_powerofficego.decisions.merge import Evidence, Owner, Side, base_of_linked, merge
 
 NOON = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.timezone.utc)
 MINUTE = datetime.timedelta(minutes=1)
@@ -82,7 +82,9 @@ def test_a_margin_of_zero_leaves_equal_stamps_to_a_person():
 
 
 def test_a_stamp_that_an_address_edit_does_not_move_is_no_evidence():
-    evidence = Evidence(shop=NOON + 10 * MINUTE, go=NOON, silent_rows=frozenset({"address_city"}))
+    evidence = Evidence(
+        shop=NOON + 10 * MINUTE, go=NOON, unstamped_rows=frozenset({"address_city"})
+    )
     found = merged("Oslo", "Moss", agreed("Hamar"), evidence=evidence, row="address_city")
     assert found.open_conflicts
 
@@ -113,9 +115,9 @@ def test_a_counter_is_overwritten_and_never_a_conflict():
 def test_after_a_first_meeting_only_the_chosen_side_flows_to_go(s, g, on_link):
     row = CUSTOMER.row("email")
     shop, go = Side({"email": s}, NOON), Side({"email": g}, NOON)
-    base, _ = first_meeting(CUSTOMER, shop, go, on_link=on_link)
+    base, _ = base_of_linked(CUSTOMER, shop, go, on_link=on_link)
     writes = merged(s, g, base["email"]).writes
     differ = not row.are_equal(s, g)
-    is_told, is_empty = row.same(s) is not None, row.same(g) is None
+    is_told, is_empty = row.normalise(s) is not None, row.normalise(g) is None
     flows = {"keep": False, "go": False, "shop": is_told, "fill_empty": is_empty}[on_link]
     assert bool(writes) is (differ and flows)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from ledger import A_PERSON
 from receiver import SECRET
 from target_powerofficego.links_command import main
-from target_powerofficego.notices.announcing import announce, namespace_of
-from target_powerofficego.notices.news import Ending, Standing
+from target_powerofficego.notices.announcing import announce, find_namespace
+from target_powerofficego.notices.news import Ending, ShopStatus
 from target_powerofficego.settings.notify import SERVICES
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.target import TargetPowerOfficeGo
@@ -298,11 +298,11 @@ def test_a_test_message_needs_an_address(check, receiver):
 @pytest.mark.both_link_stores(if_slow=True)
 def test_of_two_processes_that_would_say_the_same_one_does(ledger, customer):
     ledger.run(customer())
-    nothing, broke = Standing().to_keep(), Standing(broken={"forward": 1}).to_keep()
+    nothing, broke = ShopStatus().to_keep(), ShopStatus(broken={"forward": 1}).to_keep()
 
     with ledger.store() as one, ledger.store() as other:
         for store in (one, other):
-            store.namespaces.enter_known("testshop")
+            store.namespaces.enter_existing("testshop")
         assert one.notices.replace(nothing, broke)
         assert not other.notices.replace(nothing, broke)
         assert other.notices.last() == broke
@@ -374,7 +374,7 @@ def test_what_two_could_not_say_at_once_is_all_said_the_next_time(ledger, receiv
     def say(*ways):
         def endings(store):
             ending = Ending("testshop", 1, broken=dict.fromkeys(ways, "it failed"))
-            yield namespace_of(store, "testshop"), ending
+            yield find_namespace(store, "testshop"), ending
 
         announce(StoreLocation.of(str(ledger.link_store)), [receiver.address], endings)
 
@@ -402,7 +402,7 @@ def test_what_two_could_not_say_at_once_is_all_said_the_next_time(ledger, receiv
 
 
 standings = st.builds(
-    Standing,
+    ShopStatus,
     waiting=st.frozensets(st.sampled_from("abc")),
     broken=st.dictionaries(st.sampled_from(["forward", "back"]), st.integers(1, 3)),
     is_silent=st.booleans(),

@@ -18,9 +18,9 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import PluginBase
 
 from . import standard_output
-from .environment import add_dotenv, settings_of_variables
+from .environment import load_dotenv, settings_from_environment
 from .open_files import OUT_OF_FILES, is_out_of_files
-from .plain_text import NOT_SHOWN, is_like_a_name, keep_logs_plain, may_be_a_key
+from .plain_text import NOT_SHOWN, keep_logs_plain, looks_like_a_name, may_be_a_key
 from .sdk_internals import classproperty, load_json, read_json_file
 
 if TYPE_CHECKING:
@@ -55,32 +55,32 @@ class CommandLine(PluginBase):
             with cls.printing():
                 super().invoke(**arguments)
         except ConfigValidationError as wrong:
-            cls.end_with(*wrong.errors)
+            cls.exit_with(*wrong.errors)
         except OSError as error:
             if not is_out_of_files(error):
                 raise
-            cls.end_with(f"{OUT_OF_FILES}.")
+            cls.exit_with(f"{OUT_OF_FILES}.")
 
     @classmethod
     @contextlib.contextmanager
     def printing(cls) -> Iterator[None]:
         """End the program with one line if something printed inside cannot be written."""
         if standard_output.is_closed():
-            cls.end_with(standard_output.CLOSED)
+            cls.exit_with(standard_output.CLOSED)
         try:
             yield
             sys.stdout.flush()
         except BrokenPipeError:
-            standard_output.forget()
-            cls.end_with("Whoever reads the records has stopped reading.")
+            standard_output.discard()
+            cls.exit_with("Whoever reads the records has stopped reading.")
         except OSError as error:
             if error.errno is None:  # raised by requests, not by the operating system
                 raise
-            standard_output.forget()
-            cls.end_with(f"What is printed cannot be written: {error.strerror}.")
+            standard_output.discard()
+            cls.exit_with(f"What is printed cannot be written: {error.strerror}.")
 
     @classmethod
-    def end_with(cls, *lines: str) -> NoReturn:
+    def exit_with(cls, *lines: str) -> NoReturn:
         """Say what is wrong, and end the program."""
         for line in lines:
             cls.logger.error("%s", line)
@@ -95,7 +95,7 @@ class CommandLine(PluginBase):
         try:
             read(load_json(text))
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
-            cls.end_with(wrong)
+            cls.exit_with(wrong)
         return io.StringIO(text)
 
     @classmethod
@@ -104,17 +104,17 @@ class CommandLine(PluginBase):
     ) -> ConfigInput:
         """Read the config files; a file that cannot be read ends the program with one line."""
         for path in value:
-            if path != _ENVIRONMENT and (wrong := wrong_file(path)):
-                cls.end_with(f"--config: {wrong}")
+            if path != _ENVIRONMENT and (wrong := config_file_fault(path)):
+                cls.exit_with(f"--config: {wrong}")
         return super().cb_config(ctx, param, value)
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as the SDK has it
         schema = cls.config_jsonschema
         cls.append_builtin_config(schema)
-        if wrong := wrong_variables(cls._env_var_prefix, schema["properties"]):
+        if wrong := variable_faults(cls._env_var_prefix, schema["properties"]):
             raise ConfigValidationError("The variables are not usable", errors=wrong, schema={})
-        return settings_of_variables(schema, cls._env_var_prefix)
+        return settings_from_environment(schema, cls._env_var_prefix)
 
 
 def read_bookmarks(state: Any) -> None:  # noqa: ANN401 - JSON
@@ -128,7 +128,7 @@ def read_bookmarks(state: Any) -> None:  # noqa: ANN401 - JSON
             dict.copy(part).get("progress_markers", {}).items()
 
 
-def wrong_file(path: str) -> str | None:
+def config_file_fault(path: str) -> str | None:
     """Say why a file is not a config; None if it is one."""
     shown = "the file that is named" if not path or may_be_a_key(path) else path
     if Path(path).exists() and not Path(path).is_file():
@@ -144,14 +144,14 @@ def wrong_file(path: str) -> str | None:
     return None
 
 
-def wrong_variables(prefix: str, settings: Mapping[str, Any]) -> list[str]:
+def variable_faults(prefix: str, settings: Mapping[str, Any]) -> list[str]:
     """Say which variables with a plugin's prefix name no setting, or hold an impossible value.
 
     Args:
         prefix: what the plugin's variables begin with, such as `TAP_CUSTOMWEBSHOP_`.
         settings: the schema of each setting by its name.
     """
-    add_dotenv()
+    load_dotenv()
     known = {prefix + name.upper(): schema for name, schema in settings.items()}
     lines: list[str] = []
     for variable, value in sorted(os.environ.items()):
@@ -161,7 +161,7 @@ def wrong_variables(prefix: str, settings: Mapping[str, Any]) -> list[str]:
             name = variable.removeprefix(prefix).lower()
             near = difflib.get_close_matches(name, settings, n=1)
             meant = f"; did you mean {prefix}{near[0].upper()}?" if near else ""
-            is_shown = near or is_like_a_name(name)
+            is_shown = near or looks_like_a_name(name)
             shown = variable if is_shown else f"that begins with {prefix} ({NOT_SHOWN})"
             lines.append(f"There is no setting for the variable {shown}{meant}")
     return lines

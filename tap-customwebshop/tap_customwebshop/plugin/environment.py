@@ -8,7 +8,7 @@ from typing import Any
 from .sdk_internals import parse_environment_config
 
 
-def add_dotenv() -> None:
+def load_dotenv() -> None:
     """Add the variables of the nearest `.env`; one that is exported takes precedence.
 
     The SDK would let the file overrule what a person has just exported.
@@ -18,12 +18,12 @@ def add_dotenv() -> None:
     os.environ.update(exported)
 
 
-def settings_of_variables(schema: dict[str, Any], prefix: str) -> dict[str, Any]:
+def settings_from_environment(schema: dict[str, Any], prefix: str) -> dict[str, Any]:
     """Return those settings of a schema that variables with a prefix give.
 
     Raises:
         ValueError: a value is not a number, or not JSON, where it should be.
     """
-    add_dotenv()
+    load_dotenv()
     told: dict[str, Any] = parse_environment_config(schema, prefix, dotenv_path=os.devnull)
     return told

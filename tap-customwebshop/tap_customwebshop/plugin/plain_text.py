@@ -35,7 +35,7 @@ def may_be_a_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
-def is_like_a_name(text: str) -> bool:
+def looks_like_a_name(text: str) -> bool:
     """Return whether what is given as a setting's name looks like a name and not like a key."""
     return len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) is not None
 

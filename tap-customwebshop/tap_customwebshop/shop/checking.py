@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ContractBrokenError, ShopRefusedError
-from tap_customwebshop.shop.mapping import WrongRowError
+from tap_customwebshop.shop.mapping import ShopFunctionError
 from tap_customwebshop.shop.templates import names_in
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def check_streams(streams: Iterable[FileStream]) -> Iterator[str]:
         for number, row in enumerate(first_rows(stream, MOST_ROWS)):
             try:
                 records += stream.mapper.records(row, f"{stream.name}[{number}]")
-            except WrongRowError as error:
-                found[error.words][f"{number}"] = None
+            except ShopFunctionError as error:
+                found[error.reason][f"{number}"] = None
         for record in records:
             for fault in _faults(stream, record):
                 found[fault][record["id"]] = None
@@ -62,7 +62,7 @@ def check_streams(streams: Iterable[FileStream]) -> Iterator[str]:
 
 def first_rows(stream: FileStream, most: int) -> Iterator[Any]:
     """Yield the first rows of a stream."""
-    rows = (row for page in stream.asker.pages(stream.listing, None) for row in page.rows)
+    rows = (row for page in stream.client.pages(stream.listing, None) for row in page.rows)
     return itertools.islice(rows, most)
 
 
@@ -96,7 +96,7 @@ def _of_since(stream: FileStream, records: list[Record]) -> Iterator[str]:
     if not records or "since" not in names_in([listing.path, listing.since]):
         return
     try:
-        page = next(stream.asker.pages(listing, datetime.now(timezone.utc) + _LATER))
+        page = next(stream.client.pages(listing, datetime.now(timezone.utc) + _LATER))
     except ContractBrokenError as error:
         yield f"where nothing changed since, {error}"
     except ShopRefusedError:  # a moment to come

@@ -79,7 +79,7 @@ def _explain(tap: ShopTap, _: object) -> bool:
 
 def _init(tap: ShopTap, place: str) -> bool:
     from tap_customwebshop.shop.loading import presets  # noqa: PLC0415 - needed here only
-    from tap_customwebshop.shop.reading import auth_of  # noqa: PLC0415
+    from tap_customwebshop.shop.reading import configured_auth  # noqa: PLC0415
     from tap_customwebshop.shop.starting import first_file, recognised  # noqa: PLC0415
 
     make = recognised(str(tap.config["api_url"]) + place)
@@ -87,7 +87,7 @@ def _init(tap: ShopTap, place: str) -> bool:
         click.echo(f"# This shop is read by a file that comes with the tap: set shop to {make}.")
         return True
     path = "/" + place.lstrip("/")
-    auth = auth_of(tap.config)
+    auth = configured_auth(tap.config)
     content, headers = _look(tap, path, auth)
     click.echo(first_file(urlsplit(path).path, content, headers, auth), nl=False)
     return True
@@ -95,18 +95,18 @@ def _init(tap: ShopTap, place: str) -> bool:
 
 def _look(tap: ShopTap, path: str, auth: Auth) -> tuple[Any, Mapping[str, str]]:
     """Return a path's answer and its headers; errors say what else there is to try."""
-    from tap_customwebshop.shop.asking import NotTakenError, NotThereError  # noqa: PLC0415
     from tap_customwebshop.shop.auth import Bearer  # noqa: PLC0415
-    from tap_customwebshop.shop.reading import asker_of  # noqa: PLC0415
+    from tap_customwebshop.shop.client import NotFoundError, RequestRefusedError  # noqa: PLC0415
+    from tap_customwebshop.shop.reading import make_client  # noqa: PLC0415
     from tap_customwebshop.shop.starting import READS_LISTS  # noqa: PLC0415
 
     if "graphql" in path.lower():
         raise ShopRefusedError(READS_LISTS)
     try:
-        return asker_of(tap.config, tap.connect, auth).look(path)
-    except NotThereError:
+        return make_client(tap.config, tap.connect, auth).look(path)
+    except NotFoundError:
         raise
-    except NotTakenError as error:
+    except RequestRefusedError as error:
         raise ShopRefusedError(f"{error} {READS_LISTS}") from None
     except ShopRefusedError as error:
         hint = _OTHER_AUTH if isinstance(auth, Bearer) else ""

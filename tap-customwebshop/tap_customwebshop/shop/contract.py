@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tap_customwebshop.records import digits, is_id
 from tap_customwebshop.schemas import DECIMAL_FORMAT
-from tap_customwebshop.stamps import sortable_stamp, write_stamp
+from tap_customwebshop.stamps import format_stamp, sortable_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,7 +85,7 @@ class Rule:
         text: Forms = {str: self._check}
         return {**text, int: str, Decimal: _plain} if self._takes_numbers else text
 
-    def taken(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
+    def conform(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
         """Return a value in the contract's form: stamps, and numbers of ids and amounts, as text.
 
         Raises:
@@ -97,7 +97,7 @@ class Rule:
         if not isinstance(value, wanted):
             raise WrongRecordError(f"'{place}' must be {words}")
         if self._rows:
-            return [self._rows.taken(row, place) for row in value]
+            return [self._rows.conform(row, place) for row in value]
         return _taken(value, self._members, f"{place}.") if self._members else value
 
     def _text(self, value: Any, place: str) -> str:  # noqa: ANN401
@@ -116,7 +116,7 @@ class Rule:
         ):
             return digits(value)
         if isinstance(value, datetime) and value.tzinfo and not self._is_decimal:
-            return write_stamp(value)
+            return format_stamp(value)
         raise WrongRecordError(f"'{place}' {self._says if self._is_decimal else 'must be text'}")
 
 
@@ -131,7 +131,7 @@ class Contract:
         self._rules = rules_of(schema)
         self._form = _form_of(self._rules)
 
-    def taken(self, record: dict[str, Any]) -> dict[str, Any]:
+    def conform(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return a record with its values in the contract's form.
 
         Raises:
@@ -181,7 +181,7 @@ def _plain(number: Decimal) -> str:
 def _taken(record: dict[str, Any], rules: dict[str, Rule], place: str = "") -> dict[str, Any]:
     """Return a record in the contract's form, or say what in it has none."""
     return {
-        name: None if value is None else _rule(name, rules, place).taken(value, f"{place}{name}")
+        name: None if value is None else _rule(name, rules, place).conform(value, f"{place}{name}")
         for name, value in record.items()
     }
 

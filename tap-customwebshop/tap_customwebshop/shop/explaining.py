@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.plugin.plain_text import plain
 from tap_customwebshop.shop.checking import first_rows
-from tap_customwebshop.shop.mapping import WrongRowError
+from tap_customwebshop.shop.mapping import ShopFunctionError
 from tap_customwebshop.shop.values import Notes, leaves, place_of
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def explain(streams: Iterable[FileStream]) -> Iterator[str]:
         for row in first_rows(stream, 20):
             try:
                 made = stream.mapper.records(row, "row")
-            except WrongRowError as error:
-                yield f"  {error.words}"
+            except ShopFunctionError as error:
+                yield f"  {error.reason}"
                 continue
             if made:
                 notes = Notes()

@@ -76,7 +76,7 @@ def presets() -> list[str]:
     return sorted(path.stem for path in _PRESETS.glob("[!_]*.py"))
 
 
-def load_shop(shop: str, secrets: Mapping[str, str], *, needs_lists: bool = True) -> ShopFile:
+def load_shop_file(shop: str, secrets: Mapping[str, str], *, needs_lists: bool = True) -> ShopFile:
     """Load a shop file by its path, or a preset by its name.
 
     Args:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError, ShopFileError, WrongPathError
-from tap_customwebshop.shop.asking import NotThereError, RawPage, like
+from tap_customwebshop.shop.client import NotFoundError, RawPage, like
 from tap_customwebshop.shop.contract import Contract, WrongRecordError
 from tap_customwebshop.shop.listing import Listing
 from tap_customwebshop.shop.loading import STREAMS
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from tap_customwebshop.shop.asking import Asker
+    from tap_customwebshop.shop.client import ShopFileClient
     from tap_customwebshop.shop.loading import ShopFile
 
 Record = dict[str, Any]
@@ -35,11 +35,11 @@ class Shop:
         settings: The setting `shop_settings`.
     """
 
-    def __init__(self, asker: Asker, settings: Mapping[str, str]) -> None:
+    def __init__(self, client: ShopFileClient, settings: Mapping[str, str]) -> None:
         self.settings = MappingProxyType(dict(settings))
         self.listing = Listing("/")
         self.notes: Notes | None = None
-        self._asker = asker
+        self._asker = client
         self._kept: OrderedDict[str, Any] = OrderedDict()
         self._tables: dict[str, Any] = {}
 
@@ -91,7 +91,7 @@ class Shop:
         if key not in self._kept:
             try:
                 self._kept[key] = read()
-            except NotThereError:
+            except NotFoundError:
                 if missing is _REQUIRED:
                     raise
                 self._kept[key] = missing
@@ -101,16 +101,16 @@ class Shop:
         return self.notes.placed(value, place) if self.notes else value
 
 
-class WrongRowError(Exception):
+class ShopFunctionError(Exception):
     """A row could not be made a record.
 
     Attributes:
         words: What is wrong, and where in the file, without values.
     """
 
-    def __init__(self, words: str) -> None:
-        super().__init__(words)
-        self.words = words
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Mapper:
@@ -132,22 +132,22 @@ class Mapper:
         self._listing = file.listings[stream]
         self._right = self._wrong = 0
 
-    def single(self, asker: Asker, key: str, asked_at: datetime) -> RawPage:
+    def single(self, client: ShopFileClient, key: str, asked_at: datetime) -> RawPage:
         """Return the row that holds a record, alone on its page.
 
         Args:
-            asker: What asks the shop.
+            client: What asks the shop.
             key: The record's id.
             asked_at: The moment since which the shop's answers are kept.
 
         Raises:
-            NotThereError: The shop has it no longer.
-            WrongRowError: The function that `single` names fails.
+            NotFoundError: The shop has it no longer.
+            ShopFunctionError: The function that `single` names fails.
             ShopError: The shop cannot be asked, or refuses.
         """
         row_of = self._listing.single
         if isinstance(row_of, str):
-            return asker.single(self._listing, key)
+            return client.single(self._listing, key)
         self._shop.listing = self._listing
         try:
             row = row_of(key, self._shop)
@@ -155,23 +155,23 @@ class Mapper:
             raise
         except Exception as error:  # noqa: BLE001 - whatever the file does
             where = self._file.where(error)
-            raise WrongRowError(f"{where}: 'single' failed ({type(error).__name__}).") from None
+            raise ShopFunctionError(f"{where}: 'single' failed ({type(error).__name__}).") from None
         if row is None:
-            raise NotThereError(f"{self._file.name}: there is no such record of {self._stream}.")
+            raise NotFoundError(f"{self._file.name}: there is no such record of {self._stream}.")
         return RawPage([row], asked_at, None)
 
     def records(self, row: Any, place: str) -> list[Record]:  # noqa: ANN401 - JSON
         """Return the records of a row: none, one, or several.
 
         Raises:
-            WrongRowError: It cannot be made one; others can.
+            ShopFunctionError: It cannot be made one; others can.
             ShopFileError: Every row so far was wrong, or the file ends the program.
             ShopError: The shop cannot be asked for what belongs to it.
         """
         self._shop.listing = self._listing
         try:
             made = self._made(row)
-        except (NotThereError, WrongPathError) as error:
+        except (NotFoundError, WrongPathError) as error:
             failure = f"{self._file.where(error)}: {error}"
         except ShopError:
             raise
@@ -187,7 +187,7 @@ class Mapper:
             raise ShopFileError(
                 f"{failure} So it is with every one of {self._wrong} {self._stream}."
             )
-        raise WrongRowError(failure)
+        raise ShopFunctionError(failure)
 
     def explained(self, row: Any, place: str, notes: Notes) -> list[Record]:  # noqa: ANN401
         """Return the records of a row with values that know their place, and note what is read."""
@@ -203,7 +203,7 @@ class Mapper:
         for one in [made] if isinstance(made, dict) else made or ():
             if not isinstance(one, dict):
                 raise WrongRecordError("it returned no dict")
-            record = self._contract.taken(one)
+            record = self._contract.conform(one)
             records.append(record)
             if not record.get("id"):
                 raise WrongRecordError("the record has no 'id'")

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.schemas import CUSTOMERS, ORDERS, PRODUCTS
-from tap_customwebshop.shop.asking import Asker, NotTakenError, NotThereError, write_json
 from tap_customwebshop.shop.auth import Bearer
-from tap_customwebshop.shop.loading import load_shop
-from tap_customwebshop.shop.mapping import Mapper, Shop, WrongRowError
+from tap_customwebshop.shop.client import (
+    NotFoundError,
+    RequestRefusedError,
+    ShopFileClient,
+    write_json,
+)
+from tap_customwebshop.shop.loading import load_shop_file
+from tap_customwebshop.shop.mapping import Mapper, Shop, ShopFunctionError
 from tap_customwebshop.shop.streams import FileStream
 from tap_customwebshop.streams import STREAMS
 
@@ -35,29 +40,29 @@ _PARTS_OF_CALL = 3
 _SCHEMAS = {"customers": CUSTOMERS, "products": PRODUCTS, "orders": ORDERS}
 
 
-def open_shop(tap: Tap, connect: Connect) -> list[FileStream]:
+def open_streams(tap: Tap, connect: Connect) -> list[FileStream]:
     """Return the streams that the setting `shop` reads.
 
     Raises:
         ShopFileError: The shop file is wrong.
     """
-    file = file_of(tap.config)
-    asker = asker_of(tap.config, connect, file.auth)
-    shop = Shop(asker, _settings(tap.config))
+    file = configured_file(tap.config)
+    client = make_client(tap.config, connect, file.auth)
+    shop = Shop(client, _settings(tap.config))
     kinds = [kind for kind in STREAMS if kind.path[1:] in file.listings]
-    return [FileStream(tap, kind, asker, file, shop) for kind in kinds]
+    return [FileStream(tap, kind, client, file, shop) for kind in kinds]
 
 
-def file_of(config: Mapping[str, Any]) -> ShopFile:
+def configured_file(config: Mapping[str, Any]) -> ShopFile:
     """Return the file that the setting `shop` names.
 
     Raises:
         ShopFileError: It is wrong.
     """
-    return load_shop(config["shop"], _secrets(config))
+    return load_shop_file(config["shop"], _secrets(config))
 
 
-def auth_of(config: Mapping[str, Any]) -> Auth:
+def configured_auth(config: Mapping[str, Any]) -> Auth:
     """Return how the shop is shown who asks; by the token alone where there is no file yet.
 
     Raises:
@@ -65,7 +70,7 @@ def auth_of(config: Mapping[str, Any]) -> Auth:
     """
     if not config.get("shop"):
         return Bearer()
-    return load_shop(config["shop"], _secrets(config), needs_lists=False).auth
+    return load_shop_file(config["shop"], _secrets(config), needs_lists=False).auth
 
 
 class SingleRecords:
@@ -85,9 +90,9 @@ class SingleRecords:
         connect: Connect,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self.asker = asker_of(config, connect, file.auth, sleep)
+        self.client = make_client(config, connect, file.auth, sleep)
         self._file = file
-        self._shop = Shop(self.asker, _settings(config))
+        self._shop = Shop(self.client, _settings(config))
         self._mappers = {
             stream: Mapper(file, stream, _SCHEMAS[stream], self._shop) for stream in file.listings
         }
@@ -96,18 +101,18 @@ class SingleRecords:
         """Return a record as the shop has it now; nothing but tables is taken from earlier answers.
 
         Raises:
-            NotThereError: The shop has no such record, or the file makes none of it.
-            WrongRowError: The file cannot make a record of what the shop has.
+            NotFoundError: The shop has no such record, or the file makes none of it.
+            ShopFunctionError: The file cannot make a record of what the shop has.
             ShopError: The shop cannot be asked, or refuses.
         """
         self._shop.forget()
         mapper, asked_at = self._mappers[entity], datetime.now(timezone.utc)
-        page = mapper.single(self.asker, record_id, asked_at)
+        page = mapper.single(self.client, record_id, asked_at)
         records = mapper.records(page.rows[0], entity)
         for record in records:
             if record["id"] == record_id:
                 return record
-        raise NotThereError(f"{self._file.name} makes no record of {entity} {record_id}.")
+        raise NotFoundError(f"{self._file.name} makes no record of {entity} {record_id}.")
 
     def calls(self, entity: str, record_id: str, patch: Mapping[str, Any]) -> list[Call]:
         """Return the calls with which the shop takes an edit, in order; none where it does not.
@@ -118,7 +123,7 @@ class SingleRecords:
             patch: What changes, as a JSON merge patch of the contract's record.
 
         Raises:
-            WrongRowError: `change` fails, or returns something else.
+            ShopFunctionError: `change` fails, or returns something else.
             ShopError: The shop cannot be asked for what `change` needs to know.
         """
         change = self._file.functions["change"]
@@ -142,10 +147,10 @@ class SingleRecords:
         """Send a call once; what the file finds refused in its answer, the shop refused.
 
         Raises:
-            WrongRowError: `refused` fails; the change may have been made.
-            PassingTrouble, ShopError: As of `Asker.send`.
+            ShopFunctionError: `refused` fails; the change may have been made.
+            TemporaryError, ShopError: As of `ShopFileClient.send`.
         """
-        answer = self.asker.send(*call)
+        answer = self.client.send(*call)
         refused = self._file.functions.get("refused")
         if refused is None:
             return
@@ -158,14 +163,14 @@ class SingleRecords:
             raise self._wrong(number or _line_of(refused), f"refused() failed ({kind})") from None
         if words:
             shown = f"{call[0]} {call[1].partition('?')[0]}"
-            raise NotTakenError(f"{shown}: the shop refused the change", detail=words)
+            raise RequestRefusedError(f"{shown}: the shop refused the change", detail=words)
 
-    def _wrong(self, line: int, what: str) -> WrongRowError:
-        return WrongRowError(f"{self._file.name}, line {line}: {what}.")
+    def _wrong(self, line: int, what: str) -> ShopFunctionError:
+        return ShopFunctionError(f"{self._file.name}, line {line}: {what}.")
 
     def close(self) -> None:
         """Close the connections."""
-        self.asker.close()
+        self.client.close()
 
 
 def _is_call(made: object) -> bool:
@@ -196,14 +201,14 @@ def _secrets(config: Mapping[str, Any]) -> dict[str, str]:
     return _settings(config) | ({"auth_token": token} if token else {})
 
 
-def asker_of(
+def make_client(
     config: Mapping[str, Any],
     connect: Connect,
     auth: Auth,
     sleep: Callable[[float], object] = time.sleep,
-) -> Asker:
+) -> ShopFileClient:
     """Return what asks the shop that is shown in this way who asks."""
-    return Asker(
+    return ShopFileClient(
         connect,
         auth,
         _secrets(config),

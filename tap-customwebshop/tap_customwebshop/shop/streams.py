@@ -15,10 +15,10 @@ from typing_extensions import override
 from tap_customwebshop.bookmark import Bookmark
 from tap_customwebshop.client import Page, read_ahead
 from tap_customwebshop.plugin.plain_text import plain
-from tap_customwebshop.shop.asking import NotThereError
-from tap_customwebshop.shop.mapping import Mapper, WrongRowError, touched_ids
+from tap_customwebshop.shop.client import NotFoundError
+from tap_customwebshop.shop.mapping import Mapper, ShopFunctionError, touched_ids
 from tap_customwebshop.shop.templates import names_in
-from tap_customwebshop.stamps import earlier, parse_start, sortable_stamp, write_stamp
+from tap_customwebshop.stamps import earlier, format_stamp, parse_start, sortable_stamp
 from tap_customwebshop.streams import ShopStream
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from singer_sdk import Tap
 
-    from tap_customwebshop.shop.asking import Asker, RawPage
+    from tap_customwebshop.shop.client import RawPage, ShopFileClient
     from tap_customwebshop.shop.loading import ShopFile
     from tap_customwebshop.shop.mapping import Shop
 
@@ -74,16 +74,16 @@ class ListBookmark(Bookmark):
     def __post_init__(self) -> None:
         super().__post_init__()
         asked = self.since and earlier(self.since, _ROUNDING)
-        self._since = write_stamp(asked) if asked else ""
+        self._since = format_stamp(asked) if asked else ""
         self._kept = self.state
         self._first_read: str | None = None
         if not self.is_sorted:
             self.state = dict(self.state)
 
     @override
-    def see_that_it_is_past(self, read_at: datetime, told_at: datetime | None) -> None:
-        super().see_that_it_is_past(read_at, told_at)
-        self._first_read = self._first_read or write_stamp(told_at or read_at)
+    def require_past(self, read_at: datetime, server_time: datetime | None) -> None:
+        super().require_past(read_at, server_time)
+        self._first_read = self._first_read or format_stamp(server_time or read_at)
 
     @override
     def check(self, stamp: str) -> None:
@@ -97,9 +97,9 @@ class ListBookmark(Bookmark):
             super().check(stamp)
 
     @override
-    def advance(self, stamp: str, read_at: datetime, told_at: datetime | None) -> None:
+    def advance(self, stamp: str, read_at: datetime, server_time: datetime | None) -> None:
         if not self.is_held:
-            super().advance(stamp, read_at, told_at)
+            super().advance(stamp, read_at, server_time)
 
     def finish(self) -> None:
         """Move on at the end of a whole read, but not past its beginning.
@@ -126,17 +126,17 @@ class FileStream(ShopStream):
     """A stream that a shop file reads.
 
     Attributes:
-        asker: What asks the shop.
+        client: What asks the shop.
         listing: The stream's list.
         mapper: What makes its records.
     """
 
     def __init__(
-        self, tap: Tap, kind: type[ShopStream], asker: Asker, file: ShopFile, shop: Shop
+        self, tap: Tap, kind: type[ShopStream], client: ShopFileClient, file: ShopFile, shop: Shop
     ) -> None:
         self.name, self.path, self.record_schema = kind.path[1:], kind.path, kind.record_schema
         super().__init__(tap)
-        self.asker = asker
+        self.client = client
         self.listing = file.listings[self.name]
         self.mapper = Mapper(file, self.name, self.record_schema, shop)
         self._file = file
@@ -191,7 +191,7 @@ class FileStream(ShopStream):
         state = self.stream_state
         state["shop_file"] = self._file.fingerprint
         if self._reads_all or "full_read_at" not in state:
-            state["full_read_at"] = write_stamp(began)
+            state["full_read_at"] = format_stamp(began)
         if not self.listing.has_stamps:
             state["hashes"] = " ".join(sorted(self._hashes))
 
@@ -228,7 +228,7 @@ class FileStream(ShopStream):
         self._known_hashes = frozenset(self.stream_state.get("hashes", "").split())
         floor = since if self.listing.client_filter else self._floor
         number = 0
-        for page in self.asker.pages(self.listing, since):
+        for page in self.client.pages(self.listing, since):
             yield self._made(page, floor, number)
             number += len(page.rows)
         # A list that is read whole does not show what went to a trash since the last run
@@ -242,11 +242,11 @@ class FileStream(ShopStream):
         for name in touched_ids(self._file, self._functions, self.name, since):
             if name not in self._emitted:
                 try:
-                    page = self.mapper.single(self.asker, name, asked_at)
-                except NotThereError:  # deleted since
+                    page = self.mapper.single(self.client, name, asked_at)
+                except NotFoundError:  # deleted since
                     gone.append(name)
-                except WrongRowError as error:
-                    failures = (error.words,)
+                except ShopFunctionError as error:
+                    failures = (error.reason,)
                     yield RecordPage(
                         [], None, asked_at, None, failures, is_whole=False, is_in_order=False
                     )
@@ -266,18 +266,18 @@ class FileStream(ShopStream):
     ) -> RecordPage:
         records: list[dict[str, Any]] = []
         failures: list[str] = []
-        earliest = "" if floor is None else write_stamp(floor)
+        earliest = "" if floor is None else format_stamp(floor)
         for number, row in enumerate(page.rows, first):
             try:
                 made = self.mapper.records(row, f"{self.name}[{number}]")
-            except WrongRowError as error:
+            except ShopFunctionError as error:
                 key = row.get("id") if isinstance(row, dict) else None
                 shown = f" (id {key})" if isinstance(key, (int, str)) else ""
-                failures.append(error.words + plain(shown[:60]))
+                failures.append(error.reason + plain(shown[:60]))
             else:
                 records += [one for one in made if self._is_wanted(one, page.read_at, earliest)]
         is_whole = page.is_whole and not failures
-        told = records, None, page.read_at, page.told_at
+        told = records, None, page.read_at, page.server_time
         return RecordPage(*told, tuple(failures), is_whole=is_whole, is_in_order=is_in_order)
 
     def _is_wanted(self, record: dict[str, Any], read_at: datetime, earliest: str) -> bool:
@@ -286,7 +286,7 @@ class FileStream(ShopStream):
             told = json.dumps(record, sort_keys=True, default=str).encode()
             digest = hashlib.blake2b(told, digest_size=_HASH_BYTES).hexdigest()
             self._hashes.add(digest)
-            record["updated_at"] = write_stamp(read_at)
+            record["updated_at"] = format_stamp(read_at)
             return digest not in self._known_hashes
         if earliest and (sortable_stamp(record["updated_at"]) or earliest) < earliest:
             return False

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from typing_extensions import override
 
-from tap_customwebshop.stamps import parse_start, sortable_stamp, write_stamp
+from tap_customwebshop.stamps import format_stamp, parse_start, sortable_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -192,12 +192,12 @@ def _moment(value: str, zone: str) -> str | None:
         if text.replace(".", "", 1).isdecimal() and len(text) > len("20260131"):
             seconds = Decimal(text)
             seconds = seconds / 1000 if seconds >= _MILLISECONDS else seconds
-            return write_stamp(datetime.fromtimestamp(float(seconds), timezone.utc))
+            return format_stamp(datetime.fromtimestamp(float(seconds), timezone.utc))
         in_zone = text if text[-1] in "Zz" or zone != "UTC" else f"{text}Z"
         if utc := sortable_stamp(in_zone) or sortable_stamp(text):
             return utc
         if moment := parse_start(text):
-            return write_stamp(moment.replace(tzinfo=ZoneInfo(zone)))
+            return format_stamp(moment.replace(tzinfo=ZoneInfo(zone)))
     except (ValueError, OverflowError, OSError):
         pass
     return None

@@ -17,12 +17,12 @@ from target_powerofficego.dataflow.table import (
     Property,
     Record,
     Table,
-    archived,
-    archiving,
+    archived_reader,
+    archived_writer,
     is_deleted,
-    member,
+    member_reader,
+    member_writer,
     reference,
-    to_member,
 )
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 
@@ -103,7 +103,7 @@ def former_address_code(shop_name: str, address: Address) -> str:
     return values.short_reference(shop_name, address.key)
 
 
-def read_address(raw: object, *, what: str) -> Address | None:
+def read_address(raw: object, *, label: str) -> Address | None:
     """Return an address of a shop record, or None when there is none.
 
     Raises:
@@ -112,15 +112,15 @@ def read_address(raw: object, *, what: str) -> Address | None:
     if raw is None:
         return None
     if not isinstance(raw, dict):
-        raise values.Unusable(f"{what} should be an address but is a {values.kind_of(raw)}")
+        raise values.Unusable(f"{label} should be an address but is a {values.kind_of(raw)}")
     parts = {
-        part: values.words(raw.get(part), what=f"{what}, {part}", longest=longest)
+        part: values.unescaped_text(raw.get(part), label=f"{label}, {part}", longest=longest)
         for part, longest in _LONGEST.items()
     }
     return Address(
         **parts,
-        country_code=values.country(raw.get("country_code"), what=f"{what}, country_code"),
-        shop_id=values.text(raw.get("id"), what=f"{what}, id"),
+        country_code=values.country(raw.get("country_code"), label=f"{label}, country_code"),
+        shop_id=values.text(raw.get("id"), label=f"{label}, id"),
     )
 
 
@@ -140,7 +140,7 @@ def default_address(addresses: object, kind: str) -> Address | None:
     if not isinstance(addresses, list) or not all(isinstance(one, dict) for one in addresses):
         raise values.Unusable("addresses should be a list of addresses")
     place = default_place(addresses, kind)
-    return read_address(None if place is None else addresses[place], what=f"the {kind} address")
+    return read_address(None if place is None else addresses[place], label=f"the {kind} address")
 
 
 def default_place(addresses: Sequence[Mapping[str, Any]], kind: str) -> int | None:
@@ -156,7 +156,7 @@ def default_place(addresses: Sequence[Mapping[str, Any]], kind: str) -> int | No
     return next(iter([*defaults, *of_kind, *alone]), None)
 
 
-NAMELESS = "-"
+MISSING_NAME = "-"
 """Replaces a missing name: PowerOffice Go refuses a person without a first or last name."""
 
 PERSON_NAMES = ("first_name", "last_name")
@@ -169,16 +169,16 @@ def person_names(record: Record) -> tuple[str, str]:
     Raises:
         Unusable: a name is not text.
     """
-    first = values.words(record.get("first_name"), what="first_name")
-    last = values.words(record.get("last_name"), what="last_name")
-    words = (values.words(record.get("name"), what="name") or "").split()
+    first = values.unescaped_text(record.get("first_name"), label="first_name")
+    last = values.unescaped_text(record.get("last_name"), label="last_name")
+    words = (values.unescaped_text(record.get("name"), label="name") or "").split()
     if first is None and last is None and words:
-        return " ".join(words[:-1]) or NAMELESS, words[-1]
+        return " ".join(words[:-1]) or MISSING_NAME, words[-1]
     if first is None and last is not None:
         first = " ".join(word for word in words if word not in last.split()) or None
     if last is None and first is not None:
         last = " ".join(word for word in words if word not in first.split()) or None
-    return first or NAMELESS, last or NAMELESS
+    return first or MISSING_NAME, last or MISSING_NAME
 
 
 def is_company(record: Record) -> bool:
@@ -187,7 +187,7 @@ def is_company(record: Record) -> bool:
     Raises:
         Unusable: the shop gives a type that is neither person nor company.
     """
-    kind = values.one_of(record.get("type"), ("person", "company"), what="type")
+    kind = values.choice(record.get("type"), ("person", "company"), label="type")
     if kind is not None:
         return kind == "company"
     return company_name(record) is not None or _number_told(record) is not None
@@ -199,7 +199,7 @@ def company_name(record: Record) -> str | None:
     Raises:
         Unusable: it is not text.
     """
-    name = values.words(record.get("company_name"), what="company_name", longest=400)
+    name = values.unescaped_text(record.get("company_name"), label="company_name", longest=400)
     return name if name and any(one.isalnum() for one in name) else None
 
 
@@ -208,7 +208,7 @@ def _number_told(record: Record) -> str | None:
     return values.organization_number(
         record.get("organization_number"),
         country_code=address.country_code if address else None,
-        what="organization_number",
+        label="organization_number",
     )
 
 
@@ -244,7 +244,9 @@ def contact_person(record: Record) -> tuple[str, str] | None:
 def _company_name(record: Record, _: Conversion) -> Value:
     if not is_company(record):
         return ABSENT
-    name = company_name(record) or values.words(record.get("name"), what="name", longest=400)
+    name = company_name(record) or values.unescaped_text(
+        record.get("name"), label="name", longest=400
+    )
     return values.require(name, "the company has no name (company_name or name)")
 
 
@@ -253,7 +255,7 @@ def _person_name(part: int) -> Callable[[Record, Conversion], Value]:
         if is_company(record):
             return ABSENT
         names = person_names(record)
-        if names == (NAMELESS, NAMELESS) and not record.get("email"):
+        if names == (MISSING_NAME, MISSING_NAME) and not record.get("email"):
             raise Unusable("the customer has neither a name nor an e-mail address")
         return names[part]
 
@@ -286,20 +288,20 @@ def is_archived(record: Record) -> bool:
     Raises:
         Unusable: `is_active` is neither true nor false, or `deleted_at` is not a timestamp.
     """
-    return is_deleted(record) or values.flag(record.get("is_active"), what="is_active") is False
+    return is_deleted(record) or values.flag(record.get("is_active"), label="is_active") is False
 
 
 def _is_person(record: Record, _: Conversion) -> Value:
     return not is_company(record)
 
 
-NO_NUMBER = "the organisation number is not a valid one, and was left out"
+INVALID_NUMBER = "the organisation number is not a valid one, and was left out"
 
 
 def _repairs(record: Record, _: Conversion) -> tuple[str, ...]:
     found = []
-    if values.same_text(record.get("organization_number")) and _number_told(record) is None:
-        found.append(NO_NUMBER)
+    if values.normalise_text(record.get("organization_number")) and _number_told(record) is None:
+        found.append(INVALID_NUMBER)
     address = billing_address(record)
     if address is not None and not address.is_complete and not address.is_empty:
         missing = "postal code" if address.city else "city"
@@ -326,7 +328,7 @@ def _write_person_name(part: int) -> Callable[[Value, Record], Record]:
     def write(value: Value, record: Record) -> Record:
         before = person_names(record)
         after = [*before]
-        after[part] = values.same_text(value) or NAMELESS
+        after[part] = values.normalise_text(value) or MISSING_NAME
         whole = _joined(after)
         if not (record.get("first_name") or record.get("last_name")):
             patch: Record = {"name": whole}
@@ -335,9 +337,9 @@ def _write_person_name(part: int) -> Callable[[Value, Record], Record]:
         patch = {
             name: _but_nameless(one)
             for name, one in zip(PERSON_NAMES, after, strict=True)
-            if values.same_text(record.get(name)) not in (one, _but_nameless(one))
+            if values.normalise_text(record.get(name)) not in (one, _but_nameless(one))
         }
-        if values.same_text(record.get("name")) == _joined(before):
+        if values.normalise_text(record.get("name")) == _joined(before):
             patch["name"] = whole
         return _written_like(patch, record)
 
@@ -368,17 +370,19 @@ def _written_like(patch: Record, record: Record) -> Record:
 
 
 def _joined(names: list[str] | tuple[str, ...]) -> str | None:
-    told = (values.text(name, what="the name in Go") for name in names if name != NAMELESS)
+    told = (values.text(name, label="the name in Go") for name in names if name != MISSING_NAME)
     return " ".join(name or "" for name in told) or None
 
 
-def whole_name(parts: Mapping[str, Value]) -> str | None:
+def full_name(parts: Mapping[str, Value]) -> str | None:
     """Return a person's first and last name, which a shop may keep as one, from their rows."""
-    return _joined([values.same_text(parts.get(name)) or NAMELESS for name in PERSON_NAMES])
+    return _joined(
+        [values.normalise_text(parts.get(name)) or MISSING_NAME for name in PERSON_NAMES]
+    )
 
 
 def _but_nameless(name: str) -> str | None:
-    return None if name == NAMELESS else name
+    return None if name == MISSING_NAME else name
 
 
 def _address_row(part: str, go: str, go_type: str) -> Property:
@@ -393,7 +397,9 @@ def _address_row(part: str, go: str, go_type: str) -> Property:
         to_shop=_write_address_part(part),
     )
     if part == "country_code":
-        return replace(row, same=values.same_code, note=f"{row.note}; NO when it tells none")
+        return replace(
+            row, normalise=values.normalise_code, note=f"{row.note}; NO when it tells none"
+        )
     return row
 
 
@@ -417,8 +423,8 @@ CUSTOMER = Table(
             "ExternalNumber",
             "int64",
             Direction.OFF,
-            member("number", values.number_of_digits),
-            same=values.same_amount,
+            member_reader("number", values.number_of_digits),
+            normalise=values.normalise_amount,
             note="only digits; switch on by `properties`",
         ),
         Property("type", "type", "IsPerson", "boolean", Direction.ON_CREATE, _is_person),
@@ -459,9 +465,9 @@ CUSTOMER = Table(
             "string",
             Direction.BOTH,
             _organization_number,
-            same=values.same_organization_number,
+            normalise=values.normalise_organization_number,
             note="without spaces and MVA; what is no number in the billing country is left out",
-            to_shop=to_member("organization_number"),
+            to_shop=member_writer("organization_number"),
         ),
         Property(
             "email",
@@ -469,9 +475,9 @@ CUSTOMER = Table(
             "EmailAddress",
             "string",
             Direction.BOTH,
-            member("email", values.email),
-            same=values.same_email,
-            to_shop=to_member("email"),
+            member_reader("email", values.email),
+            normalise=values.normalise_email,
+            to_shop=member_writer("email"),
         ),
         Property(
             "invoice_email",
@@ -479,8 +485,8 @@ CUSTOMER = Table(
             "InvoiceEmailAddress",
             "string",
             Direction.TO_GO,
-            member("email", values.email),
-            same=values.same_email,
+            member_reader("email", values.email),
+            normalise=values.normalise_email,
         ),
         Property(
             "phone",
@@ -488,10 +494,10 @@ CUSTOMER = Table(
             "PhoneNumber",
             "string",
             Direction.BOTH,
-            member("phone", longest=50),
-            same=values.same_phone,
+            member_reader("phone", longest=50),
+            normalise=values.normalise_phone,
             note="compared in E.164",
-            to_shop=to_member("phone"),
+            to_shop=member_writer("phone"),
         ),
         _address_row("line1", "AddressLine1", "string(≤200)"),
         _address_row("line2", "AddressLine2", "string(≤200)"),
@@ -504,8 +510,8 @@ CUSTOMER = Table(
             "CurrencyCode",
             "string, ISO 4217",
             Direction.ON_CREATE,
-            member("currency", values.currency, omitted=None),
-            same=values.same_code,
+            member_reader("currency", values.currency, omitted=None),
+            normalise=values.normalise_code,
         ),
         Property(
             "tax_exempt",
@@ -513,8 +519,8 @@ CUSTOMER = Table(
             "IsVatFree",
             "boolean",
             Direction.TO_GO,
-            member("tax_exempt", values.flag_or_false),
-            same=values.same_flag,
+            member_reader("tax_exempt", values.flag_or_false),
+            normalise=values.normalise_flag,
         ),
         Property(
             "delivery_type",
@@ -531,10 +537,10 @@ CUSTOMER = Table(
             "IsArchived",
             "boolean",
             Direction.TO_GO,
-            archived(is_archived, "is_active"),
-            same=values.same_flag,
+            archived_reader(is_archived, "is_active"),
+            normalise=values.normalise_flag,
             note="archived, never deleted; done at end of input, see `max_archives`",
-            to_shop=archiving({"is_active": False}, {"is_active": True}),
+            to_shop=archived_writer({"is_active": False}, {"is_active": True}),
         ),
     ),
 )
@@ -544,7 +550,7 @@ SHIPPING, CONTACT_PERSON = "shipping_address", "contact_person"
 """The names under which a base keeps those parts of a customer that are separate entries in Go."""
 
 
-def what_hangs_on(record: Record) -> dict[str, list[str] | None]:
+def separate_entries(record: Record) -> dict[str, list[str] | None]:
     """Return what the shop gives for separate entries in Go, under the names used in the base.
 
     Raises:

@@ -179,7 +179,7 @@ def _added(table: Table, name: str, members: Mapping[str, Any]) -> Property:
         go_type=field.type,
         direction=direction,
         to_go=_reader(members, field),
-        same=_SAME.get(field.type, values.same_text),
+        normalise=_SAME.get(field.type, values.normalise_text),
         to_shop=to_shop,
     )
 
@@ -235,7 +235,7 @@ def _reader(members: Mapping[str, Any], field: GoField) -> Callable[[Record, Con
     source = str(members["source"])
 
     def read(record: Record, conversion: Conversion) -> Value:
-        found = values.dig(record, source)
+        found = values.value_at(record, source)
         if found is values.ABSENT:
             return found
         return _convert(found, field, conversion.time_zone, source)
@@ -258,23 +258,23 @@ def _writer(members: Mapping[str, Any]) -> Callable[[Value, Record], Record] | N
     return write
 
 
-def _convert(value: object, field: GoField, zone: ZoneInfo, what: str) -> Value:
+def _convert(value: object, field: GoField, zone: ZoneInfo, label: str) -> Value:
     if field.type == "date":
-        return values.day(value, zone=zone, what=what)
-    return _CONVERT.get(field.type, values.words)(value, what=what)
+        return values.day(value, zone=zone, label=label)
+    return _CONVERT.get(field.type, values.unescaped_text)(value, label=label)
 
 
-def _whole_number(value: object, *, what: str) -> int | None:
+def _whole_number(value: object, *, label: str) -> int | None:
     """Return a whole number.
 
     Raises:
         Unusable: it is not one.
     """
-    number = values.amount(value, what=what)
+    number = values.amount(value, label=label)
     if number is None:
         return None
     if number != number.to_integral_value():
-        raise values.Unusable(f"{what} {values.shown(value)} is not a whole number")
+        raise values.Unusable(f"{label} {values.quoted(value)} is not a whole number")
     return int(number)
 
 
@@ -284,8 +284,8 @@ _CONVERT: Mapping[str, Callable[..., Value]] = {
     "decimal": values.amount,
 }
 _SAME: Mapping[str, Callable[[Value], Value]] = {
-    "boolean": values.same_flag,
-    "int64": values.same_amount,
-    "decimal": values.same_amount,
-    "date": values.same_date,
+    "boolean": values.normalise_flag,
+    "int64": values.normalise_amount,
+    "decimal": values.normalise_amount,
+    "date": values.normalise_date,
 }

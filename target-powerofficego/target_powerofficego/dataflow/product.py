@@ -16,11 +16,11 @@ from target_powerofficego.dataflow.table import (
     Property,
     Record,
     Table,
-    archived,
-    archiving,
+    archived_reader,
+    archived_writer,
     is_deleted,
-    member,
-    to_member,
+    member_reader,
+    member_writer,
 )
 from target_powerofficego.dataflow.values import (
     ABSENT,
@@ -36,29 +36,29 @@ if TYPE_CHECKING:
 
 
 def _sku(record: Record, _: Conversion) -> Value:
-    sku = values.text(record.get("sku"), what="sku", longest=100)
+    sku = values.text(record.get("sku"), label="sku", longest=100)
     return values.require(sku, "the product has no SKU; PowerOffice Go finds products by it")
 
 
 def _name(record: Record, _: Conversion) -> Value:
-    told = values.words(record.get("name"), what="name")
+    told = values.unescaped_text(record.get("name"), label="name")
     name = values.require(told, "the product has no name")
-    variant = values.words(record.get("variant_name"), what="variant_name")
-    return values.text(f"{name} {variant}" if variant else name, what="name", longest=400)
+    variant = values.unescaped_text(record.get("variant_name"), label="variant_name")
+    return values.text(f"{name} {variant}" if variant else name, label="name", longest=400)
 
 
-def _read_description(value: object, *, what: str) -> str | None:
-    return plain_text(values.text(value, what=what))
+def _read_description(value: object, *, label: str) -> str | None:
+    return plain_text(values.text(value, label=label))
 
 
-def _read_unit(value: object, *, what: str) -> str:
-    return unit_code(values.text(value, what=what))
+def _read_unit(value: object, *, label: str) -> str:
+    return unit_code(values.text(value, label=label))
 
 
 def _gtin(record: Record, _: Conversion) -> Value:
     if "gtin" not in record:
         return ABSENT
-    gtin = values.same_gtin(values.text(record["gtin"], what="gtin"))
+    gtin = values.normalise_gtin(values.text(record["gtin"], label="gtin"))
     return gtin if gtin is None or values.is_gtin(gtin) else ABSENT
 
 
@@ -78,13 +78,13 @@ def price_without_vat(record: Record) -> Decimal | None:
     Raises:
         Unusable: a price or the rate is not a number, or the rate is needed but missing.
     """
-    excl = values.amount(record.get("price_excl"), what="price_excl")
+    excl = values.amount(record.get("price_excl"), label="price_excl")
     if excl is not None and not _has_leading_vat(record):
         return excl
-    incl = values.amount(record.get("price_incl"), what="price_incl")
+    incl = values.amount(record.get("price_incl"), label="price_incl")
     if incl is None:
         return excl
-    rate = values.vat_rate(record.get("tax_rate"), what="tax_rate")
+    rate = values.vat_rate(record.get("tax_rate"), label="tax_rate")
     if excl is not None and (rate is None or _agree(excl, incl, rate)):
         return excl
     reason = "there is only a price with VAT and no tax_rate, so the price without VAT is not known"
@@ -103,15 +103,15 @@ def _less_vat(incl: Decimal, rate: Decimal, *, step: Decimal = _PRICE_STEP) -> D
 
 def price_repairs(record: Record) -> Iterator[str]:
     """Say what is wrong with the price that was not used."""
-    excl = values.amount(record.get("price_excl"), what="price_excl")
+    excl = values.amount(record.get("price_excl"), label="price_excl")
     if excl is None:
         return
     try:
-        incl = values.amount(record.get("price_incl"), what="price_incl")
+        incl = values.amount(record.get("price_incl"), label="price_incl")
     except Unusable as unusable:
         yield f"{unusable}; price_excl was used"
         return
-    rate = values.vat_rate(record.get("tax_rate"), what="tax_rate")
+    rate = values.vat_rate(record.get("tax_rate"), label="tax_rate")
     if incl is None or rate is None or _agree(excl, incl, rate):
         return
     used = "price_incl" if _has_leading_vat(record) else "price_excl"
@@ -128,11 +128,11 @@ def _agree(excl: Decimal, incl: Decimal, rate: Decimal) -> bool:
 
 def _plus_vat(excl: Decimal, rate: Decimal) -> Decimal:
     """Return a price in kroner plus VAT at a rate in percent, in whole øre."""
-    return values.to_ore(excl * (1 + rate / 100))
+    return values.round_to_ore(excl * (1 + rate / 100))
 
 
 def _is_in_another_currency(record: Record, conversion: Conversion) -> bool:
-    currency = values.currency(record.get("currency"), what="currency")
+    currency = values.currency(record.get("currency"), label="currency")
     return currency not in (None, conversion.client_currency)
 
 
@@ -145,7 +145,7 @@ def _unit_price(record: Record, conversion: Conversion) -> Value:
 
 def _unit_cost(record: Record, conversion: Conversion) -> Value:
     is_told = "cost_price" in record and not _is_in_another_currency(record, conversion)
-    return values.amount(record["cost_price"], what="cost_price") if is_told else ABSENT
+    return values.amount(record["cost_price"], label="cost_price") if is_told else ABSENT
 
 
 def _product_type(record: Record, _: Conversion) -> Value:
@@ -168,7 +168,7 @@ def _exempt_account(_record: Record, conversion: Conversion) -> Value:
 
 def _sales_account(record: Record, conversion: Conversion) -> Value:
     accounts = conversion.sales_account_ids
-    rate = values.vat_rate(record.get("tax_rate"), what="tax_rate")
+    rate = values.vat_rate(record.get("tax_rate"), label="tax_rate")
     if record.get("type") == "gift_card" and not rate:
         if GIFT_CARD in accounts:
             return accounts[GIFT_CARD]
@@ -185,30 +185,30 @@ def is_archived(record: Record) -> bool:
     Raises:
         Unusable: `deleted_at` is not a timestamp.
     """
-    status = values.one_of(record.get("status"), ("active", "draft", "archived"), what="status")
+    status = values.choice(record.get("status"), ("active", "draft", "archived"), label="status")
     return is_deleted(record) or status == "archived"
 
 
-_is_stock_item = member("stock_tracked", values.flag_or_false)
+_is_stock_item = member_reader("stock_tracked", values.flag_or_false)
 
 
 def _stock_on_hand(record: Record, conversion: Conversion) -> Value:
     if "stock_on_hand" not in record or _is_stock_item(record, conversion) is not True:
         return ABSENT
-    return values.amount(record["stock_on_hand"], what="stock_on_hand")
+    return values.amount(record["stock_on_hand"], label="stock_on_hand")
 
 
 def _repairs(record: Record, conversion: Conversion) -> tuple[str, ...]:
     found = []
-    gtin = values.text(record.get("gtin"), what="gtin")
+    gtin = values.text(record.get("gtin"), label="gtin")
     if gtin and not values.is_gtin(gtin):
-        found.append(f"the GTIN {values.shown(gtin)} is not valid and was left out")
-    unit = values.text(record.get("unit"), what="unit")
+        found.append(f"the GTIN {values.quoted(gtin)} is not valid and was left out")
+    unit = values.text(record.get("unit"), label="unit")
     if unit and not is_unit(unit):
-        found.append(f"the unit {values.shown(unit)} is not known and became EA (piece)")
+        found.append(f"the unit {values.quoted(unit)} is not known and became EA (piece)")
     prices = ("price_excl", "price_incl", "cost_price")
     if _is_in_another_currency(record, conversion) and any(record.get(name) for name in prices):
-        currency = values.currency(record["currency"], what="currency")
+        currency = values.currency(record["currency"], label="currency")
         found.append(
             f"its prices are in {currency} and were left out; those of products in Go are taken to"
             f" be in {conversion.client_currency}"
@@ -224,12 +224,14 @@ def _write_name(value: Value, record: Record) -> Record:
     Raises:
         Unusable: the name in Go no longer ends with the variant's.
     """
-    variant = values.words(record.get("variant_name"), what="variant_name")
-    told = str(values.same_text(value) or "")
+    variant = values.unescaped_text(record.get("variant_name"), label="variant_name")
+    told = str(values.normalise_text(value) or "")
     if variant is None:
         return {"name": values.written_like(value, record.get("name"))}
     if not told.endswith(f" {variant}"):
-        raise Unusable(f"its name in Go no longer ends with the variant's, {values.shown(variant)}")
+        raise Unusable(
+            f"its name in Go no longer ends with the variant's, {values.quoted(variant)}"
+        )
     name = told.removesuffix(f" {variant}").strip()
     return {"name": values.written_like(name, record.get("name"))}
 
@@ -237,7 +239,9 @@ def _write_name(value: Value, record: Record) -> Record:
 def _write_description(value: Value, record: Record) -> Record:
     """Write the description: as text, and as HTML where the shop's is HTML."""
     told = None if value is None else str(value)
-    if told is None or not is_marked_up(values.text(record.get("description"), what="description")):
+    if told is None or not is_marked_up(
+        values.text(record.get("description"), label="description")
+    ):
         return {"description": told}
     paragraphs = [
         "<br>".join(escape(line, quote=False) for line in one.splitlines())
@@ -254,8 +258,8 @@ def write_price(value: Value, record: Record) -> Record:
     Raises:
         Unusable: the rate is not known, or no price in whole øre yields Go's price again.
     """
-    excl = values.amount(value, what="UnitPrice")
-    told = {one: values.amount(record.get(one), what=one) for one in ("price_excl", "price_incl")}
+    excl = values.amount(value, label="UnitPrice")
+    told = {one: values.amount(record.get(one), label=one) for one in ("price_excl", "price_incl")}
     if excl is None:
         return {one: None for one, amount in told.items() if amount is not None}
     incl_leads = (
@@ -263,7 +267,7 @@ def write_price(value: Value, record: Record) -> Record:
         if record.get("prices_include_tax") is None
         else _has_leading_vat(record)
     )
-    rate = values.vat_rate(record.get("tax_rate"), what="tax_rate")
+    rate = values.vat_rate(record.get("tax_rate"), label="tax_rate")
     if not incl_leads:
         patch = {"price_excl": values.money(excl)}
         if rate is not None and told["price_incl"] is not None:
@@ -284,7 +288,7 @@ def write_price(value: Value, record: Record) -> Record:
 
 def _write_cost_price(value: Value, _: Record) -> Record:
     """Write what one unit costs."""
-    cost = values.amount(value, what="UnitCost")
+    cost = values.amount(value, label="UnitCost")
     return {"cost_price": None if cost is None else values.money(cost)}
 
 
@@ -294,19 +298,19 @@ def _write_unit(value: Value, _: Record) -> Record:
     Raises:
         Unusable: no word is known for it.
     """
-    code = values.same_code(values.text(value, what="UnitOfMeasureCode"))
+    code = values.normalise_code(values.text(value, label="UnitOfMeasureCode"))
     if code is not None and code not in UNIT_WORDS:
-        raise Unusable(f"there is no word for the unit {values.shown(code)}")
+        raise Unusable(f"there is no word for the unit {values.quoted(code)}")
     return {"unit": None if code is None else UNIT_WORDS[code]}
 
 
 def _write_stock_on_hand(value: Value, _: Record) -> Record:
     """Write how many are in stock."""
-    count = values.amount(value, what="StockAvailable")
+    count = values.amount(value, label="StockAvailable")
     return {"stock_on_hand": None if count is None else format(values.plain_number(count), "f")}
 
 
-_write_archived = archiving({"status": "archived"}, {"status": "draft"})
+_write_archived = archived_writer({"status": "archived"}, {"status": "draft"})
 """Taken out of the archive, a product becomes a draft: it may have been one before, and what is
 sold is for a person to decide."""
 
@@ -341,7 +345,7 @@ PRODUCT = Table(
             "Description",
             "string",
             Direction.BOTH,
-            member("description", _read_description),
+            member_reader("description", _read_description),
             note="HTML becomes plain text",
             to_shop=_write_description,
         ),
@@ -352,9 +356,9 @@ PRODUCT = Table(
             "string",
             Direction.BOTH,
             _gtin,
-            same=values.same_gtin,
+            normalise=values.normalise_gtin,
             note="without spaces and hyphens; an invalid one is left out",
-            to_shop=to_member("gtin"),
+            to_shop=member_writer("gtin"),
         ),
         Property(
             "price",
@@ -363,7 +367,7 @@ PRODUCT = Table(
             "decimal, without VAT",
             Direction.BOTH,
             _unit_price,
-            same=values.same_amount,
+            normalise=values.normalise_amount,
             note="price_incl counts where price_excl is missing, or differs by more than an øre and"
             " `prices_include_tax` is true; in another currency than NOK it is left out",
             to_shop=write_price,
@@ -375,7 +379,7 @@ PRODUCT = Table(
             "decimal",
             Direction.BOTH,
             _unit_cost,
-            same=values.same_amount,
+            normalise=values.normalise_amount,
             note="like the price: only in NOK",
             to_shop=_write_cost_price,
         ),
@@ -385,8 +389,8 @@ PRODUCT = Table(
             "UnitOfMeasureCode",
             "enum",
             Direction.BOTH,
-            member("unit", _read_unit),
-            same=values.same_code,
+            member_reader("unit", _read_unit),
+            normalise=values.normalise_code,
             note="an unknown unit becomes EA (piece)",
             to_shop=_write_unit,
         ),
@@ -405,7 +409,7 @@ PRODUCT = Table(
             "int64",
             Direction.TO_GO,
             _sales_account,
-            same=values.same_amount,
+            normalise=values.normalise_amount,
             note="by the setting `sales_accounts`, a gift card without VAT by its key `gift_card`;"
             " without the setting Go's own default stands",
         ),
@@ -416,7 +420,7 @@ PRODUCT = Table(
             "int64",
             Direction.TO_GO,
             _exempt_account,
-            same=values.same_amount,
+            normalise=values.normalise_amount,
             note="the account `exempt` of the setting `sales_accounts`, if there is one",
         ),
         Property(
@@ -426,7 +430,7 @@ PRODUCT = Table(
             "boolean",
             Direction.OFF,
             _is_stock_item,
-            same=values.same_flag,
+            normalise=values.normalise_flag,
             note="→ with `stock: shop`",
         ),
         Property(
@@ -436,7 +440,7 @@ PRODUCT = Table(
             "decimal",
             Direction.OFF,
             _stock_on_hand,
-            same=values.same_amount,
+            normalise=values.normalise_amount,
             overwrites=True,
             note="→ with `stock: shop`; ← from StockAvailable with `stock: go`",
             to_shop=_write_stock_on_hand,
@@ -447,7 +451,7 @@ PRODUCT = Table(
             "ProductGroupCode",
             "string(≤200)",
             Direction.OFF,
-            member("category", values.words, longest=200),
+            member_reader("category", values.unescaped_text, longest=200),
             note="switch on with direction `create` by `properties`",
         ),
         Property(
@@ -456,8 +460,8 @@ PRODUCT = Table(
             "IsArchived",
             "boolean",
             Direction.TO_GO,
-            archived(is_archived, "status"),
-            same=values.same_flag,
+            archived_reader(is_archived, "status"),
+            normalise=values.normalise_flag,
             note="archived, never deleted; a draft is not archived; see `max_archives`",
             to_shop=_write_archived,
         ),

@@ -11,12 +11,12 @@ from target_powerofficego.dataflow.values import (
     ABSENT,
     Unusable,
     Value,
-    dig,
     instant,
     member_at,
-    same_text,
+    normalise_text,
     short_reference,
     text,
+    value_at,
     written_like,
 )
 
@@ -36,7 +36,7 @@ def is_deleted(record: Record) -> bool:
         Unusable: `deleted_at` is not a timestamp; a zero date or "false" is never taken for a
             deletion.
     """
-    return instant(record.get("deleted_at"), what="deleted_at") is not None
+    return instant(record.get("deleted_at"), label="deleted_at") is not None
 
 
 class Direction(enum.Enum):
@@ -75,7 +75,7 @@ class Property:
     """One row: which shop property maps to which Go property, and how the value is converted.
 
     `to_go` returns the value in Go's form, ABSENT when the shop omits it, or raises Unusable.
-    `same` brings two values of this row into one form for comparing. `to_shop` is its inverse: the
+    `normalise` brings values of this row into one form for comparing. `to_shop` is its inverse: the
     smallest JSON merge patch (RFC 7396) of a record after which `to_go` gives the value; it raises
     Unusable where the shop has no place for it. A row without it never flows to the shop.
     """
@@ -86,15 +86,15 @@ class Property:
     go_type: str
     direction: Direction
     to_go: Callable[[Record, Conversion], Value]
-    same: Callable[[Value], Value] = same_text
+    normalise: Callable[[Value], Value] = normalise_text
     note: str = ""
     overwrites: bool = False
     """For a counter (stock): if both sides changed, the source's value wins, without a conflict."""
     to_shop: Callable[[Value, Record], Record] | None = None
-    of_go: Callable[[Mapping[str, Any]], Value] | None = None
+    read_from_go: Callable[[Mapping[str, Any]], Value] | None = None
     """How the value is read from an entry of Go, where it is not simply one of its members."""
     needs: tuple[str, ...] = ()
-    """Other members of the entry that `of_go` depends on."""
+    """Other members of the entry that `read_from_go` depends on."""
 
     @property
     def patch_path(self) -> str:
@@ -103,20 +103,20 @@ class Property:
 
     def from_go(self, entry: Mapping[str, Any]) -> Value:
         """Return this row's value as it stands in an entry read from Go."""
-        found: Value = self.of_go(entry) if self.of_go else member_at(entry, self.go)
+        found: Value = self.read_from_go(entry) if self.read_from_go else member_at(entry, self.go)
         return found
 
     @property
-    def is_dictated(self) -> bool:
+    def is_set_by_go(self) -> bool:
         """Whether Go alone decides this row: the shop's value is overwritten, never merged."""
         return self.direction is Direction.TO_SHOP
 
-    def is_told_by(self, entry: Mapping[str, Any]) -> bool:
+    def is_present_in(self, entry: Mapping[str, Any]) -> bool:
         """Return whether an entry of Go has this row's member at all, even if it is empty.
 
         A tap may omit members, nested ones included; members of a null address count as present.
         """
-        is_there = dig(entry, self.go) is not ABSENT
+        is_there = value_at(entry, self.go) is not ABSENT
         return is_there and all(name in entry for name in self.needs)
 
     def patch(self, value: Value, record: Record, conversion: Conversion) -> Record:
@@ -131,16 +131,16 @@ class Property:
 
     def are_equal(self, one: Value, other: Value) -> bool:
         """Return whether two values of this row are the same once normalised."""
-        return bool(self.same(one) == self.same(other))
+        return bool(self.normalise(one) == self.normalise(other))
 
 
-def member(
+def member_reader(
     name: str, read: Callable[..., Value] = text, *, omitted: Value = ABSENT, **how: object
 ) -> Callable[[Record, Conversion], Value]:
     """Return the `to_go` that reads one member; `omitted` is its value if the shop omits it."""
 
     def to_go(record: Record, _: Conversion) -> Value:
-        return read(record[name], what=name, **how) if name in record else omitted
+        return read(record[name], label=name, **how) if name in record else omitted
 
     return to_go
 
@@ -150,7 +150,7 @@ def reference(record: Record, conversion: Conversion) -> Value:
     return short_reference(conversion.shop_name, record["id"])
 
 
-def archived(
+def archived_reader(
     is_archived: Callable[[Record], bool], name: str
 ) -> Callable[[Record, Conversion], Value]:
     """Return the `to_go` of whether a record is archived; ABSENT if it has neither member for it.
@@ -164,7 +164,7 @@ def archived(
     return to_go
 
 
-def archiving(withdrawn: Record, on_sale: Record) -> Callable[[Value, Record], Record]:
+def archived_writer(withdrawn: Record, on_sale: Record) -> Callable[[Value, Record], Record]:
     """Return the `to_shop` that writes one of two patches: for a record archived in Go, or not.
 
     What the shop deleted stays deleted: the `to_shop` raises `Unusable` if that is no longer
@@ -179,9 +179,9 @@ def archiving(withdrawn: Record, on_sale: Record) -> Callable[[Value, Record], R
     return to_shop
 
 
-def to_member(name: str) -> Callable[[Value, Record], Record]:
+def member_writer(name: str) -> Callable[[Value, Record], Record]:
     """Return the `to_shop` that writes a value, trimmed text, to one member."""
-    return lambda value, record: {name: written_like(same_text(value), record.get(name))}
+    return lambda value, record: {name: written_like(normalise_text(value), record.get(name))}
 
 
 @dataclass(frozen=True)

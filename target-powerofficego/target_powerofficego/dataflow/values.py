@@ -70,13 +70,13 @@ ABSENT = _Absent()
 """Stands for a field that the shop omits; such a row is neither compared nor written."""
 
 
-def shown(value: object) -> str:
+def quoted(value: object) -> str:
     """Return a value as it is shown in a reason: quoted, and cut off if it is long."""
     text = str(value)
     return f'"{text[:40]}…"' if len(text) > 40 else f'"{text}"'
 
 
-def text(value: object, *, what: str, longest: int | None = None) -> str | None:
+def text(value: object, *, label: str, longest: int | None = None) -> str | None:
     """Return trimmed text, or None when it is empty.
 
     Raises:
@@ -85,23 +85,23 @@ def text(value: object, *, what: str, longest: int | None = None) -> str | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
-        raise Unusable(f"{what} should be text but is a {kind_of(value)}")
+        raise Unusable(f"{label} should be text but is a {kind_of(value)}")
     trimmed = str(value).strip()
     if longest is not None and len(trimmed) > longest:
         raise Unusable(
-            f"{what} has {len(trimmed)} characters; PowerOffice Go takes at most {longest}"
+            f"{label} has {len(trimmed)} characters; PowerOffice Go takes at most {longest}"
         )
     return trimmed or None
 
 
-def words(value: object, *, what: str, longest: int | None = None) -> str | None:
+def unescaped_text(value: object, *, label: str, longest: int | None = None) -> str | None:
     """Return text that people read, such as a name, without HTML entities (`without_entities`).
 
     Raises:
         Unusable: see `text`.
     """
-    told = text(value, what=what)
-    return told and text(without_entities(told), what=what, longest=longest)
+    told = text(value, label=label)
+    return told and text(without_entities(told), label=label, longest=longest)
 
 
 def without_entities(told: str) -> str:
@@ -130,7 +130,7 @@ def written_like(value: Value, told: object) -> Value:
 
 def member_at(entry: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON
     """Return the member of an entry of Go at "MailAddress.City" or "/MailAddress/City", or None."""
-    found = dig(entry, path.strip("/").replace("/", "."))
+    found = value_at(entry, path.strip("/").replace("/", "."))
     return None if found is ABSENT else found
 
 
@@ -138,15 +138,15 @@ LONGEST_ID = 255
 """How many characters a shop id may have, so that a database can index it."""
 
 
-def shop_id(value: object, *, what: str) -> str | None:
+def shop_id(value: object, *, label: str) -> str | None:
     """Return the id of a shop record that another record refers to, or None when it is empty.
 
     Raises:
         Unusable: it is not text, or is longer than an id may be.
     """
-    told = text(value, what=what)
+    told = text(value, label=label)
     if told is not None and len(told) > LONGEST_ID:
-        raise Unusable(f"{what} has {len(told)} characters; an id may have at most {LONGEST_ID}")
+        raise Unusable(f"{label} has {len(told)} characters; an id may have at most {LONGEST_ID}")
     return told
 
 
@@ -158,7 +158,7 @@ def text_id(value: Any) -> str | None:  # noqa: ANN401 - anything a shop may sen
     return told if 0 < len(told) <= LONGEST_ID else None
 
 
-def number_of_digits(value: object, *, what: str) -> int | None:
+def number_of_digits(value: object, *, label: str) -> int | None:
     """Return text as a whole number, or None when it is not all digits or too large for Go.
 
     PowerOffice Go: ExternalNumber and ImportedOrderNo are int64.
@@ -166,25 +166,25 @@ def number_of_digits(value: object, *, what: str) -> int | None:
     Raises:
         Unusable: it is not text.
     """
-    number = text(value, what=what)
+    number = text(value, label=label)
     if not number or not number.isascii() or not number.isdecimal() or len(number) > _MOST_DIGITS:
         return None
     return int(number) if int(number) <= _LARGEST_NUMBER else None
 
 
-def one_of(value: object, words: Collection[str], *, what: str) -> str | None:
+def choice(value: object, words: Collection[str], *, label: str) -> str | None:
     """Return a word from a closed list, or None when it is empty.
 
     Raises:
         Unusable: it is not one of the words.
     """
-    word = text(value, what=what)
+    word = text(value, label=label)
     if word is not None and word not in words:
-        raise Unusable(f"{what} {shown(word)} is not known; known are {', '.join(words)}")
+        raise Unusable(f"{label} {quoted(word)} is not known; known are {', '.join(words)}")
     return word
 
 
-def flag(value: object, *, what: str) -> bool | None:
+def flag(value: object, *, label: str) -> bool | None:
     """Return a boolean, or None when it is empty.
 
     Raises:
@@ -192,19 +192,19 @@ def flag(value: object, *, what: str) -> bool | None:
     """
     if value is None or isinstance(value, bool):
         return value
-    raise Unusable(f"{what} should be true or false but is {shown(value)}")
+    raise Unusable(f"{label} should be true or false but is {quoted(value)}")
 
 
-def flag_or_false(value: object, *, what: str) -> bool:
+def flag_or_false(value: object, *, label: str) -> bool:
     """Return a boolean; an empty value is false.
 
     Raises:
         Unusable: see `flag`.
     """
-    return flag(value, what=what) or False
+    return flag(value, label=label) or False
 
 
-def amount(value: object, *, what: str) -> Decimal | None:
+def amount(value: object, *, label: str) -> Decimal | None:
     """Return an amount, rate or quantity as a Decimal, or None when it is empty.
 
     Raises:
@@ -216,31 +216,31 @@ def amount(value: object, *, what: str) -> Decimal | None:
         plain = str(value).strip()
         if _AMOUNT.fullmatch(plain):
             return Decimal(plain)
-    raise Unusable(f'{what} {shown(value)} is not a number; it should be written like "12.50"')
+    raise Unusable(f'{label} {quoted(value)} is not a number; it should be written like "12.50"')
 
 
-def number_in_go(value: object, *, what: str) -> Decimal:
+def number_in_go(value: object, *, label: str) -> Decimal:
     """Return a number as Go gives it.
 
     Raises:
         Unusable: it is not a number, or not one that an amount, rate or quantity can have.
     """
-    told = same_amount(value)
+    told = normalise_amount(value)
     if not isinstance(told, Decimal):
-        raise Unusable(f"{what} in Go is no number: {shown(value)}")
+        raise Unusable(f"{label} in Go is no number: {quoted(value)}")
     return Decimal(str(value))
 
 
-def vat_rate(value: object, *, what: str) -> Decimal | None:
+def vat_rate(value: object, *, label: str) -> Decimal | None:
     """Return a VAT rate in percent, or None when it is empty.
 
     Raises:
         Unusable: it is not a number between 0 and 100.
     """
-    rate = amount(value, what=what)
+    rate = amount(value, label=label)
     if rate is not None and not 0 <= rate <= 100:
         raise Unusable(
-            f'{what} {shown(value)} is not a VAT rate; it should be in percent, such as "25"'
+            f'{label} {quoted(value)} is not a VAT rate; it should be in percent, such as "25"'
         )
     return rate
 
@@ -251,46 +251,46 @@ def rate_key(rate: Decimal) -> str:
     return (plain.rstrip("0").rstrip(".") or "0") if "." in plain else plain
 
 
-def email(value: object, *, what: str) -> str | None:
+def email(value: object, *, label: str) -> str | None:
     """Return an e-mail address.
 
     Raises:
         Unusable: it does not have the form name@domain.
     """
-    address = text(value, what=what)
+    address = text(value, label=label)
     if address is not None and not _EMAIL.fullmatch(address):
-        raise Unusable(f"{what} is not an e-mail address")
+        raise Unusable(f"{label} is not an e-mail address")
     return address
 
 
-def country(value: object, *, what: str) -> str | None:
+def country(value: object, *, label: str) -> str | None:
     """Return a country code, ISO 3166-1 alpha-2, in capitals.
 
     Raises:
         Unusable: there is no such country.
     """
     return _code(
-        value, COUNTRIES, what, 'is not a country code; it should be two letters such as "NO"'
+        value, COUNTRIES, label, 'is not a country code; it should be two letters such as "NO"'
     )
 
 
-def currency(value: object, *, what: str) -> str | None:
+def currency(value: object, *, label: str) -> str | None:
     """Return a currency code, ISO 4217, in capitals.
 
     Raises:
         Unusable: there is no such currency.
     """
-    return _code(value, CURRENCIES, what, 'is not a currency code; it should be like "NOK"')
+    return _code(value, CURRENCIES, label, 'is not a currency code; it should be like "NOK"')
 
 
-def _code(value: object, known: Collection[str], what: str, fault: str) -> str | None:
-    code = text(value, what=what)
+def _code(value: object, known: Collection[str], label: str, fault: str) -> str | None:
+    code = text(value, label=label)
     if code is not None and code.upper() not in known:
-        raise Unusable(f"{what} {shown(code)} {fault}")
+        raise Unusable(f"{label} {quoted(code)} {fault}")
     return code and code.upper()
 
 
-def organization_number(value: object, *, country_code: str | None, what: str) -> str | None:
+def organization_number(value: object, *, country_code: str | None, label: str) -> str | None:
     """Return an organisation number without spaces and without MVA, or None when it is not one.
 
     Buyers type "privat" or "-" where they are asked for one. Numbers of Norwegian companies are
@@ -300,11 +300,11 @@ def organization_number(value: object, *, country_code: str | None, what: str) -
     Raises:
         Unusable: it is not text.
     """
-    number = text(value, what=what)
+    number = text(value, label=label)
     if number is None:
         return None
     if country_code in (None, "NO"):
-        digits = same_organization_number(number)
+        digits = normalise_organization_number(number)
         return digits if digits and orgnr.is_valid(digits) else None
     found = _without_separators(number)
     return found if sum(one.isdigit() for one in found) >= _FEWEST_DIGITS else None
@@ -319,17 +319,17 @@ def is_gtin(value: str) -> bool:
     return ean.is_valid(value)
 
 
-def date_in_zone(stamp: object, *, zone: ZoneInfo, what: str) -> str | None:
+def date_in_zone(stamp: object, *, zone: ZoneInfo, label: str) -> str | None:
     """Return the ISO date that a stamp falls on in a time zone.
 
     Raises:
         Unusable: it is not an RFC 3339 stamp with an offset.
     """
-    moment = instant(stamp, what=what)
+    moment = instant(stamp, label=label)
     return None if moment is None else moment.astimezone(zone).date().isoformat()
 
 
-def day(value: object, *, zone: ZoneInfo, what: str) -> str | None:
+def day(value: object, *, zone: ZoneInfo, label: str) -> str | None:
     """Return an ISO date: the value itself if it is one, else a stamp's date in a time zone.
 
     Raises:
@@ -338,16 +338,16 @@ def day(value: object, *, zone: ZoneInfo, what: str) -> str | None:
     if isinstance(value, str) and _DATE.fullmatch(value.strip()):
         value = f"{value.strip()}T12:00:00Z"
         zone = ZoneInfo("UTC")
-    return date_in_zone(value, zone=zone, what=what)
+    return date_in_zone(value, zone=zone, label=label)
 
 
-def instant(stamp: object, *, what: str) -> datetime.datetime | None:
+def instant(stamp: object, *, label: str) -> datetime.datetime | None:
     """Return a stamp of the shop, or of Go (seven fraction digits), as an aware datetime in UTC.
 
     Raises:
         Unusable: it is not an RFC 3339 stamp with an offset.
     """
-    plain = text(stamp, what=what)
+    plain = text(stamp, label=label)
     if plain is None:
         return None
     try:
@@ -359,7 +359,7 @@ def instant(stamp: object, *, what: str) -> datetime.datetime | None:
         moment = None
     if moment is None or moment.tzinfo is None or moment.year not in _YEARS:
         raise Unusable(
-            f'{what} {shown(plain)} is not a moment; it should be like "2026-01-31T12:00:00Z"'
+            f'{label} {quoted(plain)} is not a moment; it should be like "2026-01-31T12:00:00Z"'
         )
     return moment.astimezone(datetime.timezone.utc)
 
@@ -367,7 +367,7 @@ def instant(stamp: object, *, what: str) -> datetime.datetime | None:
 def instant_or_none(stamp: object) -> datetime.datetime | None:
     """Return a stamp as a datetime; None where it is missing or invalid, as the year 1 is."""
     try:
-        return instant(stamp, what="the stamp")
+        return instant(stamp, label="the stamp")
     except Unusable:
         return None
 
@@ -402,7 +402,7 @@ def numbered_references(shop_name: str, shop_id: str) -> Iterator[str]:
         yield short_reference(shop_name, f"{shop_id}:{number}")
 
 
-def to_ore(value: Decimal) -> Decimal:
+def round_to_ore(value: Decimal) -> Decimal:
     """Round half up to whole øre (two decimals), as PowerOffice Go shows amounts."""
     return value.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
 
@@ -424,7 +424,7 @@ def money(amount: Decimal) -> str:
     return format(plain_number(amount).quantize(money_step(amount)), "f")
 
 
-def same_text(value: Value) -> Value:
+def normalise_text(value: Value) -> Value:
     """Normalise text for comparing: trimmed, one kind of line end, no entities, and "" is None.
 
     An earlier version wrote the shop's entities to Go as they were; that is not anybody's edit.
@@ -434,7 +434,7 @@ def same_text(value: Value) -> Value:
     return value
 
 
-def same_amount(value: Value) -> Value:
+def normalise_amount(value: Value) -> Value:
     """Normalise a number for comparing: 1, 1.0 and "1.00" are equal; a non-number is unchanged."""
     if value is None or isinstance(value, bool):
         return value
@@ -449,24 +449,24 @@ def _same_if_text(same: Callable[[str], str]) -> Callable[[Value], Value]:
     """Return the function that normalises a value as text, and further if it is text."""
 
     def read(value: Value) -> Value:
-        plain = same_text(value)
+        plain = normalise_text(value)
         return same(plain) or None if isinstance(plain, str) else plain
 
     return read
 
 
-same_code = _same_if_text(str.upper)
+normalise_code = _same_if_text(str.upper)
 """Normalise a code for comparing: trimmed, in upper case."""
 
-same_gtin = _same_if_text(ean.compact)
+normalise_gtin = _same_if_text(ean.compact)
 """Normalise a GTIN for comparing: without spaces and hyphens."""
 
-same_email = _same_if_text(str.lower)
+normalise_email = _same_if_text(str.lower)
 """Normalise an e-mail address for comparing: trimmed, in lower case."""
 
 
 @_same_if_text
-def same_organization_number(plain: str) -> str:
+def normalise_organization_number(plain: str) -> str:
     """Normalise an organisation number for comparing: no spaces, dots or hyphens; upper case.
 
     A Norwegian one is reduced to its nine digits, even with NO before them or MVA after them.
@@ -478,7 +478,7 @@ def same_organization_number(plain: str) -> str:
 
 @_same_if_text
 @lru_cache(maxsize=4096)
-def same_phone(plain: str) -> str:
+def normalise_phone(plain: str) -> str:
     """Normalise a telephone number for comparing: E.164 where it can be read as one.
 
     An extension is kept after it: two extensions of one company are two numbers.
@@ -493,17 +493,17 @@ def same_phone(plain: str) -> str:
     return f"{whole};ext={number.extension}" if number.extension else str(whole)
 
 
-def same_date(value: Value) -> Value:
+def normalise_date(value: Value) -> Value:
     """Normalise a date for comparing: Go may return a date with a time part."""
     return value[:10] if isinstance(value, str) else value
 
 
-def same_flag(value: Value) -> Value:
+def normalise_flag(value: Value) -> Value:
     """Normalise a boolean for comparing: Go returns false where nothing was ever set."""
     return bool(value)
 
 
-def dig(record: Mapping[str, Any], path: str) -> Value:
+def value_at(record: Mapping[str, Any], path: str) -> Value:
     """Return the value at a dotted path such as `custom.erp_no`, or ABSENT if a part is missing."""
     found: Any = record
     for part in path.split("."):

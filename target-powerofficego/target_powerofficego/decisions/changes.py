@@ -33,18 +33,18 @@ class RowChange:
 class Conflict:
     """A property that both sides changed differently, and who won (None: a person must decide).
 
-    `why` holds no value. `base` is what both sides last agreed on, where that is known.
+    `reason` holds no value. `base` is what both sides last agreed on, where that is known.
     """
 
     row: str
     shop: Value
     go: Value
     winner: str | None
-    why: str
+    reason: str
     base: Agreement | None = None
 
     def __str__(self) -> str:
-        return f"{self.row}: the shop says {self.shop!s}, Go says {self.go!s} ({self.why})"
+        return f"{self.row}: the shop says {self.shop!s}, Go says {self.go!s} ({self.reason})"
 
 
 @dataclass(frozen=True)
@@ -129,13 +129,13 @@ class Invoice:
 class Nothing:
     """Leave Go as it is; `outcome` is that of what was done before, or of what stays open."""
 
-    why: str = "unchanged"
+    reason: str = "unchanged"
     outcome: str = "unchanged"
 
 
 @dataclass(frozen=True)
 class Skip(Nothing):
-    """Leave a record out; the run says how many it skipped, and `why`."""
+    """Leave a record out; the run says how many it skipped, and `reason`."""
 
     outcome: str = "skipped"
 
@@ -222,7 +222,7 @@ class Undecidable(Exception):  # noqa: N818 - reads as what it says of a record
         self.change = change
 
 
-class Differing(Undecidable):
+class OrderDiffers(Undecidable):
     """Ends the walk of an order that differs between Go and the shop, with a Hold.
 
     `differences` say in words where they differ.

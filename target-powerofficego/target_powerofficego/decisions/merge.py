@@ -52,14 +52,14 @@ class Evidence:
     shop: datetime.datetime | None
     go: datetime.datetime | None
     margin: datetime.timedelta = datetime.timedelta(minutes=5)
-    silent_rows: frozenset[str] = frozenset()
+    unstamped_rows: frozenset[str] = frozenset()
     """Rows whose edits in Go do not move its stamp (addresses): it says nothing about them."""
     asked: Mapping[str, tuple[Value, Value]] = field(default_factory=dict)
     """Rows that a person was asked to decide, with both values; a later stamp is of other edits."""
 
     def newest(self, row: str) -> Owner | None:
         """Return the side that changed last, or None when the stamps are too near or missing."""
-        if self.shop is None or self.go is None or row in self.silent_rows:
+        if self.shop is None or self.go is None or row in self.unstamped_rows:
             return None
         if abs(self.shop - self.go) <= self.margin:
             return None
@@ -81,13 +81,13 @@ def human_edit(stamp: object, own: str | None) -> datetime.datetime | None:
 class Side:
     """One side's values by row name, and when they were read.
 
-    `is_behind`: it was shown in a state older than the one already known, so it is no evidence of
+    `is_stale`: it was shown in a state older than the one already known, so it is no evidence of
     an edit.
     """
 
     values: Mapping[str, Value]
     read_at: datetime.datetime
-    is_behind: bool = False
+    is_stale: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ class Merge:
 
 
 def go_side(
-    table: Table, entry: Mapping[str, Any], read_at: datetime.datetime, *, is_behind: bool = False
+    table: Table, entry: Mapping[str, Any], read_at: datetime.datetime, *, is_stale: bool = False
 ) -> Side:
     """Return Go's side of an entry."""
-    return Side({row.name: row.from_go(entry) for row in table.active}, read_at, is_behind)
+    return Side({row.name: row.from_go(entry) for row in table.active}, read_at, is_stale)
 
 
 def merge(
@@ -129,24 +129,24 @@ def merge(
     conflicts: list[Conflict] = []
     base = {name: _as_told(name, known, table, shop) for name, known in base.items()}
     agreed = dict(base)
-    is_behind = (go if way is Way.FORWARD else shop).is_behind
+    is_stale = (go if way is Way.FORWARD else shop).is_stale
     for row in table.active:
         if not way.takes(row) or row.name not in shop.values or row.name not in go.values:
             continue
         seen = Agreement(shop.values[row.name], go.values[row.name], shop.read_at, go.read_at)
         known = base.get(row.name)
-        if known is None and not row.is_dictated:
+        if known is None and not row.is_set_by_go:
             agreed[row.name] = seen
             continue
         before = known or replace(seen, go=None, go_read_at=NEVER)
-        if not is_behind and row.are_equal(seen.shop, seen.go):
+        if not is_stale and row.are_equal(seen.shop, seen.go):
             if known is None or not _holds(row, before, seen):
                 agreed[row.name] = seen
             continue
         if not _moved(row, before, seen, way.source):
             continue
-        has_moved = not is_behind and _moved(row, before, seen, way.value)
-        if has_moved and not row.overwrites and not row.is_dictated:
+        has_moved = not is_stale and _moved(row, before, seen, way.value)
+        if has_moved and not row.overwrites and not row.is_set_by_go:
             owner = owners.get(row.name, Owner.NEWEST)
             conflict = replace(_decide(row, seen.shop, seen.go, owner, evidence), base=before)
             conflicts.append(conflict)
@@ -154,12 +154,12 @@ def merge(
                 agreed[row.name] = _with(before, seen, way.source)
             if conflict.winner != way.source:
                 continue
-        current = getattr(before if is_behind else seen, way.value)
+        current = getattr(before if is_stale else seen, way.value)
         writes.append(RowChange(row.name, row.patch_path, current, getattr(seen, way.source)))
     return Merge(tuple(writes), agreed, tuple(conflicts))
 
 
-def moved_in_go(table: Table, go: Side, base: Mapping[str, Agreement]) -> list[str]:
+def rows_edited_in_go(table: Table, go: Side, base: Mapping[str, Agreement]) -> list[str]:
     """Name the rows that flow to the shop and that Go has changed since the sides agreed."""
     found = []
     for row in table.active:
@@ -168,7 +168,7 @@ def moved_in_go(table: Table, go: Side, base: Mapping[str, Agreement]) -> list[s
             continue
         value = go.values[row.name]
         if known is None:
-            found += [row.name] if row.is_dictated and row.same(value) is not None else []
+            found += [row.name] if row.is_set_by_go and row.normalise(value) is not None else []
         elif not row.are_equal(value, known.go):
             found.append(row.name)
     return found
@@ -195,7 +195,7 @@ def _with(before: Agreement, seen: Agreement, side: str) -> Agreement:
     return replace(before, **{name: getattr(seen, name) for name in (side, f"{side}_read_at")})
 
 
-def created_base(
+def base_of_created(
     table: Table,
     sent: Mapping[str, Value],
     answer: Mapping[str, Any],
@@ -218,7 +218,7 @@ def created_base(
     }
 
 
-def first_meeting(
+def base_of_linked(
     table: Table, shop: Side, go: Side, *, on_link: str
 ) -> tuple[dict[str, Agreement], tuple[str, ...]]:
     """Return the base of a new link, and the rows that differ.
@@ -247,7 +247,7 @@ def _met(table: Table, row: Property, shop: Side, go: Side, on_link: str) -> str
     """Return the side whose value is written to the other at a first meeting; None: neither."""
     if on_link in ("shop", "go"):
         leading = shop if on_link == "shop" else go
-        return on_link if row.same(leading.values.get(row.name)) is not None else None
+        return on_link if row.normalise(leading.values.get(row.name)) is not None else None
     if on_link == "fill_empty":
         if _is_empty(table, row, go):
             return "shop"
@@ -260,15 +260,15 @@ def _is_empty(table: Table, row: Property, side: Side) -> bool:
     """Return whether a side has nothing in a row, nor in those that form one address with it."""
     group = row.go.rpartition(".")[0]
     together = [other for other in table.active if group and other.go.rpartition(".")[0] == group]
-    return all(other.same(side.values.get(other.name)) is None for other in together or [row])
+    return all(other.normalise(side.values.get(other.name)) is None for other in together or [row])
 
 
 def _decide(row: Property, s: Value, g: Value, owner: Owner, evidence: Evidence) -> Conflict:
     if owner is not Owner.NEWEST:
         return Conflict(row.name, s, g, owner.value, f"owner is {owner.value}")
-    if row.same(s) is None:
+    if row.normalise(s) is None:
         return Conflict(row.name, s, g, Owner.GO.value, "an empty value does not win")
-    if row.same(g) is None:
+    if row.normalise(g) is None:
         return Conflict(row.name, s, g, Owner.SHOP.value, "an empty value does not win")
     asked = evidence.asked.get(row.name)
     is_asked = asked is not None and row.are_equal(asked[0], s) and row.are_equal(asked[1], g)
@@ -299,7 +299,7 @@ class LinesMerge:
         """Whether Go's lines stay as they are."""
         return not (self.added or self.changed or self.removed)
 
-    def shown(self) -> tuple[RowChange, ...]:
+    def planned(self) -> tuple[RowChange, ...]:
         """Return the changes for a plan, each named with its line; no ids, which Go gives."""
         changed = [
             replace(row, row=f"line {reference}: {row.row}")
@@ -334,7 +334,7 @@ def lines_by_reference(complete: Mapping[str, Any]) -> dict[str, dict[str, Any]]
     }
 
 
-def are_same(one: Mapping[str, Value] | None, other: Mapping[str, Value] | None) -> bool:
+def are_lines_equal(one: Mapping[str, Value] | None, other: Mapping[str, Value] | None) -> bool:
     """Return whether two lines hold the same in every member that is compared."""
     if one is None or other is None:
         return one is other
@@ -357,13 +357,13 @@ def merge_lines(
         if one is None:
             if g is None and s is not None:
                 added[reference] = s
-            elif not are_same(s, g):
+            elif not are_lines_equal(s, g):
                 why = "is in Go already, but not as the shop has it"
                 conflicts.append(_conflict(reference, s, g, why))
             continue
-        if are_same(s, one.shop) or are_same(s, g):
+        if are_lines_equal(s, one.shop) or are_lines_equal(s, g):
             continue
-        if s is None and are_same(g, one.go):
+        if s is None and are_lines_equal(g, one.go):
             removed.append(reference)
         elif s is None or g is None:
             why = (

@@ -13,8 +13,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.customer import NAMELESS
-from target_powerofficego.dataflow.values import same_text
+from target_powerofficego.dataflow.customer import MISSING_NAME
+from target_powerofficego.dataflow.values import normalise_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ ANONYMISED = "anonymised"
 """Marks a record that the shop has anonymised. In an order its value is the id of the customer in
 Go, or None where that is not known."""
 
-NEVER_KNOWN = "anonymised in the shop and never in Go"
+NEVER_IN_GO = "anonymised in the shop and never in Go"
 """Why nothing is done with a customer or kept of it; if an order needs it, it is made for that."""
 
 _NAMES = ("company_name", "first_name", "last_name")
@@ -54,7 +54,7 @@ class Marks:
 
     def is_mark(self, value: object) -> bool:
         """Return whether a value is a placeholder for one that was wiped."""
-        told = same_text(value)
+        told = normalise_text(value)
         if not isinstance(told, str):
             return False
         told = told.casefold()
@@ -69,7 +69,9 @@ class Marks:
         If none of them is a mark, they must have been known before; otherwise nothing was wiped.
         """
         marks = [self.is_mark(one) for one in told]
-        is_gone = all(mark or not same_text(one) for mark, one in zip(marks, told, strict=True))
+        is_gone = all(
+            mark or not normalise_text(one) for mark, one in zip(marks, told, strict=True)
+        )
         return is_gone and (were_known or any(marks))
 
 
@@ -79,7 +81,7 @@ def is_anonymised_customer(record: Record, base: Mapping[str, Agreement], marks:
         return False
     told = [record.get(one) for one in ("name", *_NAMES, "email")]
     known = {one: base[one].shop for one in (*_NAMES, "email") if one in base}
-    has_name = any(known.get(one) not in (None, NAMELESS) for one in _NAMES)
+    has_name = any(known.get(one) not in (None, MISSING_NAME) for one in _NAMES)
     return marks.are_wiped(*told, were_known=has_name and bool(known.get("email")))
 
 
@@ -108,7 +110,7 @@ def with_agreed_buyer(order: ShopOrder, state: OrderState, marks: Marks) -> Shop
     if state.address:
         raw["shipping_address"] = dict(zip(_ADDRESS, state.address, strict=True))
     reference = raw.get("reference")
-    if "reference" in base and (not same_text(reference) or marks.is_mark(reference)):
+    if "reference" in base and (not normalise_text(reference) or marks.is_mark(reference)):
         raw["reference"] = base["reference"].shop
     return replace(order, raw=raw)
 

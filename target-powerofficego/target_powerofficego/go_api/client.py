@@ -29,7 +29,7 @@ from target_powerofficego.go_api.calls import (
 from target_powerofficego.go_api.connection import AccessToken
 from target_powerofficego.go_api.errors import (
     GoError,
-    OutOfOrder,
+    OutOfService,
     Refused,
     StopRequested,
     TryAgainLater,
@@ -87,8 +87,8 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         timeout_seconds: how long an answer may take, to its last byte.
         retry_seconds: the budget of one call for all its attempts and the waits between them.
         user_agent: how the client introduces itself.
-        reach_seconds: the budget while Go was never reached; without it the usual one.
-        tell: takes a line before a failed call is repeated; without it nothing is reported.
+        first_contact_seconds: the budget while Go was never reached; without it the usual one.
+        on_retry: takes a line before a failed call is repeated; without it nothing is reported.
 
     Raises:
         ConfigurationError: when `requests_per_second` is no whole number above 0, or
@@ -104,8 +104,8 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         timeout_seconds: float = 60,
         retry_seconds: float = 300,
         user_agent: str | None = None,
-        reach_seconds: float | None = None,
-        tell: Callable[[str], object] | None = None,
+        first_contact_seconds: float | None = None,
+        on_retry: Callable[[str], object] | None = None,
     ) -> None:
         hide_queries()
         self.calls = CallCount()
@@ -122,9 +122,9 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         )
         self._token = AccessToken(connection, self._ask_for_token)
         self._repetition = Repetition(
-            retry_seconds, self._wait, reach_seconds=reach_seconds, tell=tell
+            retry_seconds, self._wait, first_contact_seconds=first_contact_seconds, tell=on_retry
         )
-        self.told_at: datetime.datetime | None = None
+        self.server_time: datetime.datetime | None = None
         """The moment that Go gave with its last answer, in whole seconds; None before the first."""
         self._of_thread = threading.local()
         self._senders: WeakSet[Sender] = WeakSet()
@@ -331,7 +331,7 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
             return
         else:
             return
-        raise OutOfOrder(message, status=later.status)
+        raise OutOfService(message, status=later.status)
 
     def _answer(self, call: Call, give_up_at: float) -> Answer:
         """Make one attempt, with a second token if need be, and return what Go answered."""
@@ -368,7 +368,7 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
             params=call.query(),
             data=call.body,
         )
-        self.told_at = date_of(answer) or self.told_at
+        self.server_time = date_of(answer) or self.server_time
         return answer
 
     def _ask_for_token(self, headers: dict[str, str], body: bytes, give_up_at: float) -> Answer:
@@ -436,7 +436,7 @@ def pages_of(
         path: the list, for messages.
 
     Raises:
-        OutOfOrder: the pages bring nothing new any more, and still name a next one.
+        OutOfService: the pages bring nothing new any more, and still name a next one.
     """
     page_number = 1
     known: set[int] = set()
@@ -453,7 +453,7 @@ def pages_of(
         barren = barren + 1 if ids in known else 0
         known.add(ids)
         if barren == MOST_BARREN:
-            raise OutOfOrder(
+            raise OutOfService(
                 f"GET {path}: the pages do not end: {barren} in a row are the same as earlier ones,"
                 " and name a next one; " + LATER,
                 method="GET",

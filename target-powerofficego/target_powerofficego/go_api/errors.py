@@ -7,7 +7,7 @@ GoError
  │   ├─ WrongKeys           Go does not accept the keys
  │   ├─ MissingPrivilege    the keys are good, but lack a privilege
  │   ├─ Unreachable         no connection within the retry budget: name, refused, TLS
- │   ├─ OutOfOrder          Go failed for the whole budget, whatever was asked; or a list has no end
+ │   ├─ OutOfService          Go failed for the whole budget, whatever was asked; or a list has no end
  │   └─ StopRequested       `GoClient.cancel()` was called while this call waited its turn
  ├─ TryAgainLater           repeat in a later run: a read that kept failing, or any call that Go
  │                          kept turning away unread; nothing was done by this call
@@ -82,7 +82,7 @@ class Unreachable(StopRun):
     """No connection came about within the retry budget, so nothing was sent."""
 
 
-class OutOfOrder(StopRun):
+class OutOfService(StopRun):
     """Go kept failing for a whole retry budget, whatever was asked; or a list of it has no end."""
 
 

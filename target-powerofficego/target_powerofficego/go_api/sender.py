@@ -32,7 +32,7 @@ from target_powerofficego.go_api.errors import (
     Unreachable,
 )
 from target_powerofficego.go_api.turn_stores import TurnsInMemory, TurnStoreError
-from target_powerofficego.go_api.turns import Place
+from target_powerofficego.go_api.turns import QueuePlace
 from target_powerofficego.plugin.open_files import OUT_OF_FILES, is_out_of_files
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class RateLimit:
             Unreachable: when it cannot be used any more.
         """
         with self._place_in_queue(give_up_at):
-            place = Place(self._client)
+            place = QueuePlace(self._client)
             while (seconds := self._ask(give_up_at, place)) > 0:
                 self._front_at = self._now() + seconds
                 self._wait(max(seconds, _SHORTEST_WAIT_SECONDS))
@@ -137,7 +137,7 @@ class RateLimit:
         finally:
             self._queue.release()
 
-    def _ask(self, give_up_at: float, place: Place) -> float:
+    def _ask(self, give_up_at: float, place: QueuePlace) -> float:
         """Return the seconds until it is to be asked again; 0 when the turn has come."""
         self._see_that_it_goes_on()
         patience = max(give_up_at - self._now(), 0)
@@ -455,7 +455,7 @@ class Repetition:
     Args:
         budget_seconds: no attempt begins later than so long after the first one.
         wait: sleeps so many seconds; what it raises ends the call.
-        reach_seconds: the budget while every attempt so far was `Unreachable`, if it is less.
+        first_contact_seconds: the budget while every attempt so far was `Unreachable`, if it is less.
         tell: takes a line before each wait, for a person to read.
     """
 
@@ -464,12 +464,14 @@ class Repetition:
         budget_seconds: float,
         wait: Callable[[float], None],
         *,
-        reach_seconds: float | None = None,
+        first_contact_seconds: float | None = None,
         tell: Callable[[str], object] | None = None,
     ) -> None:
         self._budget_seconds = budget_seconds
         self._wait = wait
-        self._reach_seconds = budget_seconds if reach_seconds is None else reach_seconds
+        self._reach_seconds = (
+            budget_seconds if first_contact_seconds is None else first_contact_seconds
+        )
         self._was_reached = False
         self._tell = tell
         self._back_off = wait_random_exponential(

@@ -304,13 +304,13 @@ def turn_store(place: str, subscription_key: str, stop: threading.Event) -> Turn
     """
     if place == IN_MEMORY:
         return TurnsInMemory()
-    url = check_place(place)
+    url = check_store_location(place)
     hashed = hashlib.blake2b(subscription_key.encode(), digest_size=16, key=b"rate_limit_store")
     key = hashed.hexdigest()
     return TurnsInFile(Path(place), key, stop) if url is None else TurnsInPostgresql(url, key)
 
 
-def check_place(place: str) -> sa.URL | None:
+def check_store_location(place: str) -> sa.URL | None:
     """Return the address of the database where a store is, None for one elsewhere.
 
     Raises:

@@ -29,7 +29,7 @@ _SHARED_SECONDS = 3 * WIDE_WINDOW_SECONDS
 
 
 @dataclass
-class Place:
+class QueuePlace:
     """The place in the queue of a client that wants one turn."""
 
     client: str
@@ -46,7 +46,7 @@ class Turns(msgspec.Struct):
     paused_until: float = 0.0
     wide_until: float = 0.0
 
-    def take(self, now: float, most: int, patience: float, place: Place) -> float:
+    def take(self, now: float, most: int, patience: float, place: QueuePlace) -> float:
         """Return when to go, if that is not after `now`, else when to ask again.
 
         Args:
@@ -69,7 +69,7 @@ class Turns(msgspec.Struct):
             place.reserved = turn
         return turn
 
-    def _courtesy(self, now: float, most: int, window: float, place: Place) -> float:
+    def _courtesy(self, now: float, most: int, window: float, place: QueuePlace) -> float:
         """Return until when a client lets others go first, for it has had its share."""
         clients = {client for _, client in self.given} | {place.client}
         share = max(int(most * _SHARED_SECONDS / window) // len(clients), 1)

@@ -17,26 +17,26 @@ from target_powerofficego.links_command.health import (
     WAITS_FOR_A_PERSON,
     AgeType,
     Health,
-    health_of,
+    assess_health,
 )
-from target_powerofficego.links_command.listing import fail, members, print_json, say
 from target_powerofficego.links_command.metrics import metrics_of
-from target_powerofficego.links_command.opening import config_of_file, open_store
+from target_powerofficego.links_command.opening import open_store, read_config_file
 from target_powerofficego.links_command.options import (
     FORMATS,
     Choices,
     only_shop_option,
     with_choices,
 )
+from target_powerofficego.links_command.output import fail, members, print_json, say
 from target_powerofficego.links_command.waiting import PLURALS
 from target_powerofficego.notices.announcing import (
-    addresses_that_refuse_a_test,
     announce,
-    namespace_of,
+    find_namespace,
+    send_test_message,
 )
 from target_powerofficego.notices.news import NOT_ALL_READ, Ending
-from target_powerofficego.settings.notify import addresses_in, wrong_addresses
-from target_powerofficego.settle.summary import own_faults_in_words, shown_by
+from target_powerofficego.settings.notify import address_errors, addresses_in
+from target_powerofficego.settle.summary import describe_program_faults, links_command_for
 from target_powerofficego.store.location import StoreLocation
 from target_powerofficego.store.values import entity_of, way_of
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from target_powerofficego.store.link_store import LinkStore, Namespace, Run
-    from target_powerofficego.store.values import OpenOnes, UnsettledKind
+    from target_powerofficego.store.values import OpenCount, UnsettledKind
 
 _PREFIXES = ("TARGET_POWEROFFICEGO", "TARGET_CUSTOMWEBSHOP")
 """Meltano sets the variables of the plugin whose command it runs this one as."""
@@ -96,14 +96,14 @@ def check(
     last block of `meltano run`, and to be run from monitoring. Where notify is set, what is new is
     also sent there: of the shop that is named, here or by the setting shop_name, else of all.
     """
-    config = config_of_file(path) if path else {}
+    config = read_config_file(path) if path else {}
     addresses = _addresses(_setting("notify", config) or "")
     if is_test:
         _test(addresses, path if config.get("notify") else "the environment")
         return
     place = choices.given_link_store or config.get("link_store") or choices.link_store
     with open_store(str(place)) as store:
-        shops = health_of(_shops(store, shop_name), store, longest)
+        shops = assess_health(_shops(store, shop_name), store, longest)
     problems = [line for shop in shops for line in shop.problems] if shops else [NO_RUN]
     for line in dict.fromkeys(problems):
         say(line, is_error=True)
@@ -129,7 +129,7 @@ def _test(addresses: Sequence[str], place: str | None) -> None:
     """
     if not addresses:
         fail("notify is not set, neither in --config nor by TARGET_POWEROFFICEGO_NOTIFY")
-    if refusing := addresses_that_refuse_a_test(addresses):
+    if refusing := send_test_message(addresses):
         numbers = " and ".join(map(str, refusing))
         fail(f"notify: of {len(addresses)} addresses, number {numbers} did not take the message")
     say(f"each address of notify in {place} took the test message")
@@ -147,7 +147,7 @@ def _addresses(notify: str) -> list[str]:
     Raises:
         click.ClickException: with one line that says what is wrong with them.
     """
-    wrong = wrong_addresses(notify)
+    wrong = address_errors(notify)
     if wrong:
         fail("; ".join(wrong))
     return addresses_in(notify)
@@ -173,7 +173,7 @@ def _announce(location: StoreLocation, addresses: Sequence[str], shops: Sequence
 
     def endings(store: LinkStore) -> Iterator[tuple[Namespace, Ending]]:
         for shop in resting:
-            namespace = namespace_of(store, shop.shop_name)
+            namespace = find_namespace(store, shop.shop_name)
             if namespace is not None:
                 yield namespace, _ending(shop, namespace)
 
@@ -202,11 +202,11 @@ def _print_table(shops: Sequence[Health], *, has_problems: bool) -> None:
         counts[entity_of(one.entity), one.kind] += one.waiting
     for (entity, kind), number in sorted(counts.items()):
         counted = f"{number} {PLURALS[kind]} wait" if number > 1 else f"1 {kind} waits"
-        listed = shown_by(f"{PLURALS[kind]} --entity {entity}")
+        listed = links_command_for(f"{PLURALS[kind]} --entity {entity}")
         say(f"{entity}: {counted} for a person; see {listed}")
-    own_faults = sum(one.own_faults for shop in shops for one in shop.open_ones)
-    if own_faults:
-        say(own_faults_in_words(own_faults))
+    program_faults = sum(one.program_faults for shop in shops for one in shop.open_ones)
+    if program_faults:
+        say(describe_program_faults(program_faults))
     if not (counts or has_problems):
         say("nothing waits for a person")
 
@@ -233,7 +233,7 @@ def _run_row(shop: Health, run: Run) -> dict[str, Any]:
     }
 
 
-def _open_row(one: OpenOnes) -> dict[str, Any]:
+def _open_row(one: OpenCount) -> dict[str, Any]:
     return {
         "way": way_of(one.entity),
         "entity": entity_of(one.entity),

@@ -64,7 +64,7 @@ class _PlainGroup(click.Group):
         except BrokenPipeError:  # as with `| head`, which click ends without a word
             raise
         except OSError as error:
-            standard_output.forget()
+            standard_output.discard()
             raise click.ClickException(
                 f"what was asked for cannot be told in full: {error.strerror}"
             ) from None

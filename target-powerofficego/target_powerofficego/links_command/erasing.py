@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from target_powerofficego.dataflow.orders.order import GUEST
-from target_powerofficego.dataflow.orders.shop_order import guest_id, known_ids
+from target_powerofficego.dataflow.orders.shop_order import buyer_ids, guest_id
 from target_powerofficego.dataflow.orders.state import OrderState
-from target_powerofficego.dataflow.values import same_email
+from target_powerofficego.dataflow.values import normalise_email
 from target_powerofficego.decisions.personal_data import ORDER_ROWS, erased_id, impersonal_order
-from target_powerofficego.links_command.listing import fail, say
-from target_powerofficego.links_command.opening import confirm, store_at_rest
+from target_powerofficego.links_command.opening import confirm, open_locked_store
 from target_powerofficego.links_command.options import (
     Choices,
     EntityChoice,
@@ -24,7 +23,8 @@ from target_powerofficego.links_command.options import (
     with_choices,
     yes_option,
 )
-from target_powerofficego.settle.summary import shown_by
+from target_powerofficego.links_command.output import fail, say
+from target_powerofficego.settle.summary import links_command_for
 from target_powerofficego.store.link_store import Link
 from target_powerofficego.store.values import PAYMENTS
 
@@ -92,7 +92,7 @@ def erase(
         raise click.UsageError("say SHOP_ID or --email, one of the two")
     wanted = shop_id if shop_id is not None else guest_id(email or "")
     who = f"customer {shop_id}" if shop_id is not None else "guest with that e-mail address"
-    with store_at_rest(choices.link_store, shop_name) as (store, _):
+    with open_locked_store(choices.link_store, shop_name) as (store, _):
         if store.erasures.customers().id_of(wanted) is not None:
             store.purge_deleted()
             say(f"{who} was erased already; nothing is left of it")
@@ -167,7 +167,7 @@ def find_erasable(store: LinkStore, shop_id: str) -> Erasable | None:
         named = ", ".join(one.shop_id for one in waiting)
         fail(
             f"customer {shop_id} is not in Go yet, and its orders ({named}) would be lost: see to"
-            f" them first ({shown_by('holds')}, {shown_by('rejects')}){_NOTHING}"
+            f" them first ({links_command_for('holds')}, {links_command_for('rejects')}){_NOTHING}"
         )
     return Erasable(
         links=links,
@@ -192,7 +192,7 @@ def _sharing(store: LinkStore, link: Link) -> tuple[list[Link], str | None]:
     """
     links = [link]
     shared_with: str | None = None
-    for other in store.links.to(_CUSTOMERS, link.go_id):
+    for other in store.links.to_entry(_CUSTOMERS, link.go_id):
         if other.shop_id == link.shop_id:
             continue
         if link.is_follower:
@@ -222,7 +222,7 @@ def _emails(store: LinkStore, shop_id: str, link: Link | None) -> set[str]:
 
 
 def _as_compared(*emails: object) -> set[str]:
-    return {str(same_email(one)) for one in emails if isinstance(one, str) and one.strip()}
+    return {str(normalise_email(one)) for one in emails if isinstance(one, str) and one.strip()}
 
 
 def _as_guests(store: LinkStore, link: Link, emails: set[str], *, known: set[str]) -> list[Link]:
@@ -243,7 +243,7 @@ def _alike_in_go(store: LinkStore, emails: set[str]) -> list[str]:
         go_id
         for email in sorted(emails)
         for go_id in store.go_entries.ids(_CUSTOMERS, f"email:{email}")
-        if not store.links.to(_CUSTOMERS, go_id)
+        if not store.links.to_entry(_CUSTOMERS, go_id)
     ]
 
 
@@ -271,7 +271,7 @@ def _is_order_of(order: Link, customer: Link, shop_ids: Sequence[str]) -> bool:
 
 
 def _buyer_of(order: Unsettled) -> str:
-    return known_ids(order.payload)[0]
+    return buyer_ids(order.payload)[0]
 
 
 def erase_all(store: LinkStore, erasable: Erasable) -> None:
@@ -305,7 +305,7 @@ def _impersonal(order: Link) -> Link:
 def _rewrite(store: LinkStore, waiting: Unsettled, customer_id: str) -> None:
     buyer = _buyer_of(waiting)
     reason = waiting.reason.replace(f"{_CUSTOMERS} {buyer}", f"{_CUSTOMERS} {customer_id}")
-    store.unsettled.rewrite(waiting.id, impersonal_order(waiting.payload, customer_id), reason)
+    store.unsettled.redact(waiting.id, impersonal_order(waiting.payload, customer_id), reason)
     store.conflicts.forget(_ORDERS, waiting.shop_id)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from target_powerofficego.store.link_store import LinkStore, Run
-    from target_powerofficego.store.values import OpenOnes
+    from target_powerofficego.store.values import OpenCount
 
 WAITS_FOR_A_PERSON = 3
 """The exit status of `check` while there are rejects or holds that nobody has acknowledged."""
@@ -106,7 +106,7 @@ class Health:
     runs: Sequence[Run]
     ended: Sequence[Run]
     under_way: Collection[int]
-    open_ones: Sequence[OpenOnes]
+    open_ones: Sequence[OpenCount]
     longest: datetime.timedelta | None
 
     @property
@@ -160,11 +160,11 @@ class Health:
         }.get(self.state_of(run))
 
 
-def health_of(
+def assess_health(
     shop_names: Sequence[str], store: LinkStore, longest: datetime.timedelta | None
 ) -> list[Health]:
     """Return how each of these shops stands."""
-    open_ones = store.unsettled.counted()
+    open_ones = store.unsettled.counts()
     newest = store.runs.newest_of_each()
     ended = store.runs.newest_of_each(ended=True)
     under_way = runs_under_way(store, newest)

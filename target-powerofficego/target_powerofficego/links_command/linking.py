@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.links_command.listing import fail, say
-from target_powerofficego.links_command.opening import confirm, store_at_rest
+from target_powerofficego.links_command.opening import confirm, open_locked_store
 from target_powerofficego.links_command.options import (
     Choices,
     entity_argument,
@@ -17,7 +16,8 @@ from target_powerofficego.links_command.options import (
     with_choices,
     yes_option,
 )
-from target_powerofficego.settle.summary import shown_by
+from target_powerofficego.links_command.output import fail, say
+from target_powerofficego.settle.summary import links_command_for
 from target_powerofficego.store.link_store import Link
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def link(
     if is_follower and entity != "customers":
         raise click.UsageError("--follower is for customers only")
     wanted = Link(entity, shop_id, go_id, is_follower=is_follower)
-    with store_at_rest(choices.link_store, shop_name) as (store, namespace):
+    with open_locked_store(choices.link_store, shop_name) as (store, namespace):
         if _is_linked_so(store, wanted):
             say(f"{entity} {shop_id} is linked to {go_id} in Go already")
             return
@@ -89,7 +89,7 @@ def _is_linked_so(store: LinkStore, wanted: Link) -> bool:
     if (there.go_id, there.is_follower) != (wanted.go_id, wanted.is_follower):
         fail(
             f"{_linked_so(there)}; nothing was changed:"
-            f" unlink it first ({shown_by(f'unlink {entity} {shop_id}')})"
+            f" unlink it first ({links_command_for(f'unlink {entity} {shop_id}')})"
         )
     return True
 
@@ -110,7 +110,7 @@ def _check_entry(store: LinkStore, namespace: Namespace, wanted: Link) -> None:
     if entry is None:
         fail(
             f"Go had no entry {go_id} among its {entity} at the last run; nothing was changed"
-            f" ({shown_by('holds')} shows the ids of the candidates)"
+            f" ({links_command_for('holds')} shows the ids of the candidates)"
         )
     holder = _holder(store, namespace, wanted, entry[0].get("ExternalImportReference"))
     if holder is None and wanted.is_follower:
@@ -124,7 +124,7 @@ def _holder(
     store: LinkStore, namespace: Namespace, wanted: Link, reference: str | None
 ) -> str | None:
     """Return the other record that has an entry, by its link or by the reference in Go."""
-    for other in store.links.to(wanted.entity, wanted.go_id):
+    for other in store.links.to_entry(wanted.entity, wanted.go_id):
         if not other.is_follower:
             return f"{other.entity} {other.shop_id}"
     own = values.short_reference(namespace.shop_name, wanted.shop_id)
@@ -148,7 +148,7 @@ def unlink(
     Nothing changes in Go or in the shop. When the shop sends the record again, it is matched like a
     new one.
     """
-    with store_at_rest(choices.link_store, shop_name) as (store, namespace):
+    with open_locked_store(choices.link_store, shop_name) as (store, namespace):
         there = store.links.get(entity, shop_id)
         if there is None:
             fail(f"{entity} {shop_id} is not linked; nothing was changed")

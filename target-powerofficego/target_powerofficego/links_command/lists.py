@@ -12,13 +12,6 @@ from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS
 from target_powerofficego.dataflow.orders.state import LINE
 from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.dataflow.table import NEVER, Direction
-from target_powerofficego.links_command.listing import (
-    Column,
-    Listing,
-    members,
-    print_listing,
-    with_shop,
-)
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import (
     Choices,
@@ -29,6 +22,13 @@ from target_powerofficego.links_command.options import (
     show_values_option,
     with_choices,
 )
+from target_powerofficego.links_command.output import (
+    Column,
+    Listing,
+    members,
+    print_listing,
+    with_shop,
+)
 from target_powerofficego.sync.go.index import newest_stamp
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from target_powerofficego.dataflow.table import Agreement, Property
     from target_powerofficego.dataflow.values import Value
-    from target_powerofficego.store.link_store import KeptConflict, Link
+    from target_powerofficego.store.link_store import Link, StoredConflict
 
 _PAIR = (Column("entity", "entity"), Column("shop id", "shop_id"), Column("Go id", "go_id"))
 _LINKS = (*_PAIR, Column("follower", "is_follower"), Column("linked (UTC)", "linked_at"))
@@ -126,7 +126,7 @@ def conflicts(choices: Choices, *, entity: str | None, newest: int, show_values:
     print_listing(listing, choices.output_format)
 
 
-def _conflict_row(conflict: KeptConflict, *, in_words: bool, show_values: bool) -> dict[str, Any]:
+def _conflict_row(conflict: StoredConflict, *, in_words: bool, show_values: bool) -> dict[str, Any]:
     both = {"shop_value": conflict.shop, "go_value": conflict.go, "base_value": conflict.base}
     winner = conflict.winner or ("settled" if conflict.is_settled else "held")
     return {
@@ -200,7 +200,7 @@ def _differs(row: Property | None, agreed: Agreement) -> bool:
     if row is None:
         # a list holds what hangs on the entity, of which the base keeps the shop's side only;
         # anything else is a row that the setting `properties` added, which is not known here
-        same = values.same_text
+        same = values.normalise_text
         return not isinstance(agreed.shop, list) and bool(same(agreed.shop) != same(agreed.go))
     return row.direction not in _NOT_COMPARED and not row.are_equal(agreed.shop, agreed.go)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from target_powerofficego.store.values import (
     ENTITIES,
     PAYMENTS,
+    back_name,
     entity_of,
-    on_the_way_back,
     way_of,
 )
 
@@ -35,7 +35,7 @@ _MEANINGS: Mapping[str, str] = {
 }
 """Each metric, a gauge, and what its HELP line says."""
 _KINDS: tuple[UnsettledKind, ...] = ("reject", "hold", "parked")
-_KEPT_AS = (*ENTITIES, PAYMENTS, *map(on_the_way_back, ENTITIES))
+_KEPT_AS = (*ENTITIES, PAYMENTS, *map(back_name, ENTITIES))
 
 Sample = tuple[str, dict[str, str], float]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from target_powerofficego.links_command.listing import fail
+from target_powerofficego.links_command.output import fail
 from target_powerofficego.plugin.plain_text import may_be_a_key
 from target_powerofficego.store.connection import has_store
 from target_powerofficego.store.link_store import LinkStore, LinkStoreError
@@ -34,7 +34,7 @@ def open_store(place: str) -> Iterator[LinkStore]:
     Raises:
         click.ClickException: with one line that says why there is nothing to read; exit status 1.
     """
-    with in_one_line():
+    with fail_on_store_error():
         location = StoreLocation.of(place)
         _require_store(location)
         with contextlib.closing(LinkStore(location)) as store:
@@ -42,7 +42,7 @@ def open_store(place: str) -> Iterator[LinkStore]:
 
 
 @contextlib.contextmanager
-def in_one_line() -> Iterator[None]:
+def fail_on_store_error() -> Iterator[None]:
     """End the command with one line when something is wrong with the link store.
 
     Raises:
@@ -66,7 +66,7 @@ def _require_store(location: StoreLocation) -> None:
 
 
 @contextlib.contextmanager
-def store_at_rest(place: str, shop_name: str | None) -> Iterator[tuple[LinkStore, Namespace]]:
+def open_locked_store(place: str, shop_name: str | None) -> Iterator[tuple[LinkStore, Namespace]]:
     """Open the link store in the namespace of a shop, while no run for it is under way.
 
     Raises:
@@ -75,7 +75,7 @@ def store_at_rest(place: str, shop_name: str | None) -> Iterator[tuple[LinkStore
     with open_store(place) as store:
         namespace = _chosen(store, shop_name)
         store.lock(namespace.shop_name)
-        store.namespaces.work_in(namespace)
+        store.namespaces.choose(namespace)
         yield store, namespace
 
 
@@ -92,7 +92,7 @@ def _chosen(store: LinkStore, shop_name: str | None) -> Namespace:
     return max(meant, key=lambda one: (one.newest_run, one.id))
 
 
-def config_of_file(path: str) -> dict[str, Any]:
+def read_config_file(path: str) -> dict[str, Any]:
     """Return the settings in a config file of target-powerofficego.
 
     Raises:

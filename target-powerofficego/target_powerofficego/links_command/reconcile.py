@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from target_powerofficego.links_command.listing import (
+from target_powerofficego.links_command.options import Choices, with_choices
+from target_powerofficego.links_command.output import (
     Column,
     Listing,
     members,
     print_json,
     print_listing,
 )
-from target_powerofficego.links_command.options import Choices, with_choices
 from target_powerofficego.links_command.reconciliation.comparison import ALL_RATES, rate_in_words
 from target_powerofficego.links_command.reconciliation.sides import Period
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from target_powerofficego.dataflow.overrides import TABLES
-from target_powerofficego.links_command.listing import Column, Listing, members, print_listing
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import Choices, newest_option, with_choices
+from target_powerofficego.links_command.output import Column, Listing, members, print_listing
 from target_powerofficego.settle.summary import OUTCOMES
 from target_powerofficego.store.link_store import LinkStoreError
 from target_powerofficego.store.values import PAYMENTS

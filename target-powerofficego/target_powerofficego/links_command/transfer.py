@@ -17,9 +17,9 @@ import sqlalchemy as sa
 
 from target_powerofficego.dataflow.overrides import TABLES
 from target_powerofficego.dataflow.table import now
-from target_powerofficego.links_command.listing import fail, print_json_line, say
-from target_powerofficego.links_command.opening import in_one_line, open_store
+from target_powerofficego.links_command.opening import fail_on_store_error, open_store
 from target_powerofficego.links_command.options import Choices, only_shop_option, with_choices
+from target_powerofficego.links_command.output import fail, print_json_line, say
 from target_powerofficego.store.connection import has_tables
 from target_powerofficego.store.go_rows import KINDS
 from target_powerofficego.store.link_store import LinkStore, UnsettledKind
@@ -30,8 +30,8 @@ from target_powerofficego.store.values import (
     LARGEST_NUMBER,
     PAYMENTS,
     WayName,
+    back_name,
     is_shop_name,
-    on_the_way_back,
 )
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ _WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("links", "entity"): tuple(TABLES),
     ("intents", "kind"): KINDS,
     ("unsettled", "kind"): get_args(UnsettledKind),
-    ("unsettled", "entity"): (*TABLES, *map(on_the_way_back, TABLES), PAYMENTS),
+    ("unsettled", "entity"): (*TABLES, *map(back_name, TABLES), PAYMENTS),
     ("conflicts", "entity"): tuple(TABLES),
 }
 """By table and column, the words that are allowed there."""
@@ -103,7 +103,7 @@ def export(choices: Choices, *, shop_name: str | None) -> None:
             store.lock(name)
         with contextlib.suppress(io.UnsupportedOperation):
             make_private(sys.stdout.fileno())
-        for line in lines_of(store.transfer.rows_out([one.id for one in known])):
+        for line in lines_of(store.transfer.export_rows([one.id for one in known])):
             print_json_line(line)
 
 
@@ -137,7 +137,7 @@ def import_(choices: Choices, *, source: IO[str], replace: bool) -> None:
                 "the link store is not empty; nothing was imported (--replace replaces what it"
                 f" knows of {', '.join(sorted(shop_names))})"
             )
-        store.transfer.take_in(rows)
+        store.transfer.import_rows(rows)
     links = sum(kind == "links" for kind, _ in rows)
     say(f"imported {links} links of {', '.join(sorted(shop_names))}")
 
@@ -145,7 +145,7 @@ def import_(choices: Choices, *, source: IO[str], replace: bool) -> None:
 @contextlib.contextmanager
 def _store_to_fill(place: str) -> Iterator[LinkStore]:
     """Open the link store, or create it where there is nothing yet."""
-    with in_one_line(), contextlib.ExitStack() as stack:
+    with fail_on_store_error(), contextlib.ExitStack() as stack:
         if has_tables(StoreLocation.of(place)):
             yield stack.enter_context(open_store(place))
         else:

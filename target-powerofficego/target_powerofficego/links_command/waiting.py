@@ -7,16 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from target_powerofficego.dataflow.table import now
-from target_powerofficego.links_command.listing import (
-    Column,
-    Listing,
-    fail,
-    members,
-    print_json,
-    print_listing,
-    say,
-    with_shop,
-)
 from target_powerofficego.links_command.opening import open_store
 from target_powerofficego.links_command.options import (
     NUMBER,
@@ -28,7 +18,17 @@ from target_powerofficego.links_command.options import (
     waiting_entity_option,
     with_choices,
 )
-from target_powerofficego.settle.summary import shown_by
+from target_powerofficego.links_command.output import (
+    Column,
+    Listing,
+    fail,
+    members,
+    print_json,
+    print_listing,
+    say,
+    with_shop,
+)
+from target_powerofficego.settle.summary import links_command_for
 from target_powerofficego.store.values import entity_of
 
 if TYPE_CHECKING:
@@ -175,7 +175,9 @@ def retry(
     _check_which(numbers, entity, every_one=every_one)
     with open_store(choices.link_store) as store:
         if every_one:
-            resting = [one for one in store.unsettled.all(every_namespace=True) if one.rests(now())]
+            resting = [
+                one for one in store.unsettled.all(every_namespace=True) if one.is_resting(now())
+            ]
             numbers = tuple(one.id for one in resting if entity in (None, entity_of(one.entity)))
         _do_for_all(store, store.unsettled.retry, numbers, "record that waits", "changed")
         changed = [one for one in store.unsettled.all(every_namespace=True) if one.id in numbers]
@@ -207,7 +209,7 @@ def _do_for_all(
         if missing:
             fail(
                 f"there is no {what} with the number {', '.join(missing)}; nothing was {changed}"
-                f" ({shown_by('rejects')} and {shown_by('holds')} show the numbers)"
+                f" ({links_command_for('rejects')} and {links_command_for('holds')} show the numbers)"
             )
 
 

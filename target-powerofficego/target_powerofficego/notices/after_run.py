@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.errors import CannotStart
-from target_powerofficego.notices.announcing import announce, namespace_of
+from target_powerofficego.notices.announcing import announce, find_namespace
 from target_powerofficego.notices.news import NOT_ALL_READ, Ending
 from target_powerofficego.settings.notify import addresses_in
 from target_powerofficego.settle.schedule import OutputClosed
@@ -33,27 +33,27 @@ _NO_ANSWER = "the system that it writes to refused it, or gave no usable answer"
 _NO_CHANGES_FILE = "changes_file could not be written"
 
 
-def tell_of_run(
+def notify_after_run(
     config: Mapping[str, Any],
     way: WayName,
     ended: BaseException | int,
     *,
     is_whole: bool,
-    of_other_system: tuple[type[Exception], ...],
+    other_system_errors: tuple[type[Exception], ...],
     logger: logging.Logger,
 ) -> None:
     """Send what is new once a run has `ended`, with a failure or an exit status.
 
     Nothing is said of a run that a signal stopped, or that another run kept from starting; nor
     before any run came as far as Go, for then somebody watches. `is_whole` is whether the input
-    was; `of_other_system` are the errors of the system that is written to.
+    was; `other_system_errors` are the errors of the system that is written to.
     """
     if isinstance(ended, (Terminated, RunUnderWay)):
         return
-    why = _why_it_broke(ended, of_other_system, is_whole=is_whole)
+    why = _why_it_broke(ended, other_system_errors, is_whole=is_whole)
 
     def endings(store: LinkStore) -> Iterator[tuple[Namespace, Ending]]:
-        namespace = namespace_of(store, config["shop_name"])
+        namespace = find_namespace(store, config["shop_name"])
         if namespace is not None:
             newest = namespace.newest_run
             broke = Ending(namespace.shop_name, newest, broken={way: why or ""})
@@ -67,10 +67,10 @@ def tell_of_run(
 
 
 def _why_it_broke(
-    ended: BaseException | int, of_other_system: tuple[type[Exception], ...], *, is_whole: bool
+    ended: BaseException | int, other_system_errors: tuple[type[Exception], ...], *, is_whole: bool
 ) -> str | None:
     """Return in general words why a run broke, None if it did not."""
-    if isinstance(ended, of_other_system):
+    if isinstance(ended, other_system_errors):
         return _NO_ANSWER
     if isinstance(ended, BaseException):
         known = (why for kind, why in _IN_GENERAL.items() if isinstance(ended, kind))

@@ -17,9 +17,9 @@ from target_powerofficego.notices.news import (
     TEST_MESSAGE,
     Ending,
     Message,
-    Standing,
-    message_of,
-    standing_after,
+    ShopStatus,
+    compose_message,
+    status_after,
     together,
 )
 from target_powerofficego.store.link_store import LinkStore, LinkStoreError
@@ -40,8 +40,8 @@ class _News:
     """What is new about one shop, and how to take back that it was said."""
 
     namespace: Namespace
-    before: Standing
-    after: Standing
+    before: ShopStatus
+    after: ShopStatus
     message: Message
 
 
@@ -71,12 +71,12 @@ def announce(
     return f"notify: {taken} of {len(addresses)} addresses took the message{again}"
 
 
-def addresses_that_refuse_a_test(addresses: Sequence[str]) -> list[int]:
+def send_test_message(addresses: Sequence[str]) -> list[int]:
     """Send a test message; return the places, from 1, of the addresses that did not take it."""
     return [place for place, one in enumerate(addresses, start=1) if not _send(TEST_MESSAGE, [one])]
 
 
-def namespace_of(store: LinkStore, shop_name: str) -> Namespace | None:
+def find_namespace(store: LinkStore, shop_name: str) -> Namespace | None:
     """Return the namespace of a shop; of several with its name, the one that ran last."""
     known = [one for one in store.namespaces.all() if one.shop_name == shop_name]
     return max(known, key=lambda one: (one.newest_run, one.id), default=None)
@@ -84,23 +84,23 @@ def namespace_of(store: LinkStore, shop_name: str) -> Namespace | None:
 
 def _new_of(store: LinkStore, namespace: Namespace, ending: Ending) -> _News | None:
     """Return what is new about a shop, once it is remembered that it is said."""
-    store.namespaces.work_in(namespace)
+    store.namespaces.choose(namespace)
     kept = store.notices.last()
-    before = Standing() if kept is None else Standing.of(kept)
+    before = ShopStatus() if kept is None else ShopStatus.of(kept)
     waiting = store.unsettled.all("reject", "hold", acknowledged=False)
-    after = standing_after(before, ending, waiting)
+    after = status_after(before, ending, waiting)
     if after == before or not store.notices.replace(before.to_keep(), after.to_keep()):
         return None
-    message = message_of(ending, before, after, waiting)
+    message = compose_message(ending, before, after, waiting)
     return None if message is None else _News(namespace, before, after, message)
 
 
 def _take_back(location: StoreLocation, news: Iterable[_News]) -> None:
     with contextlib.closing(LinkStore(location)) as store:
         for one in news:
-            store.namespaces.work_in(one.namespace)
+            store.namespaces.choose(one.namespace)
             while (kept := store.notices.last()) is not None:
-                without = Standing.of(kept).without(one.before, one.after)
+                without = ShopStatus.of(kept).without(one.before, one.after)
                 if store.notices.replace(kept, without.to_keep()):
                     break  # else another process has said something at the same time
 

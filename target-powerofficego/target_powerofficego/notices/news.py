@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.settle.summary import own_faults_in_words, shown_by
+from target_powerofficego.settle.summary import describe_program_faults, links_command_for
 from target_powerofficego.store.values import entity_of
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ TEST_MESSAGE = Message(
 
 
 @dataclass(frozen=True)
-class Standing:
+class ShopStatus:
     """How a shop stands; the store keeps it as it was when the last message went out.
 
     `waiting` has a mark of each reject and hold that nobody has acknowledged; `broken` has the
@@ -56,7 +56,7 @@ class Standing:
     is_silent: bool = False
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> Standing:
+    def of(cls, kept: Mapping[str, Any]) -> ShopStatus:
         """Return the standing that the store keeps."""
         return cls(frozenset(kept["waiting"]), kept["broken"], kept["is_silent"])
 
@@ -68,7 +68,7 @@ class Standing:
             "is_silent": self.is_silent,
         }
 
-    def without(self, before: Standing, after: Standing) -> Standing:
+    def without(self, before: ShopStatus, after: ShopStatus) -> ShopStatus:
         """Return this standing as if what led from `before` to `after` had not been said.
 
         What was said since by others, of other records or of the other way, stays said.
@@ -77,7 +77,7 @@ class Standing:
         broken = {way: run for way, run in self.broken.items() if way not in new}
         mended = {way: run for way, run in before.broken.items() if way not in after.broken}
         is_about_silence = before.is_silent != after.is_silent
-        return Standing(
+        return ShopStatus(
             waiting=self.waiting - (after.waiting - before.waiting)
             | (before.waiting - after.waiting),
             broken={**mended, **broken},
@@ -87,7 +87,7 @@ class Standing:
     @property
     def is_well(self) -> bool:
         """Whether there is nothing to say."""
-        return self == Standing()
+        return self == ShopStatus()
 
 
 @dataclass(frozen=True)
@@ -106,18 +106,18 @@ class Ending:
     silence: str = ""
 
 
-def standing_after(before: Standing, ending: Ending, waiting: Iterable[Unsettled]) -> Standing:
+def status_after(before: ShopStatus, ending: Ending, waiting: Iterable[Unsettled]) -> ShopStatus:
     """Return how a shop stands, given how it stood and what its newest runs came to."""
     still = {way: run for way, run in before.broken.items() if ending.ended_well.get(way, 0) <= run}
-    return Standing(
+    return ShopStatus(
         waiting=frozenset(map(_mark, waiting)),
         broken={**dict.fromkeys(ending.broken, ending.newest_run), **still},
         is_silent=before.is_silent if ending.is_silent is None else ending.is_silent,
     )
 
 
-def message_of(
-    ending: Ending, before: Standing, after: Standing, waiting: Sequence[Unsettled]
+def compose_message(
+    ending: Ending, before: ShopStatus, after: ShopStatus, waiting: Sequence[Unsettled]
 ) -> Message | None:
     """Return what has to be said now that was not said before; None if nothing is new."""
     shop = ending.shop_name
@@ -167,17 +167,17 @@ def _all_is_well(shop: str) -> Message:
 def _of_new(new: Sequence[Unsettled], waiting: Sequence[Unsettled]) -> list[str]:
     """Return a line for each entity and kind of what is new, and what to do."""
     counts = Counter((entity_of(one.entity), one.kind) for one in new)
-    own_faults = sum(one.is_own_fault for one in new)
+    program_faults = sum(one.is_program_fault for one in new)
     return [
         *(
             f"{entity}: {number} new {kind}{'' if number == 1 else 's'}; see"
-            f" {shown_by(f'{kind}s --entity {entity}')}"
+            f" {links_command_for(f'{kind}s --entity {entity}')}"
             for (entity, kind), number in sorted(counts.items())
         ),
-        *([f"{own_faults_in_words(own_faults)}."] if own_faults else []),
+        *([f"{describe_program_faults(program_faults)}."] if program_faults else []),
         f"In all, {_counted(waiting)} wait{'s' if len(waiting) == 1 else ''} for a person.",
         "Each run tries again what is rejected or held.",
-        f"Correct it in the shop or in Go, or acknowledge it: {shown_by('acknowledge')}.",
+        f"Correct it in the shop or in Go, or acknowledge it: {links_command_for('acknowledge')}.",
     ]
 
 

@@ -24,7 +24,7 @@ def print_in_utf8() -> None:
         sys.stdout.reconfigure(encoding="utf-8")
 
 
-def forget() -> None:
+def discard() -> None:
     """Discard what cannot be printed; else Python would try again at exit, and fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())

@@ -17,8 +17,8 @@ from target_powerofficego.dataflow.product import with_stock
 from target_powerofficego.decisions.merge import Owner
 from target_powerofficego.decisions.personal_data import Marks
 from target_powerofficego.plugin.plain_text import may_be_a_key
-from target_powerofficego.settings.notify import wrong_addresses
-from target_powerofficego.store.location import StoreLocation, keep_private, private
+from target_powerofficego.settings.notify import address_errors
+from target_powerofficego.store.location import StoreLocation, keep_private, open_private
 from target_powerofficego.store.values import ENTITIES, LinkStoreError, is_shop_name
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ class SideReader:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config
-        self.wrong: list[str] = []
+        self.errors: list[str] = []
 
-    def of_either_way(self) -> dict[str, Any]:
+    def common_settings(self) -> dict[str, Any]:
         """Return the members of `SideSettings`."""
         config = self.config
         tables = self._tables()
@@ -70,7 +70,7 @@ class SideReader:
             for entity, by_row in owners.items()
         }
         as_they_are = ("workers", "request_timeout", "retry_seconds", "dry_run")
-        self.wrong += wrong_addresses(config.get("notify") or "")
+        self.errors += address_errors(config.get("notify") or "")
         return {
             **{name: config[name] for name in as_they_are},
             "shop_name": self._shop_name(),
@@ -92,14 +92,14 @@ class SideReader:
     def _shop_name(self) -> str:
         name = str(self.config["shop_name"])
         if not is_shop_name(name):
-            self.wrong.append("shop_name must have 1 to 20 letters, digits, - or _")
+            self.errors.append("shop_name must have 1 to 20 letters, digits, - or _")
         return name
 
     def _link_store(self) -> StoreLocation:
         try:
             return StoreLocation.of(str(self.config["link_store"]))
         except LinkStoreError as error:
-            self.wrong.append(str(error))
+            self.errors.append(str(error))
             return StoreLocation.in_memory()
 
     def _changes_file(self) -> Path | None:
@@ -107,33 +107,33 @@ class SideReader:
         if not name:
             return None
         if may_be_a_key(name):
-            self.wrong.append(f"changes_file {MAY_BE_A_KEY}, such as ./changes.jsonl")
+            self.errors.append(f"changes_file {MAY_BE_A_KEY}, such as ./changes.jsonl")
             return None
         path = Path(name)
         try:
-            open(path, "a", encoding="utf-8", opener=private).close()
+            open(path, "a", encoding="utf-8", opener=open_private).close()
             keep_private(path)
         except FileNotFoundError:
-            self.wrong.append(
+            self.errors.append(
                 f"changes_file: there is no folder {path.resolve().parent}; create it, or correct"
                 " the path"
             )
         except OSError as error:
-            self.wrong.append(f"changes_file: {name} cannot be written: {error.strerror}")
+            self.errors.append(f"changes_file: {name} cannot be written: {error.strerror}")
         except ValueError:
-            self.wrong.append("changes_file is no path")
+            self.errors.append("changes_file is no path")
         return path
 
     def _tables(self) -> dict[str, Table]:
         tables, wrong = apply_overrides(self.config.get("properties") or {})
-        self.wrong += wrong
+        self.errors += wrong
         return {**tables, "products": with_stock(tables["products"], self.config["stock"])}
 
     def _owners(self, tables: Mapping[str, Table]) -> dict[str, dict[str, Owner]]:
         owners: dict[str, dict[str, Owner]] = {entity: {} for entity in ENTITIES}
         for entity, owner in (self.config.get("owners") or {}).items():
             if entity not in tables:
-                self.wrong.append(f'owners: "{entity}" must be customers, products or orders')
+                self.errors.append(f'owners: "{entity}" must be customers, products or orders')
                 continue
             by_row = owner if isinstance(owner, dict) else {"*": owner}
             owners[entity] = self._owners_of(tables[entity], by_row)
@@ -146,9 +146,9 @@ class SideReader:
         for name in sorted(by_row, key=rows.__contains__):
             named = f"{table.entity}.{name}"
             if name != "*" and name not in rows:
-                self.wrong.append(f'owners: there is no row "{named}" in docs/dataflow.md')
+                self.errors.append(f'owners: there is no row "{named}" in docs/dataflow.md')
             elif by_row[name] not in [owner.value for owner in Owner]:
-                self.wrong.append(f"owners: {named} must be shop, go or newest")
+                self.errors.append(f"owners: {named} must be shop, go or newest")
             else:
                 owners |= dict.fromkeys(rows if name == "*" else [name], Owner(by_row[name]))
         return owners
@@ -157,5 +157,5 @@ class SideReader:
         try:
             return ZoneInfo(self.config["time_zone"])
         except (ZoneInfoNotFoundError, ValueError):
-            self.wrong.append("time_zone: there is no such zone; write it like Europe/Oslo")
+            self.errors.append("time_zone: there is no such zone; write it like Europe/Oslo")
             return ZoneInfo("UTC")

@@ -17,7 +17,7 @@ from target_powerofficego.dataflow.product import EXEMPT, GIFT_CARD
 from target_powerofficego.dataflow.values import Unusable, rate_key, vat_rate
 from target_powerofficego.errors import SettingsError
 from target_powerofficego.go_api import ConfigurationError, Connection
-from target_powerofficego.go_api.turn_stores import IN_MEMORY, check_place
+from target_powerofficego.go_api.turn_stores import IN_MEMORY, check_store_location
 from target_powerofficego.settings.both_ways import SideReader, SideSettings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Settings(SideSettings):
     confirm_on: frozenset[str] = frozenset()
     invoice_on: frozenset[str] = frozenset()
     guests: str = "by_email"
-    is_vat_abroad_ours: bool = False
+    is_vat_abroad_norwegian: bool = False
     guest_customer_number: int | None = None
     create_missing_products: bool = True
     sales_accounts: Mapping[str, int] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class _Reader(SideReader):
         config = self.config
         connection = self._connection()
         sales_accounts = self._sales_accounts()
-        either_way = self.of_either_way()
+        either_way = self.common_settings()
         settings = {
             **either_way,
             "new_namespace": config["new_namespace"],
@@ -88,15 +88,15 @@ class _Reader(SideReader):
             "confirm_on": self._stage_statuses("confirm_on"),
             "invoice_on": self._stage_statuses("invoice_on"),
             "guests": config["guests"],
-            "is_vat_abroad_ours": config["abroad_vat"] == "norwegian",
+            "is_vat_abroad_norwegian": config["abroad_vat"] == "norwegian",
             "guest_customer_number": self._guest_customer_number(),
             "create_missing_products": config["create_missing_products"],
             "sales_accounts": sales_accounts,
             "service_codes": self._service_codes(sales_accounts),
             "payment_accounts": self._payment_accounts(),
         }
-        if self.wrong or connection is None:
-            raise SettingsError(self.wrong)
+        if self.errors or connection is None:
+            raise SettingsError(self.errors)
         return Settings(connection=connection, **settings)
 
     def _connection(self) -> Connection | None:
@@ -104,7 +104,7 @@ class _Reader(SideReader):
         names = ("application_key", "client_key", "subscription_key")
         empty = [f"{name} is empty" for name in names if not str(config.get(name) or "").strip()]
         if empty:
-            self.wrong += empty
+            self.errors += empty
             return None
         try:
             return Connection.for_environment(
@@ -114,7 +114,7 @@ class _Reader(SideReader):
                 token_url=config.get("token_url") or None,
             )
         except ConfigurationError as error:
-            self.wrong.append(str(error))
+            self.errors.append(str(error))
             return None
 
     def _rate_limit_store(self, link_store: StoreLocation) -> str:
@@ -123,9 +123,9 @@ class _Reader(SideReader):
             is_shared = link_store.is_postgresql and not self.config["dry_run"]
             return str(link_store) if is_shared else IN_MEMORY
         try:
-            check_place(place)
+            check_store_location(place)
         except ConfigurationError as error:
-            self.wrong.append(str(error))
+            self.errors.append(str(error))
         return str(place)
 
     def _plans_first_run(self) -> bool:
@@ -134,7 +134,7 @@ class _Reader(SideReader):
 
     def _match_customers_on(self) -> dict[str, tuple[str, ...]]:
         by_kind = self.config["match_customers_on"]
-        self.wrong += [
+        self.errors += [
             f"match_customers_on: {kind} cannot be matched on that;"
             " use organization_number or email"
             for kind, names in by_kind.items()
@@ -148,12 +148,12 @@ class _Reader(SideReader):
         try:
             return datetime.date.fromisoformat(str(date)[:10]) if date else None
         except ValueError:
-            self.wrong.append("orders_from must be a date like 2026-01-31")
+            self.errors.append("orders_from must be a date like 2026-01-31")
             return None
 
     def _stage_statuses(self, name: str) -> frozenset[str]:
         written = self.config["order_statuses"]
-        self.wrong += [
+        self.errors += [
             f"{name}: an order that is {status} is not written to Go; add that to order_statuses"
             for status in self.config[name]
             if status not in written
@@ -163,14 +163,14 @@ class _Reader(SideReader):
     def _guest_customer_number(self) -> int | None:
         number = self.config.get("guest_customer_number")
         if self.config["guests"] == "one_customer" and number is None:
-            self.wrong.append("guests is one_customer, so guest_customer_number is needed")
+            self.errors.append("guests is one_customer, so guest_customer_number is needed")
         return number
 
     def _service_codes(self, sales_accounts: Mapping[str, int]) -> ServiceCodes:
         config = self.config
         rounding = str(config.get("rounding_product_code") or "").strip() or None
         if rounding and "0" not in sales_accounts:
-            self.wrong.append('rounding_product_code needs an account for "0" in sales_accounts')
+            self.errors.append('rounding_product_code needs an account for "0" in sales_accounts')
         rates = {
             ZERO if rate == EXEMPT else Decimal(rate)
             for rate in sales_accounts
@@ -180,7 +180,7 @@ class _Reader(SideReader):
             name: str(config[f"{name}_product_code"]).strip()
             for name in ("shipping", "fee", "discount", "gift_card")
         }
-        self.wrong += [f"{name}_product_code is empty" for name, code in codes.items() if not code]
+        self.errors += [f"{name}_product_code is empty" for name, code in codes.items() if not code]
         return ServiceCodes(**codes, rounding=rounding, rates=tuple(sorted(rates, reverse=True)))
 
     def _sales_accounts(self) -> dict[str, int]:
@@ -190,13 +190,13 @@ class _Reader(SideReader):
                 accounts[rate] = account
                 continue
             try:
-                percent = vat_rate(rate.replace(",", "."), what="the rate")
+                percent = vat_rate(rate.replace(",", "."), label="the rate")
             except Unusable:
                 percent = None
             if percent is None:
-                self.wrong.append(f'sales_accounts: "{rate}" is not a VAT rate in percent')
+                self.errors.append(f'sales_accounts: "{rate}" is not a VAT rate in percent')
             elif rate_key(percent) in accounts:
-                self.wrong.append(f"sales_accounts: the rate {rate_key(percent)} is named twice")
+                self.errors.append(f"sales_accounts: the rate {rate_key(percent)} is named twice")
             else:
                 accounts[rate_key(percent)] = account
         return accounts
@@ -206,9 +206,9 @@ class _Reader(SideReader):
         for name, account in (self.config.get("payment_accounts") or {}).items():
             method = method_key(name)
             if method is None:
-                self.wrong.append("payment_accounts: a payment method has no name")
+                self.errors.append("payment_accounts: a payment method has no name")
             elif method in accounts:
-                self.wrong.append(f'payment_accounts: "{method}" is named twice')
+                self.errors.append(f'payment_accounts: "{method}" is named twice')
             else:
                 accounts[method] = account
         return accounts

@@ -43,7 +43,7 @@ def addresses_in(text: str) -> list[str]:
     return text.split()
 
 
-def wrong_addresses(text: str) -> list[str]:
+def address_errors(text: str) -> list[str]:
     """Return a line for each address that cannot be used, which never shows it: it is a secret."""
     addresses = addresses_in(text)
     if addresses and importlib.util.find_spec("apprise") is None:

@@ -419,6 +419,6 @@ def as_number(value: object) -> object:
     return float(str(value)) if is_written else value
 
 
-def named(*names: str) -> list[th.Property[Any]]:
+def settings_named(*names: str) -> list[th.Property[Any]]:
     """Return settings by their names, for another plugin in which they mean the same."""
     return [CONFIG.wrapped[name] for name in names]

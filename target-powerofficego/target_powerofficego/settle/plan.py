@@ -25,7 +25,7 @@ from target_powerofficego.decisions.changes import (
     Reject,
     Skip,
 )
-from target_powerofficego.store.location import private
+from target_powerofficego.store.location import open_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,7 +148,7 @@ def _why(change: Change) -> str:
     if isinstance(change, (Park, Reject, Hold)):
         return change.reason
     if isinstance(change, Skip):
-        return change.why
+        return change.reason
     if isinstance(change, (Confirm, Invoice)):
         return f"it is {change.status} in the shop"
     if not isinstance(change, Link):
@@ -167,6 +167,6 @@ def write_changes(changes: Sequence[PlannedChange], path: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    with open(path, "w", encoding="utf-8", opener=private) as file:
+    with open(path, "w", encoding="utf-8", opener=open_private) as file:
         for one in changes:
             file.write(simplejson.dumps(one.as_json(), use_decimal=True, ensure_ascii=False) + "\n")

@@ -31,7 +31,7 @@ from target_powerofficego.decisions.changes import (
     Undecidable,
 )
 from target_powerofficego.decisions.merge import Evidence, Way, human_edit, merge
-from target_powerofficego.decisions.personal_data import ERASED_CUSTOMER, NEVER_KNOWN
+from target_powerofficego.decisions.personal_data import ERASED_CUSTOMER, NEVER_IN_GO
 from target_powerofficego.plugin.open_files import is_out_of_files
 from target_powerofficego.settle.versions import (
     MOST_RUNS,
@@ -42,8 +42,8 @@ from target_powerofficego.settle.versions import (
     see_that_it_counts,
 )
 from target_powerofficego.settle.writes import BrakeReached
-from target_powerofficego.store.link_store import NEWER_VERSION, OWN_FAULT, LinkStoreError
-from target_powerofficego.store.values import on_the_way_back
+from target_powerofficego.store.link_store import NEWER_VERSION, PROGRAM_FAULT, LinkStoreError
+from target_powerofficego.store.values import back_name
 
 if TYPE_CHECKING:
     import datetime
@@ -67,10 +67,10 @@ OTHER_WAY = "the other way"
 OLD_VERSION = "a newer version waits"
 """Why nothing is done about an older version of a record that is open."""
 
-REPLACED = "deleted in the shop, where its id is another record's since"
+ID_REUSED = "deleted in the shop, where its id is another record's since"
 """Why an old record that is sent again says nothing about the one that has its id now."""
 
-_NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, REPLACED, NEVER_KNOWN)
+_NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, ID_REUSED, NEVER_IN_GO)
 
 
 @dataclass(kw_only=True)
@@ -96,7 +96,7 @@ class RunTools:
         go: Side,
         *,
         stamps: tuple[Any, Any],
-        silent_rows: frozenset[str] = frozenset(),
+        unstamped_rows: frozenset[str] = frozenset(),
         way: Way = Way.FORWARD,
     ) -> Merge:
         """Merge what both sides hold of a linked record; see `merge`.
@@ -114,8 +114,8 @@ class RunTools:
                 shop=human_edit(of_shop, link.own_shop_stamp),
                 go=human_edit(of_go, link.own_stamp),
                 margin=self.settings.clock_margin,
-                silent_rows=silent_rows,
-                asked=self.store.conflicts.asked(link.entity, link.shop_id),
+                unstamped_rows=unstamped_rows,
+                asked=self.store.conflicts.undecided(link.entity, link.shop_id),
             ),
             way=way,
         )
@@ -177,12 +177,12 @@ class Walk(abc.ABC, Generic[AnyTools]):
     @property
     def kept_as(self) -> str:
         """The name under which the store keeps what is settled or open."""
-        return on_the_way_back(self.entity) if self.goes_back else self.entity
+        return back_name(self.entity) if self.goes_back else self.entity
 
     @property
     def other_way(self) -> str:
         """The name under which the other way keeps such a record and its writes."""
-        return self.entity if self.goes_back else on_the_way_back(self.entity)
+        return self.entity if self.goes_back else back_name(self.entity)
 
     @property
     def table(self) -> Table:
@@ -232,7 +232,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         )
         place = f"{steps[-1].name}, line {steps[-1].lineno}"
         reason = f"this program could not read it ({type(error).__name__} in {place}); report it"
-        return Reject(reason, title=OWN_FAULT)
+        return Reject(reason, title=PROGRAM_FAULT)
 
     def _resting(self, record: Record) -> Unsettled | None:
         """Return the other side's refusal of just this record, while it is too early to retry."""
@@ -241,13 +241,15 @@ class Walk(abc.ABC, Generic[AnyTools]):
             return None
         return before
 
-    def stakes(self, record: Record) -> Record:
+    def money_members(self, record: Record) -> Record:
         """Return the part of an open record whose change a person must hear of again."""
         del record
         return {}
 
     def _has_same_stakes(self, before: Record, record: Record) -> bool:
-        return record_hash(self.stakes(before), "") == record_hash(self.stakes(record), "")
+        return record_hash(self.money_members(before), "") == record_hash(
+            self.money_members(record), ""
+        )
 
     def kept(self, record: Record) -> Record:
         """Return a record as it may be worked with and kept: without what was erased."""
@@ -262,7 +264,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         """
 
     @abc.abstractmethod
-    def settle_leftovers(self, shop_id: str) -> None:
+    def settle_unanswered(self, shop_id: str) -> None:
         """Find out first what became of a record's writes that have no answer."""
 
     @abc.abstractmethod
@@ -273,14 +275,14 @@ class Walk(abc.ABC, Generic[AnyTools]):
         """
 
     def _take(self, arrival: Arrival) -> Change:
-        self.settle_leftovers(arrival.shop_id)
+        self.settle_unanswered(arrival.shop_id)
         open_word = self._see_that_it_is_the_newest(arrival)
         if open_word is not None:
             return Nothing(OLD_VERSION, open_word)
-        self.see_that_the_other_way_is_answered(arrival.shop_id)
+        self.require_other_way_answered(arrival.shop_id)
         return self._settle(arrival)
 
-    def see_that_the_other_way_is_answered(self, shop_id: str) -> None:
+    def require_other_way_answered(self, shop_id: str) -> None:
         """Require that every write of the other way to a record has been answered.
 
         Raises:
@@ -326,7 +328,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         found = doubt(known)
         if found is None and than_open is None:
             return None
-        readings = store.settled.readings(self.kept_as, shop_id, read_at)
+        readings = store.settled.count_reading(self.kept_as, shop_id, read_at)
         if newest and than_open and (than_open is Doubt.OLDER or readings < SURE_AFTER):
             return OUTCOME_OF[newest.kind]
         # an open one is not in any books: what may be newer, and was read so often, replaces it
@@ -352,11 +354,11 @@ class Walk(abc.ABC, Generic[AnyTools]):
         tools, shop_id = self.tools, arrival.shop_id
         if type(change) is not Nothing:
             tools.plan.add(self.entity, shop_id, change)
-        why_skipped = change.why if isinstance(change, Skip) else ""
+        why_skipped = change.reason if isinstance(change, Skip) else ""
         tools.tally.count(self.entity, shop_id, change.outcome, why_skipped)
         if isinstance(change, Open):
             self.keep_open(kept or arrival, change)
-        elif not (isinstance(change, Nothing) and change.why in _NOTHING_TO_KEEP):
+        elif not (isinstance(change, Nothing) and change.reason in _NOTHING_TO_KEEP):
             tools.store.settled.put(
                 self.kept_as,
                 shop_id,
@@ -381,10 +383,10 @@ class Walk(abc.ABC, Generic[AnyTools]):
             detail=change.detail,
             is_refusal=change.is_refusal,
             waits_for=change.awaited,
-            is_as_known=same,
+            keeps_acknowledgement=same,
         )
 
-    def identified(self, record: Record, link: Link) -> Link:
+    def require_same_record(self, record: Record, link: Link) -> Link:
         """Return the link of a record, with when the shop made it if that was not known yet.
 
         Raises:
@@ -412,6 +414,6 @@ def created_at(record: Record) -> str | None:
 def _is_same_moment(one: object, other: object) -> bool:
     """Return whether two stamps mean the same; what is not a stamp is compared as it stands."""
     try:
-        return instant(one, what="created_at") == instant(other, what="created_at")
+        return instant(one, label="created_at") == instant(other, label="created_at")
     except Unusable:
         return one == other

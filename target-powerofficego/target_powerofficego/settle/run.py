@@ -61,7 +61,7 @@ class Run:
 
     _progress: Progress | None = field(default=None, init=False)
 
-    def tell_progress(self) -> None:
+    def start_progress(self) -> None:
         """Start reporting how far the run is."""
         teller = _bar() or Lines(self.logger)
         self._progress = Progress(self.note, teller, self.client.system)
@@ -71,7 +71,9 @@ class Run:
         """Record in the store how far the run is, and return it."""
         if self.number is not None:
             with contextlib.suppress(LinkStoreError):  # whatever else needs the store reports it
-                self.store.runs.note(self.number, outcomes=self.tally.counts(), calls=self._calls())
+                self.store.runs.save_progress(
+                    self.number, outcomes=self.tally.counts(), calls=self._calls()
+                )
         return self.settlement.standing(self.client.calls.writes)
 
     def finish(self, *, has_input: bool, has_whole_input: bool) -> int:
@@ -148,9 +150,9 @@ class Run:
             self._calls(),
             open_ones,
             skipped=self.tally.skipped(),
-            left_alone=self.store.unsettled.left_alone(self.kept_as),
+            left_alone=self.store.unsettled.count_for_shop_file(self.kept_as),
             waits_elsewhere=len(unsettled) > len(waiting),
-            own_faults=sum(one.is_own_fault for one in waiting),
+            program_faults=sum(one.is_program_fault for one in waiting),
             is_plan=self.is_plan,
             system=self.client.system,
             exit_status=status,

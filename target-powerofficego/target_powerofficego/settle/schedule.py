@@ -239,7 +239,7 @@ class StateGate:
             output.flush()
         except OSError as error:
             self._output = None
-            standard_output.forget()
+            standard_output.discard()
             msg = (
                 f"the states of this run cannot be written ({error.strerror}); what is done is kept"
             )

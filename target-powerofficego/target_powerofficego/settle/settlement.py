@@ -35,7 +35,7 @@ Reply = TypeVar("Reply")
 AnyWalk = TypeVar("AnyWalk", bound="Walk[Any]")
 
 
-class Side(abc.ABC, Generic[AnyTools, AnyWalk]):
+class TargetSide(abc.ABC, Generic[AnyTools, AnyWalk]):
     """The side that is written to: how one record is settled, and what it must wait for.
 
     `entities` are the names under which the store keeps what it settles; `source` is where the
@@ -88,7 +88,7 @@ class Settlement:
 
     def __init__(
         self,
-        side: Side[Any, Any],
+        side: TargetSide[Any, Any],
         store: LinkStore,
         tally: Tally,
         *,
@@ -135,7 +135,7 @@ class Settlement:
 
         What the store knows of them is read at once, and holds as long as nothing is written there.
         """
-        writes = self._store.writes
+        writes = self._store.write_count
         settled = self._store.settled.text_hashes(entity, [one.shop_id for one in texts])
         for one in texts:
             known = settled.get(one.shop_id)
@@ -143,7 +143,7 @@ class Settlement:
                 known is not None
                 and known == self._side.text_hash(one)
                 and self._is_untouched(entity, one.shop_id)
-                and self._store.writes == writes
+                and self._store.write_count == writes
             )
             if is_unchanged:
                 self._pass(entity)
@@ -174,7 +174,7 @@ class Settlement:
     def _is_settled(self, entity: str, arrival: Arrival) -> bool:
         return _asked(lambda: self._side.is_settled(entity, arrival), otherwise=False)
 
-    def reject_nameless(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
+    def reject_without_id(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
         """Keep a record that has no usable id, under a hash of itself."""
         shop_id = f"{_WITHOUT_ID}{self._side.fingerprint(record)[:12]}"
         self._seen.add((entity, shop_id))
@@ -210,7 +210,7 @@ class Settlement:
         """Take a STATE; it is printed once all records before it are settled."""
         self._gate.add(state)
 
-    def take_up_waiting(self, entity: str, shop_id: str) -> None:
+    def retry_waiting(self, entity: str, shop_id: str) -> None:
         """Take up the records that waited for this one, which is linked now."""
         for one in self._store.unsettled.waiting_for(_own_key(entity, shop_id)):
             if one.entity != entity:
@@ -294,7 +294,7 @@ class Settlement:
     def _retry_refused(self) -> None:
         """Retry rejects and holds that this run did not replace; Go's refusals rest a while."""
         for one in self._open("reject", "hold"):
-            rests = one.rests(now())
+            rests = one.is_resting(now())
             is_nameless = one.shop_id.startswith(_WITHOUT_ID)
             if not rests and not is_nameless and (one.entity, one.shop_id) not in self._seen:
                 self._take_up(one)

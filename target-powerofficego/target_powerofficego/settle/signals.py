@@ -94,7 +94,7 @@ class InterruptibleReader(SingerReader):
         self._line_number = 0
         self._unchanged = 0
 
-    def ask_to_end(self, signum: int) -> None:
+    def request_stop(self, signum: int) -> None:
         """End the run: at once while it waits for input, else before the next line.
 
         Raises:
@@ -212,9 +212,9 @@ def _standard_input() -> IO[str]:
     return sys.stdin
 
 
-def catch_signals(ask_to_end: Callable[[int], None]) -> None:
-    """Send SIGTERM and SIGINT to `ask_to_end`; only the main thread may call this."""
+def catch_signals(request_stop: Callable[[int], None]) -> None:
+    """Send SIGTERM and SIGINT to `request_stop`; only the main thread may call this."""
     if threading.current_thread() is not threading.main_thread():
         return
     for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda number, _frame: ask_to_end(number))
+        signal.signal(signum, lambda number, _frame: request_stop(number))

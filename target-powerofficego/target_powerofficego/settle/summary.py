@@ -94,7 +94,7 @@ class Tally:
         """Log in words what the whole run left undone."""
         self._logger.warning("%s", remark)
 
-    def note_repair(self, entity: str, shop_id: str, repair: str) -> None:
+    def log_repair(self, entity: str, shop_id: str, repair: str) -> None:
         """Log a value that was left out or replaced so that the rest could be written."""
         self._logger.warning("%s %s: %s", entity, shop_id, repair)
 
@@ -106,7 +106,7 @@ class Tally:
             shop_id,
             conflict.row,
             f"{conflict.winner} wins" if conflict.winner else "held",
-            conflict.why,
+            conflict.reason,
         )
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -130,7 +130,7 @@ def tell_summary(
     skipped: Sequence[str],
     left_alone: int,
     waits_elsewhere: bool,
-    own_faults: int,
+    program_faults: int,
     is_plan: bool,
     system: str,
     exit_status: int,
@@ -141,19 +141,19 @@ def tell_summary(
 
     `skipped` has a line for each reason why records were skipped; `left_alone` is how many of the
     edits that are parked the shop does not take; `waits_elsewhere`: something of the other way
-    waits for a person too; `own_faults` is how many rejects are faults of this program; `system` is
+    waits for a person too; `program_faults` is how many rejects are faults of this program; `system` is
     what the calls went to; `show` is `show_summary` where there may be a terminal.
     """
     ending = _ending(
         calls.get("writes", 0), open_ones, is_plan=is_plan, system=system, exit_status=exit_status
     )
     if waits_elsewhere:
-        ending += "; on the other way something waits, see " + shown_by("check")
+        ending += "; on the other way something waits, see " + links_command_for("check")
     parked = sum(outcomes.get("parked", 0) for outcomes in counts.values())
     if not is_plan:
         ending += _parked(parked - left_alone, "the next run tries again")
-        ending += _parked(left_alone, f"the shop does not take; see {shown_by('parked')}")
-    faults = [own_faults_in_words(own_faults)] if own_faults else []
+        ending += _parked(left_alone, f"the shop does not take; see {links_command_for('parked')}")
+    faults = [describe_program_faults(program_faults)] if program_faults else []
     if show is not None and show(counts, calls, system, [*skipped, *faults], ending):
         return
     summary: dict[str, Any] = {"records": counts, "calls": calls, "unacknowledged": open_ones}
@@ -172,7 +172,7 @@ def _shortened(ids: Sequence[str]) -> str:
     return plain(", ".join(ids[:_EXAMPLES])) + more
 
 
-def own_faults_in_words(number: int) -> str:
+def describe_program_faults(number: int) -> str:
     """Say that this program failed on that many records, and what to do about it."""
     which = "1 reject is a fault" if number == 1 else f"{number:,} rejects are faults"
     return f"{which} of this program; report the lines of the log that say where"
@@ -199,7 +199,7 @@ def _ending(
         return f"{written}; {counted} would wait for a person"
     verb = "waits" if sum(open_ones.values()) == 1 else "wait"
     status = f", so the exit status is {exit_status}" if exit_status else ""
-    commands = " and ".join(shown_by(f"{kind}s") for kind in kinds)
+    commands = " and ".join(links_command_for(f"{kind}s") for kind in kinds)
     return f"{written}; {counted} {verb} for a person{status}; see {commands}"
 
 
@@ -207,7 +207,7 @@ def _counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def shown_by(words: str) -> str:
+def links_command_for(words: str) -> str:
     """Return the line that runs `powerofficego-links` with these words from where this process is.
 
     Meltano passes a plugin the plugin's own name and the environment of the run. Each target's

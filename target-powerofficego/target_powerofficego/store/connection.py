@@ -22,7 +22,7 @@ from target_powerofficego.store.location import (
     keep_private,
     lock_file,
     lock_session,
-    private,
+    open_private,
 )
 from target_powerofficego.store.tables import migrate
 from target_powerofficego.store.values import LinkStoreError
@@ -95,7 +95,7 @@ class StoreConnection:
         self.namespace = 0
         self._lock = threading.RLock()
         self._depth = 0
-        self.writes = 0
+        self.write_count = 0
         """How often this connection wrote; while it is the same, so is what was read."""
         has_store(self.location)
         with contextlib.ExitStack() as opened:
@@ -200,7 +200,7 @@ class StoreConnection:
         else:
             self.connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    def all_at_once(self, query: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def fetch_directly(self, query: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Return the rows of a query in the driver's own syntax, run by the driver itself.
 
         For what is queried for every record: SQLAlchemy's work takes longer than the database's.
@@ -391,7 +391,7 @@ def _make_private_file(path: Path) -> None:
     """
     if not path.exists():
         with contextlib.suppress(OSError):  # SQLite will say why it cannot be made
-            os.close(private(str(path), os.O_RDWR | os.O_CREAT))
+            os.close(open_private(str(path), os.O_RDWR | os.O_CREAT))
     for journal in ("", "-wal", "-shm"):
         keep_private(path.with_name(path.name + journal))
 
@@ -456,7 +456,7 @@ class Rows:
         parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> sa.CursorResult[Any]:
         with self._store.transaction():
-            self._store.writes += 1
+            self._store.write_count += 1
             return self._store.connection.execute(statement, parameters)
 
     def _insert(self, table: sa.Table, **values: Any) -> int:  # noqa: ANN401 - what columns hold

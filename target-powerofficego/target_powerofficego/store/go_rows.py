@@ -12,7 +12,7 @@ from target_powerofficego.dataflow.table import now
 from target_powerofficego.store import tables as t
 from target_powerofficego.store.connection import Rows
 from target_powerofficego.store.tables import to_key
-from target_powerofficego.store.values import Intent, entity_of, on_the_way_back
+from target_powerofficego.store.values import Intent, back_name, entity_of
 
 if TYPE_CHECKING:
     import datetime
@@ -50,7 +50,7 @@ class IntentRows(Rows):
         row = {"entity": entity, "shop_id": shop_id, "kind": kind, "detail": detail}
         started = now()
         with self._store.transaction():
-            self._settled.open_anew(_PART_OF.get(entity, entity_of(entity)), shop_id)
+            self._settled.reopen(_PART_OF.get(entity, entity_of(entity)), shop_id)
             number = self._insert(t.intents, **self._key(**row, started_at=started))
         return Intent(number, entity, shop_id, kind, detail, started)
 
@@ -64,7 +64,7 @@ class IntentRows(Rows):
 
     def all(self, way: WayName | None = None) -> list[Intent]:
         """Return the writes of one way, or of both, left without an answer, oldest first."""
-        is_back = t.intents.c.entity.endswith(on_the_way_back(""), autoescape=True)
+        is_back = t.intents.c.entity.endswith(back_name(""), autoescape=True)
         of_way = {"forward": [sa.not_(is_back)], "back": [is_back]}
         return self._intents(_IS_WRITE, *(of_way[way] if way else []))
 
@@ -120,7 +120,7 @@ class PaymentRows(Rows):
             self._delete_from((t.payments,), order_id=order_id, voucher=None)
             self._insert_all(t.payments, rows)
 
-    def drop_due(self, payment: Payment) -> None:
+    def remove_due(self, payment: Payment) -> None:
         """Forget a payment that is not to be posted after all."""
         self._delete(t.payments, self._unposted(payment))
 
@@ -142,14 +142,14 @@ class PaymentRows(Rows):
         order = (t.payments.c.order_id, t.payments.c.payment_id)
         return [_payment(row) for row in self._all(query.order_by(*order))]
 
-    def vouchers_of(self, method: str, day: str, *, were_met: bool) -> set[str]:
+    def vouchers_of(self, method: str, day: str, *, in_go: bool) -> set[str]:
         """Return the references of a day's vouchers of a method: posted here, or found in Go."""
         query = sa.select(t.payments.c.voucher, t.payments.c.was_met).where(
             *self._of(t.payments, method=method, day=day), t.payments.c.voucher.is_not(None)
         )
         rows = self._all(query.distinct())
         met = {row.voucher for row in rows if row.was_met}
-        return met if were_met else {row.voucher for row in rows} - met
+        return met if in_go else {row.voucher for row in rows} - met
 
     def put_into_voucher(self, payments: Iterable[Payment], reference: str) -> None:
         """Note, before the call, which payments a voucher holds."""
@@ -161,13 +161,13 @@ class PaymentRows(Rows):
         """Note that a voucher is in Go with all that was put into it."""
         self._update(t.payments, self._of(t.payments, voucher=reference), posted_at=now())
 
-    def note_met(self, reference: str, payments: Iterable[Payment]) -> None:
+    def note_in_go(self, reference: str, payments: Iterable[Payment]) -> None:
         """Note that Go already had a voucher with these payments, in the amounts that it has.
 
         Whatever else was put into it is still to be posted.
         """
         with self._store.transaction():
-            self.take_out_of_voucher(reference)
+            self.empty_voucher(reference)
             for payment in payments:
                 self.put_into_voucher([payment], reference)
                 own = self._of(t.payments, voucher=reference, **_ids(payment))
@@ -175,7 +175,7 @@ class PaymentRows(Rows):
             own = self._of(t.payments, voucher=reference)
             self._update(t.payments, own, was_met=True, posted_at=now())
 
-    def take_out_of_voucher(self, reference: str) -> None:
+    def empty_voucher(self, reference: str) -> None:
         """Note that a voucher was not posted: what was put into it is still to be posted."""
         unposted = self._of(t.payments, voucher=reference, posted_at=None)
         self._update(t.payments, unposted, voucher=None)
@@ -231,7 +231,7 @@ class GoRows(Rows):
         rows = self._all(self._select(t.go_keys, entity=entity, match_key=to_key(match_key)))
         return sorted((str(row.go_id) for row in rows), key=lambda go_id: (len(go_id), go_id))
 
-    def key_exists(self, entity: str, prefix: str) -> bool:
+    def has_key_with_prefix(self, entity: str, prefix: str) -> bool:
         """Return whether any entry is found by a key with this prefix."""
         begins_so = t.go_keys.c.match_key.startswith(prefix, autoescape=True)
         query = self._select(t.go_keys, begins_so, entity=entity)

@@ -20,33 +20,33 @@ from target_powerofficego.store.transfer_rows import TransferRows
 from target_powerofficego.store.values import (
     LONGEST_REST,
     NEWER_VERSION,
-    OWN_FAULT,
+    PROGRAM_FAULT,
     Erasure,
     Intent,
-    KeptConflict,
     Link,
     LinkStoreError,
     Namespace,
     Run,
     Settled,
+    StoredConflict,
     Unsettled,
     UnsettledKind,
-    on_the_way_back,
+    back_name,
 )
 
 __all__ = [
     "LONGEST_REST",
     "NEWER_VERSION",
-    "OWN_FAULT",
+    "PROGRAM_FAULT",
     "Erasure",
     "Intent",
-    "KeptConflict",
     "Link",
     "LinkStore",
     "LinkStoreError",
     "Namespace",
     "Run",
     "Settled",
+    "StoredConflict",
     "Unsettled",
     "UnsettledKind",
 ]
@@ -99,7 +99,7 @@ class LinkStore(StoreConnection):
 
     def forget_way_back(self, entity: str, shop_id: str) -> None:
         """Forget what is settled or open of a record on the way back; Go's entry is taken again."""
-        kept_as = on_the_way_back(entity)
+        kept_as = back_name(entity)
         with self.transaction():
             self.settled.remove(kept_as, shop_id)
             self.unsettled.clear(kept_as, shop_id)

@@ -71,7 +71,7 @@ _OF_OTHERS = 0o077
 logger = logging.getLogger("target-powerofficego")
 
 
-def private(path: str, flags: int) -> int:
+def open_private(path: str, flags: int) -> int:
     """Open a file, made private if there is none; an `opener` for `open`."""
     return os.open(path, flags, PRIVATE)
 
@@ -112,7 +112,7 @@ def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
     """
     if location.path is None:
         return None
-    see_that_it_has_a_folder(location)
+    require_folder(location)
     path = Path(f"{location.path.resolve()}.{shop_name}.lock")
     keep_private(path)
     lock = FileLock(path, mode=PRIVATE)
@@ -127,7 +127,7 @@ def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
     return lock
 
 
-def see_that_it_has_a_folder(location: StoreLocation) -> None:
+def require_folder(location: StoreLocation) -> None:
     """Check that the folder of a store in a file exists.
 
     Raises:

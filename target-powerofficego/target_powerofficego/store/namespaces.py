@@ -72,11 +72,11 @@ class NamespaceRows(Rows):
         query = sa.select(*own, newest).select_from(t.namespaces).outerjoin(t.runs).group_by(*own)
         return self._values(Namespace, query.order_by(t.namespaces.c.id))
 
-    def work_in(self, namespace: Namespace) -> None:
+    def choose(self, namespace: Namespace) -> None:
         """Choose an existing namespace."""
         self._store.namespace = namespace.id
 
-    def enter_known(self, shop_name: str) -> None:
+    def enter_existing(self, shop_name: str) -> None:
         """Choose the one namespace of a shop; the way back does not know the Go client's id.
 
         Raises:
@@ -96,7 +96,7 @@ class NamespaceRows(Rows):
                 f" of Go ({clients}): which is meant cannot be told; keep each in a link store of"
                 " its own"
             )
-        self.work_in(named_so[0])
+        self.choose(named_so[0])
 
 
 class RunRows(Rows):
@@ -136,7 +136,9 @@ class RunRows(Rows):
         asked = from_json(to_json(settings))
         return [name for name, value in before.items() if name in asked and asked[name] != value]
 
-    def note(self, run_id: int, *, outcomes: Mapping[str, Any], calls: Mapping[str, Any]) -> None:
+    def save_progress(
+        self, run_id: int, *, outcomes: Mapping[str, Any], calls: Mapping[str, Any]
+    ) -> None:
         """Record how far the current run has come."""
         self._update(t.runs, [t.runs.c.id == run_id], outcomes=outcomes, calls=calls)
 

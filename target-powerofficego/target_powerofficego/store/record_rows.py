@@ -19,19 +19,19 @@ from target_powerofficego.store.tables import from_stamp, to_json, to_stamp
 from target_powerofficego.store.values import (
     LONGEST_REST,
     NEWER_VERSION,
-    OWN_FAULT,
+    PROGRAM_FAULT,
     SHOP_FILE,
     Erasure,
-    KeptConflict,
     Link,
-    OpenOnes,
+    OpenCount,
     Settled,
     SettledText,
+    StoredConflict,
     Unsettled,
     UnsettledKind,
+    back_name,
+    deleted_name,
     entity_of,
-    on_the_way_back,
-    once_deleted,
 )
 
 if TYPE_CHECKING:
@@ -66,13 +66,13 @@ class LinkRows(Rows):
         row = self._first(_LINK, self._key(entity=entity, shop_id=shop_id))
         return None if row is None else _link(row)
 
-    def to(self, entity: str, go_id: str) -> list[Link]:
+    def to_entry(self, entity: str, go_id: str) -> list[Link]:
         """Return every link to a Go entity; all but at most one of them are followers."""
         return [_link(row) for row in self._all(_LINKS_TO, self._key(entity=entity, go_id=go_id))]
 
     def owner_of(self, entity: str, go_id: str) -> Link | None:
         """Return the link of the record whose properties a Go entity has, if there is one."""
-        links = self.to(entity, go_id)
+        links = self.to_entry(entity, go_id)
         return links[0] if links and not links[0].is_follower else None
 
     def of_entity(self, entity: str) -> Iterator[Link]:
@@ -173,7 +173,7 @@ def _is_kept_of_the_way_back(table: sa.Table) -> sa.ColumnElement[bool]:
     """Return the condition that a row was kept for a link's record by the way back."""
     return sa.and_(
         table.c.namespace == t.links.c.namespace,
-        table.c.entity == t.links.c.entity + on_the_way_back(""),
+        table.c.entity == t.links.c.entity + back_name(""),
         table.c.shop_id == t.links.c.shop_id,
     )
 
@@ -248,11 +248,11 @@ class UnsettledRows(Rows):
         detail: str | None = None,
         is_refusal: bool = False,
         waits_for: Sequence[str] = (),
-        is_as_known: bool = True,
+        keeps_acknowledgement: bool = True,
     ) -> None:
         """Keep a record that is not settled; an acknowledgement stands while its reason does.
 
-        `is_as_known` means that nothing in the record changed that a person must be shown again.
+        `keeps_acknowledgement` means that nothing in the record changed that a person must be shown again.
         Attempts are counted once per run, however often the run takes the record up; by their
         number, what the other side refused (`is_refusal`) rests 1, 2, 4 … 24 hours. A record that
         is parked for a while keeps, as its detail, the reason that a person knows of.
@@ -273,7 +273,7 @@ class UnsettledRows(Rows):
             "last_seen": at,
             "attempts": attempts,
             "next_attempt_at": at + _rest(attempts) if is_refusal else None,
-            "acknowledged_at": same.acknowledged_at if same and is_as_known else None,
+            "acknowledged_at": same.acknowledged_at if same and keeps_acknowledgement else None,
         }
         with self._store.transaction():
             self._upsert(t.unsettled, self._key(entity=entity, shop_id=shop_id), values)
@@ -293,7 +293,7 @@ class UnsettledRows(Rows):
         self._attempted.add(key)
         return 1 if before is None else before.attempts + is_first_of_run
 
-    def rewrite(self, unsettled_id: int, payload: Mapping[str, Any], reason: str) -> None:
+    def redact(self, unsettled_id: int, payload: Mapping[str, Any], reason: str) -> None:
         """Keep less of a record that waits: another payload, and none of Go's own words."""
         which = [t.unsettled.c.id == unsettled_id]
         self._update(t.unsettled, which, payload=payload, reason=reason, title=None, detail=None)
@@ -320,7 +320,7 @@ class UnsettledRows(Rows):
     def resting(self, entity: str, shop_id: str) -> Unsettled | None:
         """Return a record that the other side refused, if it is not yet time to try again."""
         waiting = self.get(entity, shop_id)
-        return waiting if waiting and waiting.rests(now()) else None
+        return waiting if waiting and waiting.is_resting(now()) else None
 
     def all(
         self, *kinds: UnsettledKind, every_namespace: bool = False, acknowledged: bool = True
@@ -335,24 +335,24 @@ class UnsettledRows(Rows):
             query = query.where(t.unsettled.c.acknowledged_at.is_(None))
         return self._values(Unsettled, query.order_by(t.unsettled.c.id))
 
-    def counted(self) -> list[OpenOnes]:
+    def counts(self) -> list[OpenCount]:
         """Return how many are open of each shop, by name and kind."""
         which = (t.namespaces.c.shop_name, t.unsettled.c.entity, t.unsettled.c.kind)
         is_new = t.unsettled.c.acknowledged_at.is_(None)
-        is_own_fault = sa.and_(is_new, t.unsettled.c.title == OWN_FAULT)
+        is_program_fault = sa.and_(is_new, t.unsettled.c.title == PROGRAM_FAULT)
         query = (
             sa.select(
                 *which,
                 sa.func.count().label("number"),
                 sa.func.count(t.unsettled.c.acknowledged_at).label("acknowledged"),
-                sa.func.count(sa.case((is_own_fault, 1))).label("own_faults"),
+                sa.func.count(sa.case((is_program_fault, 1))).label("program_faults"),
                 sa.func.min(t.unsettled.c.first_seen).label("oldest"),
             )
             .join(t.namespaces)
             .group_by(*which)
             .order_by(*which)
         )
-        return self._values(OpenOnes, query)
+        return self._values(OpenCount, query)
 
     def waiting_for(self, awaited: str) -> list[Unsettled]:
         """Return the parked records that wait for a record such as "customers:12".
@@ -367,7 +367,7 @@ class UnsettledRows(Rows):
         query = sa.select(t.waits.c.awaited).where(t.waits.c.unsettled_id == unsettled_id)
         return frozenset(row.awaited for row in self._all(query))
 
-    def left_alone(self, kept_as: Sequence[str]) -> int:
+    def count_for_shop_file(self, kept_as: Sequence[str]) -> int:
         """Return how many edits wait for another shop file, in this namespace."""
         of_these = t.unsettled.c.entity.in_(kept_as)
         query = self._select(t.unsettled, of_these, _WAITS_FOR_SHOP_FILE).join(t.waits)
@@ -424,7 +424,7 @@ class SettledRows(Rows):
     def last_version(self, kept_as: str, shop_id: str) -> Settled | None:
         """Return what was last fully settled under this id; without hash, if written to since."""
         key = self._key(entity=kept_as, shop_id=shop_id)
-        rows = self._store.all_at_once(self._last_settled, key)
+        rows = self._store.fetch_directly(self._last_settled, key)
         return next((Settled(one[0], from_stamp(one[1]), one[2]) for one in rows), None)
 
     def put(
@@ -448,7 +448,7 @@ class SettledRows(Rows):
     def text_hashes(self, kept_as: str, shop_ids: Collection[str]) -> dict[str, str | None]:
         """Return, by id, the hash of the bytes of what was last settled, where it is known."""
         key = self._key(entity=kept_as, shop_ids=to_json(shop_ids))
-        return dict(self._store.all_at_once(self._text_hashes, key))
+        return dict(self._store.fetch_directly(self._text_hashes, key))
 
     def note_texts(self, texts: Sequence[SettledText]) -> None:
         """Remember the bytes of records, each if it is still the one that was settled last."""
@@ -463,25 +463,25 @@ class SettledRows(Rows):
         """Let exactly the same record be processed again when it comes again, on either way."""
         self._delete(t.settled, self._either_way(entity, shop_id))
 
-    def open_anew(self, entity: str, shop_id: str) -> None:
+    def reopen(self, entity: str, shop_id: str) -> None:
         """Let the record that was settled last count as an edit, should it come again."""
         self._update(t.settled, self._either_way(entity, shop_id), record_hash="", text_hash=None)
 
     def was_deleted(self, entity: str, shop_id: str) -> bool:
         """Return whether the shop deleted the record that it last sent under this id."""
-        return self.last(once_deleted(entity), shop_id) is not None
+        return self.last(deleted_name(entity), shop_id) is not None
 
     def note_deleted(
         self, entity: str, shop_id: str, record_hash: str, read_at: datetime.datetime
     ) -> None:
         """Remember that the shop deleted a record, until it sends one under this id again."""
-        key = self._key(entity=once_deleted(entity), shop_id=shop_id)
+        key = self._key(entity=deleted_name(entity), shop_id=shop_id)
         values = {"record_hash": record_hash, "read_at": read_at, "stamp": None}
         self._upsert(t.settled, key, values)
 
     def forget_deleted(self, entity: str, shop_id: str) -> None:
         """Forget that the shop had deleted a record: it is there again."""
-        self._delete_from((t.settled,), entity=once_deleted(entity), shop_id=shop_id)
+        self._delete_from((t.settled,), entity=deleted_name(entity), shop_id=shop_id)
 
     def note_version(self, kept_as: str, shop_id: str, stamp: str | None) -> None:
         """Remember the newest stamp of its side up to which a record is known, settled or not."""
@@ -496,7 +496,7 @@ class SettledRows(Rows):
         row = self._first(newest.where(*self._of(t.settled)))
         return row.read_at if row else None
 
-    def readings(self, kept_as: str, shop_id: str, read_at: datetime.datetime) -> int:
+    def count_reading(self, kept_as: str, shop_id: str, read_at: datetime.datetime) -> int:
         """Count the readings of a record that may be an old version, this one included."""
         key = self._key(entity=kept_as, shop_id=shop_id)
         with self._store.transaction():
@@ -506,7 +506,7 @@ class SettledRows(Rows):
         return len(readings)
 
     def _either_way(self, entity: str, shop_id: str) -> list[sa.ColumnElement[bool]]:
-        ways = (entity, on_the_way_back(entity))
+        ways = (entity, back_name(entity))
         return [*self._of(t.settled, shop_id=shop_id), t.settled.c.entity.in_(ways)]
 
 
@@ -532,7 +532,7 @@ class ConflictRows(Rows):
             "go_value": conflict.go,
             "base_value": None if base is None else {"shop": base.shop, "go": base.go},
             "winner": conflict.winner,
-            "why": conflict.why,
+            "why": conflict.reason,
         }
         key = self._key(entity=entity, shop_id=shop_id, property=conflict.row)
         seen = now()
@@ -544,7 +544,7 @@ class ConflictRows(Rows):
             when = {"run": self._store.run, "first_seen": seen, "last_seen": seen}
             self._insert(t.conflicts, **key, **when, **values)
 
-    def asked(self, entity: str, shop_id: str) -> dict[str, tuple[Any, Any]]:
+    def undecided(self, entity: str, shop_id: str) -> dict[str, tuple[Any, Any]]:
         """Return the properties of a record that a person must decide on, with both values."""
         query = self._select(t.conflicts, entity=entity, shop_id=shop_id)
         last = {row.property: row for row in self._all(query.order_by(t.conflicts.c.id))}
@@ -552,10 +552,10 @@ class ConflictRows(Rows):
             name: (row.shop_value, row.go_value) for name, row in last.items() if row.winner is None
         }
 
-    def newest(self, count: int, entity: str | None = None) -> list[KeptConflict]:
+    def newest(self, count: int, entity: str | None = None) -> list[StoredConflict]:
         """Return the conflicts seen most recently in all namespaces, newest first."""
         query = _KEPT if entity is None else _KEPT.where(t.conflicts.c.entity == entity)
-        return self._values(KeptConflict, query.limit(count))
+        return self._values(StoredConflict, query.limit(count))
 
     def forget(self, entity: str, shop_id: str) -> None:
         """Forget the conflicts of a record, with their values."""
@@ -574,7 +574,7 @@ def _says(kept: sa.Row[Any], values: dict[str, Any]) -> bool:
 def _is_waiting() -> sa.Exists:
     """Return the condition that a conflict's record is waiting, on either way."""
     entity = t.conflicts.c.entity
-    kept_as = (entity, entity + on_the_way_back(""))
+    kept_as = (entity, entity + back_name(""))
     return sa.exists().where(
         t.unsettled.c.namespace == t.conflicts.c.namespace,
         t.unsettled.c.entity.in_(kept_as),
@@ -594,4 +594,4 @@ _KEPT = (
     .join(t.namespaces)
     .order_by(t.conflicts.c.last_seen.desc(), t.conflicts.c.id.desc())
 )
-"""The conflicts of all namespaces, last seen first, with columns named as in `KeptConflict`."""
+"""The conflicts of all namespaces, last seen first, with columns named as in `StoredConflict`."""

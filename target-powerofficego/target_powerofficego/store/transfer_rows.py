@@ -45,7 +45,7 @@ _LEFT_OUT = (t.go_keys, t.go_entries, t.watermarks, t.doubts, t.notices)
 class TransferRows(Rows):
     """Reads all rows out, and takes them in again under ids of this database."""
 
-    def rows_out(self, namespace_ids: Collection[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def export_rows(self, namespace_ids: Collection[int]) -> Iterator[tuple[str, dict[str, Any]]]:
         """Return each row of these namespaces with the name of its table; stamps are text."""
         for table in TRANSFERRED:
             query = sa.select(table).where(_is_of(table, namespace_ids))
@@ -68,7 +68,7 @@ class TransferRows(Rows):
         )
         return all(self._first(query.limit(1)) is None for query in queries)
 
-    def take_in(self, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    def import_rows(self, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         """Take rows in, in one transaction, in place of all that is known of their namespaces."""
         by_table: dict[str, list[Mapping[str, Any]]] = {table.name: [] for table in TRANSFERRED}
         for name, row in rows:

@@ -30,12 +30,12 @@ _BACK = "_back"
 _DELETED = "_deleted"
 
 
-def on_the_way_back(entity: str) -> str:
+def back_name(entity: str) -> str:
     """Return the name under which the store keeps an entity on the way back."""
     return f"{entity}{_BACK}"
 
 
-def once_deleted(entity: str) -> str:
+def deleted_name(entity: str) -> str:
     """Return the name under which the store keeps that the shop deleted a record of an entity."""
     return f"{entity}{_DELETED}"
 
@@ -62,7 +62,7 @@ NEWER_VERSION = "a newer version"
 SHOP_FILE = "shop file"
 """How that begins which an edit waits for that a shop does not take, by its shop file as it is."""
 
-OWN_FAULT = "a fault of this program"
+PROGRAM_FAULT = "a fault of this program"
 """The title of a reject for which neither the record nor the other side is to blame."""
 
 _LONGEST_SHOP_NAME = 20
@@ -165,11 +165,11 @@ class Unsettled:
     shop_name: str = ""
 
     @property
-    def is_own_fault(self) -> bool:
+    def is_program_fault(self) -> bool:
         """Whether neither the record nor the other side is to blame."""
-        return self.title == OWN_FAULT
+        return self.title == PROGRAM_FAULT
 
-    def rests(self, at: datetime.datetime) -> bool:
+    def is_resting(self, at: datetime.datetime) -> bool:
         """Return whether the other side refused it and it is not yet time to try again.
 
         A rest longer than the longest comes from a clock that was wrong, and does not count.
@@ -179,10 +179,10 @@ class Unsettled:
 
 
 @dataclass(frozen=True)
-class OpenOnes:
+class OpenCount:
     """How many records of a shop are open under a name of the store, as one kind.
 
-    `number` counts all, `acknowledged` those that a person knows of, and `own_faults` those of the
+    `number` counts all, `acknowledged` those that a person knows of, and `program_faults` those of the
     others that are faults of this program; `oldest` is when the first of all was first seen.
     """
 
@@ -191,7 +191,7 @@ class OpenOnes:
     kind: UnsettledKind
     number: int
     acknowledged: int
-    own_faults: int
+    program_faults: int
     oldest: datetime.datetime
 
     @property
@@ -217,7 +217,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class KeptConflict:
+class StoredConflict:
     """A property that both sides changed: their values, what they last agreed on, and who won.
 
     `winner` is None where a person must decide; `is_settled` is then whether nothing of the record

@@ -23,7 +23,7 @@ from target_powerofficego.decisions.changes import Link as LinkChange
 from target_powerofficego.decisions.personal_data import (
     ANONYMISED,
     ERASED_CUSTOMER,
-    NEVER_KNOWN,
+    NEVER_IN_GO,
     anonymous_customer,
     is_anonymised_customer,
 )
@@ -34,7 +34,7 @@ from target_powerofficego.sync.go.operations import (
     contact_destination,
     customer_destination,
 )
-from target_powerofficego.sync.go.writer import CHANGE_NOT_SEEN, NOT_SEEN
+from target_powerofficego.sync.go.writer import CHANGE_NOT_VISIBLE, CREATE_NOT_VISIBLE
 from target_powerofficego.sync.linked import ReadArrival
 from target_powerofficego.sync.matching import match_customer
 from target_powerofficego.sync.unlinked import EntityWalk
@@ -57,7 +57,7 @@ _RESOURCES = {
 }
 _SAME: Mapping[str, Callable[[Any], Value]] = {
     "delivery_addresses": customer.folded,
-    "contact_persons": values.same_text,
+    "contact_persons": values.normalise_text,
 }
 """How a member of what belongs to a customer is compared."""
 
@@ -71,7 +71,7 @@ class CustomersWalk(EntityWalk):
     """Customers of the shop, and guests made into customers."""
 
     entity = "customers"
-    silent_rows = frozenset(
+    unstamped_rows = frozenset(
         f"address_{part}" for part in ("line1", "line2", "postal_code", "city", "country_code")
     )
 
@@ -107,7 +107,7 @@ class CustomersWalk(EntityWalk):
         is_wiped = is_there and ANONYMISED in arrival.record
         if is_wiped and isinstance(self.match(arrival), Create):
             self.tools.store.unsettled.clear(self.entity, arrival.shop_id)
-            return Skip(NEVER_KNOWN)
+            return Skip(NEVER_IN_GO)
         return super()._meet(arrival)
 
     def match(self, arrival: ReadArrival) -> LinkChange | Create:
@@ -136,7 +136,7 @@ class CustomersWalk(EntityWalk):
         For a new customer that is both; for an order of a company that Go already has, it is the
         buyer.
         """
-        told = customer.what_hangs_on(arrival.record)
+        told = customer.separate_entries(arrival.record)
         of_order = {customer.CONTACT_PERSON} if arrival.is_made else set()
         unwritten = set(told) if is_new else of_order
         return {
@@ -151,7 +151,7 @@ class CustomersWalk(EntityWalk):
         A customer whose create was cut off has no base for them yet.
         """
         is_wiped, wrote = ANONYMISED in arrival.record, False
-        told = {} if is_wiped else customer.what_hangs_on(arrival.record)
+        told = {} if is_wiped else customer.separate_entries(arrival.record)
         for name, value in told.items():
             extra = _Extra(link, name, value, arrival.read_at)
             if not extra.is_known:
@@ -209,9 +209,9 @@ class CustomersWalk(EntityWalk):
             changes = writer.open_changes(place.entity, place.path)
             creates = writer.open_creates(place.entity, place.path)
         if changes:
-            raise Undecidable(CHANGE_NOT_SEEN)
+            raise Undecidable(CHANGE_NOT_VISIBLE)
         if any(intent.shop_id != shop_id for intent in creates):
-            raise Undecidable(NOT_SEEN)
+            raise Undecidable(CREATE_NOT_VISIBLE)
 
     def _create_part(
         self,
@@ -248,7 +248,7 @@ class CustomersWalk(EntityWalk):
             tools.index.remember(place.entity, holder, now())
             return holder, False
         there = {"ContactId": int(place.go_id), **answer.body}
-        was_made = not answer.was_there and str(there["ContactId"]) == place.go_id
+        was_made = not answer.existed_already and str(there["ContactId"]) == place.go_id
         if was_made:
             tools.plan.add(place.entity, place.shop_id, Create(sent))
         with tools.store.transaction():

@@ -59,7 +59,7 @@ def _archive(tools: Tools, erasure: Erasure) -> None:
         return
     row = RowChange("archived", "/IsArchived", is_archived, True)
     answer = tools.writer.change(
-        erasure.entity, erasure.shop_id, path, [row], read_at=now(), whole=there
+        erasure.entity, erasure.shop_id, path, [row], read_at=now(), current=there
     )
     with tools.store.transaction():
         tools.index.remember(erasure.entity, answer.body, now())

@@ -9,13 +9,13 @@ from target_powerofficego.dataflow.table import UNTOUCHED
 from target_powerofficego.decisions.changes import Hold, Nothing, Reject, Undecidable
 from target_powerofficego.go_api import Refused, StopRun, TryAgainLater, UnknownOutcome
 from target_powerofficego.settle.record_flow import OLD_VERSION, Walk
-from target_powerofficego.settle.told_values import sameness, told_values
+from target_powerofficego.settle.shop_values import equality_by_name, shop_values
 from target_powerofficego.settle.writes import BrakeReached
 from target_powerofficego.store.link_store import LinkStoreError
 from target_powerofficego.sync.context import Tools
-from target_powerofficego.sync.go.writer import NOT_SEEN
+from target_powerofficego.sync.go.writer import CREATE_NOT_VISIBLE
 from target_powerofficego.sync.invoice_sending import MOST_RUNS
-from target_powerofficego.sync.unanswered_writes import settle_leftovers
+from target_powerofficego.sync.unanswered_writes import settle_unanswered
 
 if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
@@ -44,11 +44,11 @@ class GoWalk(Walk[Tools]):
         """
         try:
             change = super()._take(arrival)
-            is_old = isinstance(change, Nothing) and change.why == OLD_VERSION
+            is_old = isinstance(change, Nothing) and change.reason == OLD_VERSION
             if not is_old and self._is_create_open(arrival.shop_id):
-                raise Undecidable(NOT_SEEN)
+                raise Undecidable(CREATE_NOT_VISIBLE)
         except Undecidable as undecidable:
-            if undecidable.change is NOT_SEEN and self._was_long_unseen(arrival.shop_id):
+            if undecidable.change is CREATE_NOT_VISIBLE and self._was_long_unseen(arrival.shop_id):
                 raise Undecidable(_NEVER_SEEN) from None
             raise
         return change
@@ -60,14 +60,14 @@ class GoWalk(Walk[Tools]):
     def _was_long_unseen(self, shop_id: str) -> bool:
         """Return whether several runs have not seen what Go may hold of a record."""
         before = self.tools.store.unsettled.get(self.entity, shop_id)
-        if before is None or before.reason not in (NOT_SEEN.reason, _NEVER_SEEN.reason):
+        if before is None or before.reason not in (CREATE_NOT_VISIBLE.reason, _NEVER_SEEN.reason):
             return False
         return before.kind == "hold" or before.attempts > MOST_RUNS
 
-    def settle_leftovers(self, shop_id: str) -> None:
+    def settle_unanswered(self, shop_id: str) -> None:
         """See `Walk`."""
         store = self.tools.store
-        settle_leftovers(self.tools, store.intents.of_record(self._intent_entities, shop_id))
+        settle_unanswered(self.tools, store.intents.of_record(self._intent_entities, shop_id))
 
     @property
     def _intent_entities(self) -> tuple[str, ...]:
@@ -100,8 +100,8 @@ class GoWalk(Walk[Tools]):
         written = {name: one for name, one in link.base.items() if one.replaced is not UNTOUCHED}
         if not written:
             return False
-        told = told_values(self.entity, record, self.table, self.tools.conversion)
-        same = sameness(self.table)
+        told = shop_values(self.entity, record, self.table, self.tools.conversion)
+        same = equality_by_name(self.table)
         return any(
             name in told
             and same(name, told[name], one.replaced)

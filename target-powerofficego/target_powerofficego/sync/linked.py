@@ -20,7 +20,7 @@ from target_powerofficego.decisions.changes import (
 )
 from target_powerofficego.decisions.merge import (
     Side,
-    first_meeting,
+    base_of_linked,
     go_side,
 )
 from target_powerofficego.go_api import NotFound, Refused, TestFailed
@@ -65,7 +65,7 @@ class ReadArrival(Arrival):
 class LinkedWalk(GoWalk):
     """What is done about a linked customer or product; a subclass adds what else belongs to it."""
 
-    silent_rows: frozenset[str] = frozenset()
+    unstamped_rows: frozenset[str] = frozenset()
 
     def check_writes(self, link: Link, rows: Sequence[RowChange]) -> None:
         """Require that a linked entity may be changed in this way.
@@ -93,7 +93,7 @@ class LinkedWalk(GoWalk):
         """
         reading = self.table.read(arrival.record, self.tools.conversion)
         for repair in reading.repairs:
-            self.tools.tally.note_repair(self.entity, arrival.shop_id, repair)
+            self.tools.tally.log_repair(self.entity, arrival.shop_id, repair)
         return ReadArrival(arrival.record, arrival.read_at, arrival.at_end, values=reading.values)
 
     def entry_of(self, link: Link) -> Entry | None:
@@ -112,7 +112,7 @@ class LinkedWalk(GoWalk):
         entry = self.entry_of(link)
         if entry is not None and _is_first_told_when_archived(arrival, link):
             go = go_side(self.table, entry.body, entry.read_at)
-            base, _ = first_meeting(self.table, arrival.side, go, on_link="keep")
+            base, _ = base_of_linked(self.table, arrival.side, go, on_link="keep")
             extras = self.extra_base(arrival, is_new=False)
             link = replace(link, base={**link.base, **base, **extras})
         for _ in range(_TRIES):
@@ -181,12 +181,12 @@ class LinkedWalk(GoWalk):
         return self.tools.merge(
             link,
             arrival.side,
-            go_side(self.table, entry.body, entry.read_at, is_behind=is_behind),
+            go_side(self.table, entry.body, entry.read_at, is_stale=is_behind),
             stamps=(
                 arrival.record.get("updated_at"),
                 entry.body.get("LastChangedDateTimeOffset"),
             ),
-            silent_rows=self.silent_rows,
+            unstamped_rows=self.unstamped_rows,
         )
 
     def _is_behind(self, link: Link, entry: Entry) -> bool:
@@ -200,7 +200,7 @@ class LinkedWalk(GoWalk):
     def _patch(self, arrival: Arrival, link: Link, entry: Entry, rows: Sequence[RowChange]) -> Link:
         path = f"/{self.table.resource}/{link.go_id}"
         answer = self.tools.writer.change(
-            self.entity, link.shop_id, path, rows, read_at=arrival.read_at, whole=entry.body
+            self.entity, link.shop_id, path, rows, read_at=arrival.read_at, current=entry.body
         )
         answered_at = now()
         written = {}
@@ -252,7 +252,12 @@ class LinkedWalk(GoWalk):
         path = f"/{self.table.resource}/{entry.go_id}"
         try:
             answer = self.tools.writer.change(
-                self.entity, link.shop_id, path, [change], read_at=arrival.read_at, whole=entry.body
+                self.entity,
+                link.shop_id,
+                path,
+                [change],
+                read_at=arrival.read_at,
+                current=entry.body,
             )
         except TestFailed:
             self.tools.index.read_again(self.entity, entry.go_id)

@@ -9,7 +9,7 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.customer import folded
 from target_powerofficego.dataflow.orders.order import GUEST
 from target_powerofficego.decisions.changes import Create, Hold, Link, Undecidable
-from target_powerofficego.sync.go.writer import NOT_SEEN
+from target_powerofficego.sync.go.writer import CREATE_NOT_VISIBLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 _KEYS = {"organization_number": "org", "email": "email", "sku": "code", "gtin": "gtin"}
 MATCHED_ON: Mapping[str, Mapping[str, Callable[[Value], Value]]] = {
     "customers": {
-        "organization_number": values.same_organization_number,
-        "email": values.same_email,
+        "organization_number": values.normalise_organization_number,
+        "email": values.normalise_email,
     },
-    "products": {"sku": values.same_code, "gtin": values.same_gtin},
+    "products": {"sku": values.normalise_code, "gtin": values.normalise_gtin},
 }
 """The rows that an unlinked record is matched on, each with how its value is normalised."""
 
@@ -60,14 +60,14 @@ def match_customer(
     claim = _CustomerClaim(shop_id, row_values, is_gone, shop_name, store)
     own = values.short_reference(shop_name, shop_id)
     is_known = is_gone or not store.settled.was_deleted("customers", shop_id)
-    by_reference = index.find_present("customers", f"ref:{own}") if is_known else []
+    by_reference = index.find_current("customers", f"ref:{own}") if is_known else []
     if by_reference:
         return claim.on("reference", by_reference[0])
     for field in match_on:
         value = MATCHED_ON["customers"][field](row_values.get(field))
         if not value:
             continue
-        found = index.find_present("customers", f"{_KEYS[field]}:{value}")
+        found = index.find_current("customers", f"{_KEYS[field]}:{value}")
         is_guest = shop_id.startswith(GUEST)
         candidates = [
             entry
@@ -99,9 +99,11 @@ def match_product(
     """
     for field, same in MATCHED_ON["products"].items():
         name, value = field.upper(), same(row_values.get(field))
-        candidates = index.find_present("products", f"{_KEYS[field]}:{value}") if value else []
+        candidates = index.find_current("products", f"{_KEYS[field]}:{value}") if value else []
         if field == "gtin":
-            candidates = [one for one in candidates if not store.links.to("products", one.go_id)]
+            candidates = [
+                one for one in candidates if not store.links.to_entry("products", one.go_id)
+            ]
         if len(candidates) > 1:
             raise Undecidable(Hold(_several(name, candidates)))
         if not candidates:
@@ -143,7 +145,7 @@ def _require_none_unseen(
         for field in match_on:
             same, sent = MATCHED_ON[entity][field], intent.detail["values"].get(field)
             if same(sent) and same(sent) == same(row_values.get(field)):
-                raise Undecidable(NOT_SEEN)
+                raise Undecidable(CREATE_NOT_VISIBLE)
 
 
 @dataclass(frozen=True)

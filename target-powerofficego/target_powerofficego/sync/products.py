@@ -31,7 +31,7 @@ class ProductsWalk(EntityWalk):
     """Products of the shop."""
 
     entity = "products"
-    silent_rows = frozenset({"stock_on_hand"})
+    unstamped_rows = frozenset({"stock_on_hand"})
 
     def match(self, arrival: ReadArrival) -> LinkChange | Create:
         """See `match_product`."""
@@ -50,12 +50,12 @@ class ProductsWalk(EntityWalk):
             Undecidable: with a Hold naming it.
         """
         for row in rows:
-            code = values.same_code(row.after) if row.row == "sku" else None
+            code = values.normalise_code(row.after) if row.row == "sku" else None
             found = self.tools.index.find("products", f"code:{code}") if code else []
             others = [entry.go_id for entry in found if entry.go_id != link.go_id]
             if others:
                 reason = (
-                    f"its new SKU {values.shown(row.after)} is the code of another product in Go"
+                    f"its new SKU {values.quoted(row.after)} is the code of another product in Go"
                     f" (id {' and '.join(others)}): give that one another code there, or this one"
                     " another SKU"
                 )
@@ -77,7 +77,7 @@ class ProductsWalk(EntityWalk):
         links = [
             link
             for go_id in sorted(go_ids)
-            for link in self.tools.store.links.to(self.entity, str(go_id))
+            for link in self.tools.store.links.to_entry(self.entity, str(go_id))
             if link.base and not link.is_follower  # one without a base has yet to be met
         ]
         return [
@@ -99,7 +99,7 @@ class ProductsWalk(EntityWalk):
         with self.tools.service_products:
             if not self.lacking_exempt_account([int(link.go_id)]):
                 return
-            self.settle_leftovers(link.shop_id)
+            self.settle_unanswered(link.shop_id)
             change = self._with_exempt_account(link.shop_id, read_at)
         if isinstance(change, Patch):
             self.tools.plan.add(self.entity, link.shop_id, change)
@@ -119,7 +119,7 @@ class ProductsWalk(EntityWalk):
 
     def id_by_code(self, code: str) -> int | None:
         """Return the id of the one product in Go with this code, or None."""
-        found = self.tools.index.find_present("products", f"code:{values.same_code(code)}")
+        found = self.tools.index.find_current("products", f"code:{values.normalise_code(code)}")
         return int(found[0].go_id) if len(found) == 1 else None
 
     def service(self, service: Service, rate: Decimal, read_at: datetime.datetime) -> int | None:

@@ -15,15 +15,15 @@ from target_powerofficego.dataflow.orders.state import LINE, OrderState, Stage
 from target_powerofficego.dataflow.table import Agreement, now
 from target_powerofficego.dataflow.values import member_at
 from target_powerofficego.decisions.changes import RowChange, Undecidable
-from target_powerofficego.decisions.merge import created_base, lines_by_reference
+from target_powerofficego.decisions.merge import base_of_created, lines_by_reference
 from target_powerofficego.go_api import NotFound, Refused
 from target_powerofficego.settle.writes import SECOND_LOOK_SECONDS
 from target_powerofficego.store.go_rows import SENDING
 from target_powerofficego.store.link_store import Link
-from target_powerofficego.store.values import on_the_way_back
+from target_powerofficego.store.values import back_name
 from target_powerofficego.sync.go.index import newest_stamp
-from target_powerofficego.sync.go.operations import is_untouched, rows_done, what_was_done
-from target_powerofficego.sync.go.writer import NOT_SEEN
+from target_powerofficego.sync.go.operations import applied_rows, describe_outcome, is_untouched
+from target_powerofficego.sync.go.writer import CREATE_NOT_VISIBLE
 from target_powerofficego.sync.invoice_sending import (
     Progress,
     Sending,
@@ -58,10 +58,10 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
     Raises:
         StopRun, TryAgainLater: Go could not be looked at; the intents stay.
     """
-    let_land(intents, tools.wait)
+    wait_for_late_writes(intents, tools.wait)
     for intent in intents:
         try:
-            settle_leftovers(tools, [intent], is_start=True)
+            settle_unanswered(tools, [intent], is_start=True)
         except Undecidable:
             _tell(intent, "Go does not show it; its record looks again")
         except Refused as refused:
@@ -75,7 +75,7 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
             )
 
 
-def let_land(intents: Sequence[Intent], wait: Callable[[float], object]) -> None:
+def wait_for_late_writes(intents: Sequence[Intent], wait: Callable[[float], object]) -> None:
     """Wait until what an interrupted run had sent is there, or never will be.
 
     That run sent it before this one could begin, however long it had tried.
@@ -84,7 +84,7 @@ def let_land(intents: Sequence[Intent], wait: Callable[[float], object]) -> None
         wait(SECOND_LOOK_SECONDS)
 
 
-def settle_leftovers(tools: Tools, intents: Sequence[Intent], *, is_start: bool = False) -> None:
+def settle_unanswered(tools: Tools, intents: Sequence[Intent], *, is_start: bool = False) -> None:
     """Settle writes without an answer, oldest first.
 
     What Go turns out to have is linked with base := (values sent, what is there). What was never
@@ -119,20 +119,20 @@ def _tell(intent: Intent, found: str) -> None:
 
 def _settle_create(tools: Tools, intent: Intent, *, is_start: bool) -> None:
     if not is_start:  # what is matched against later must not be newer than what is seen here
-        tools.index.ensure(intent.entity)
-    there = tools.writer.look_after(intent)
+        tools.index.ensure_read(intent.entity)
+    there = tools.writer.find_unanswered(intent)
     if there is None and not is_overdue(intent):
         is_own = tools.writer.was_sent_by_this_run(intent)
         if not is_own:  # at the start too: its record may never come again
             note_run(tools.store, intent)
         if is_start or is_own:
-            raise Undecidable(NOT_SEEN)
+            raise Undecidable(CREATE_NOT_VISIBLE)
         return
     _tell(intent, "it was not done" if there is None else "it was done")
     link = tools.store.links.get(intent.entity, intent.shop_id)
     stamp = None if there is None else _stamp_of(tools, intent, there)
     with tools.store.transaction():
-        tools.store.settled.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
+        tools.store.settled.note_version(back_name(intent.entity), intent.shop_id, stamp)
         if there is None:
             pass
         elif intent.detail["path"].endswith(_LINES):
@@ -148,7 +148,7 @@ def _settle_create(tools: Tools, intent: Intent, *, is_start: bool) -> None:
 def _link(tools: Tools, intent: Intent, there: Mapping[str, Any]) -> Link:
     table = tools.settings.tables[intent.entity]
     sent = intent.detail["values"]
-    base = created_base(table, sent, there, intent.read_at, now())
+    base = base_of_created(table, sent, there, intent.read_at, now())
     lines = lines_by_reference(there)
     rows = {row.name for row in table.rows}
     for name in sent.keys() - rows:  # an order's lines, and what is kept of it beside Go's values
@@ -166,11 +166,11 @@ def _settle_patch(tools: Tools, intent: Intent) -> None:
         note_run(tools.store, intent)
         _tell(intent, "it was not done, or Go does not show it yet")
         return
-    done = () if there is None else rows_done(there, rows)
-    _tell(intent, "it is gone from Go" if there is None else what_was_done(done, rows))
+    done = () if there is None else applied_rows(there, rows)
+    _tell(intent, "it is gone from Go" if there is None else describe_outcome(done, rows))
     stamp = _stamp_of(tools, intent, there) if done else None
     with tools.store.transaction():
-        tools.store.settled.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
+        tools.store.settled.note_version(back_name(intent.entity), intent.shop_id, stamp)
         if there is not None and done:
             if not is_line:  # no list need show it: an edit of an address moves no stamp
                 tools.index.remember(intent.entity, there, read_at)
@@ -255,7 +255,7 @@ def _settle_delete(tools: Tools, intent: Intent) -> None:
     _tell(intent, "it was done" if is_gone else "it was not done")
     stamp = _stamp_of(tools, intent, None) if is_gone else None
     with tools.store.transaction():
-        tools.store.settled.note_version(on_the_way_back(intent.entity), intent.shop_id, stamp)
+        tools.store.settled.note_version(back_name(intent.entity), intent.shop_id, stamp)
         if link is not None and is_gone:
             line = intent.detail.get("line")
             if line is None:

@@ -7,7 +7,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.orders.order import GUEST, is_made_up
+from target_powerofficego.dataflow.orders.order import GUEST, is_internal_id
 from target_powerofficego.dataflow.table import NEVER, UNTOUCHED, Agreement, is_deleted, now
 from target_powerofficego.dataflow.values import Unusable, instant_or_none
 from target_powerofficego.decisions.changes import (
@@ -21,12 +21,12 @@ from target_powerofficego.decisions.changes import (
     Undecidable,
 )
 from target_powerofficego.decisions.changes import Link as LinkChange
-from target_powerofficego.decisions.merge import created_base, first_meeting, go_side
+from target_powerofficego.decisions.merge import base_of_created, base_of_linked, go_side
 from target_powerofficego.decisions.personal_data import ERASED
-from target_powerofficego.settle.record_flow import REPLACED, created_at, record_hash
+from target_powerofficego.settle.record_flow import ID_REUSED, created_at, record_hash
 from target_powerofficego.store.link_store import Link, LinkStoreError
 from target_powerofficego.sync.go.index import newest_stamp
-from target_powerofficego.sync.go.writer import CHANGE_NOT_SEEN
+from target_powerofficego.sync.go.writer import CHANGE_NOT_VISIBLE
 from target_powerofficego.sync.linked import TO_BE_ARCHIVED, LinkedWalk, ReadArrival, is_archived
 from target_powerofficego.sync.matching import claim_on
 
@@ -118,13 +118,13 @@ class EntityWalk(LinkedWalk):
         created = instant_or_none(arrival.record.get("created_at"))
         linked = instant_or_none(link.shop_created_at)
         if created and linked and created < linked:
-            return Nothing(REPLACED)
+            return Nothing(ID_REUSED)
         read = self.read_rows(arrival)
         if created and linked and linked < created:  # the linked one was deleted before it
             known = {name: read.values[name] for name in _OF_ANY_RECORD if name in read.values}
             read = replace(read, record={"id": arrival.shop_id}, values=known)
         else:
-            link = self.identified(arrival.record, link)
+            link = self.require_same_record(arrival.record, link)
         self._note_deleted(read)
         heir = heir_of(self, link) if link.base else None
         if heir is None:
@@ -186,13 +186,13 @@ class EntityWalk(LinkedWalk):
         return owner is not None and store.settled.was_deleted(self.entity, owner.shop_id)
 
     def _identified(self, arrival: ReadArrival, link: Link) -> Link:
-        """As `identified`; a record created again under the id of a deleted one takes over from it.
+        """As `require_same_record`; a record created again under the id of a deleted one takes over from it.
 
         Raises:
             Undecidable: with a Hold, when it is another record.
         """
         try:
-            return self.identified(arrival.record, link)
+            return self.require_same_record(arrival.record, link)
         except Undecidable:
             if not self._is_made_anew(arrival, link):
                 raise
@@ -310,14 +310,14 @@ class EntityWalk(LinkedWalk):
         body = self.table.create_body(told)
         answer = self.tools.writer.create(self.target(arrival), body, told, read_at=read_at)
         answered_at = now()
-        if answer.was_there:
+        if answer.existed_already:
             self._require_free(answer, arrival.shop_id)
             go = go_side(self.table, answer.body, answered_at)
             on_link = self.tools.settings.on_link
-            base, _ = first_meeting(self.table, arrival.side, go, on_link=on_link)
+            base, _ = base_of_linked(self.table, arrival.side, go, on_link=on_link)
         else:
-            base = created_base(self.table, told, answer.body, read_at, answered_at)
-        base = {**base, **self.extra_base(arrival, is_new=not answer.was_there)}
+            base = base_of_created(self.table, told, answer.body, read_at, answered_at)
+        base = {**base, **self.extra_base(arrival, is_new=not answer.existed_already)}
         link = self._new_link(arrival, LinkChange(str(answer.body["Id"])))
         link = self.store_answer(replace(link, base=base), answer, answered_at)
         self.write_extras(arrival, link)
@@ -360,7 +360,7 @@ class EntityWalk(LinkedWalk):
             return found
         go = go_side(self.table, entry.body, entry.read_at)
         on_link = tools.settings.on_link
-        base, differing = first_meeting(self.table, arrival.side, go, on_link=on_link)
+        base, differing = base_of_linked(self.table, arrival.side, go, on_link=on_link)
         link = replace(link, base=base | self.extra_base(arrival, is_new=False))
         with tools.store.transaction():
             self._demote(found.go_id)
@@ -383,7 +383,7 @@ class EntityWalk(LinkedWalk):
 
     def _demote(self, go_id: str) -> None:
         """Make the guest that had this Go entity to itself a follower of the record now linked."""
-        for other in self.tools.store.links.to(self.entity, go_id):
+        for other in self.tools.store.links.to_entry(self.entity, go_id):
             if not other.is_follower:
                 self.tools.store.links.put(replace(other, is_follower=True, base={}))
 
@@ -430,13 +430,13 @@ def _owner_at_rest(walk: LinkedWalk, go_id: str) -> Link:
     store = walk.tools.store
     owner = store.links.owner_of(walk.entity, go_id)
     if owner is not None:
-        walk.settle_leftovers(owner.shop_id)
+        walk.settle_unanswered(owner.shop_id)
         owner = store.links.owner_of(walk.entity, go_id)
     if owner is None:
         raise Undecidable(Hold("another record took its entry in Go meanwhile"))
     if walk.tools.writer.open_changes(walk.entity, f"/{walk.table.resource}/{owner.go_id}"):
-        raise Undecidable(CHANGE_NOT_SEEN)
-    walk.see_that_the_other_way_is_answered(owner.shop_id)
+        raise Undecidable(CHANGE_NOT_VISIBLE)
+    walk.require_other_way_answered(owner.shop_id)
     return owner
 
 
@@ -465,10 +465,10 @@ def heir_of(walk: LinkedWalk, link: Link) -> Link | None:
     store = walk.tools.store
     followers = [
         one
-        for one in store.links.to(walk.entity, link.go_id)
+        for one in store.links.to_entry(walk.entity, link.go_id)
         if one.is_follower
         and not is_archived(one)
-        and not is_made_up(one.shop_id)
+        and not is_internal_id(one.shop_id)
         and not one.shop_id.startswith(ERASED)
         and not store.settled.was_deleted(walk.entity, one.shop_id)
     ]

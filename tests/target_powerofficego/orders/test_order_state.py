@@ -8,7 +8,12 @@ from typing import Any
 
 from target_powerofficego.dataflow.orders.line_amounts import Money
 from target_powerofficego.dataflow.orders.shop_order import AgreedBuyer
-from target_powerofficego.dataflow.orders.state import OrderAmounts, OrderState, Stage, kept_of
+from target_powerofficego.dataflow.orders.state import (
+    OrderAmounts,
+    OrderState,
+    Stage,
+    shop_side_of_base,
+)
 from target_powerofficego.dataflow.table import NEVER, Agreement
 
 AT = datetime.datetime(2026, 5, 1, 8, tzinfo=datetime.timezone.utc)
@@ -68,7 +73,7 @@ def test_what_was_stored_is_read_by_its_meaning():
 def test_what_is_written_has_the_form_that_is_read():
     buyer = OrderState(BASE).buyer
     assert buyer
-    told = kept_of(KEPT["address_key"], buyer, ["r1"], SUMS)
+    told = shop_side_of_base(KEPT["address_key"], buyer, ["r1"], SUMS)
     rows = {name: BASE[name] for name in ("customer", "reference")}
     state = (
         OrderState({**rows, **{name: agreed(value) for name, value in told.items()}})
@@ -86,7 +91,7 @@ def test_what_is_known_already_is_not_written_again():
     same = state.with_amounts(SUMS, AT).with_refunds(["r1"], AT).with_address([], AT).invoiced(AT)
     assert {name for name in BASE if same.base[name] is not BASE[name]} == {"address_key"}
     unchanged = state.with_amounts(SUMS, AT).invoiced(AT).at_stage(None, None, AT)
-    assert unchanged.with_lines_of_go({}, AT).base is state.base
+    assert unchanged.with_go_lines({}, AT).base is state.base
 
 
 def test_once_it_is_invoiced_a_further_refund_is_credited_and_not_taken_off():

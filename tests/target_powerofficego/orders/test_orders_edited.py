@@ -297,7 +297,7 @@ def test_a_property_that_was_never_agreed_on_is_met_as_it_stands_and_then_follow
     ledger, box, landed
 ):
     with ledger.store() as store:
-        store.namespaces.work_in(store.namespaces.all()[0])
+        store.namespaces.choose(store.namespaces.all()[0])
         link = store.links.get("orders", landed["id"])
         base = {name: one for name, one in link.base.items() if name != "reference"}
         store.links.put(replace(link, base=base))

@@ -224,7 +224,7 @@ def test_a_refund_for_no_line_takes_no_more_of_a_rate_than_was_sold_at_it(
 def spread_by_an_earlier_version(ledger):
     """Keep of the order that 1.25 kr more of its refund were borne at 25 %, as its invoice says."""
     with ledger.store() as store:
-        store.namespaces.work_in(store.namespaces.all()[0])
+        store.namespaces.choose(store.namespaces.all()[0])
         link = store.links.get("orders", "9001")
         base = {**link.base}
         for name, more in (("line:refund:r1:25", 1), ("line:refund:r1:15", None)):
@@ -314,7 +314,7 @@ def test_how_goods_that_an_invoice_is_less_were_taken_off_by_an_earlier_version_
     ledger.run(customer(), product(), told)
     box.go.send_invoice(the_order(box)["Id"])
     with ledger.store() as store:
-        store.namespaces.work_in(store.namespaces.all()[0])
+        store.namespaces.choose(store.namespaces.all()[0])
         link = store.links.get("orders", "9001")
         base = {**link.base}
         for name, price in (("line:1", 120), ("line:discount:25", 40)):

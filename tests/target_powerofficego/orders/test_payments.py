@@ -491,7 +491,7 @@ def test_an_order_held_for_its_payment_is_still_compared_after_a_run_that_was_cu
     (there,) = box.go.entries("SalesOrders")
     box.go.register("SalesOrders").put({**there, "TotalAmount": Decimal("260.00")})
     with ledger.store() as store:
-        store.namespaces.work_in(store.namespaces.all()[0])
+        store.namespaces.choose(store.namespaces.all()[0])
         store.intents.note_comparison("orders", "9001")
 
     ledger.run(changed, full_check_hours=0.000001)

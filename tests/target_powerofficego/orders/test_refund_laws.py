@@ -13,8 +13,8 @@ from target_powerofficego.dataflow.orders.refund_shares import split
 from target_powerofficego.dataflow.orders.refunds import (
     Refund,
     credit_lines,
-    less_refunds,
-    nothing_left,
+    subtract_refunds,
+    zeroed_lines,
 )
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.values import Contradiction
@@ -72,7 +72,7 @@ def orders_with_refunds(draw):
     raw: list[dict] = []
     refunds: tuple[Refund, ...] = ()
     for number in range(draw(st.integers(1, 4))):
-        left, _ = less_refunds(whole, refunds, CODES)
+        left, _ = subtract_refunds(whole, refunds, CODES)
         rest = total(left)
         goods = [one for one in left if one.service is None and not one.is_gift_card]
         line = draw(st.sampled_from(goods))
@@ -115,7 +115,7 @@ def test_what_is_left_is_what_was_not_paid_back_and_no_rate_is_below_zero(told):
     whole, refunds = told
     sold_at = by_rate(whole)
     for number in range(len(refunds) + 1):
-        left, paid_back = less_refunds(whole, refunds[:number], CODES)
+        left, paid_back = subtract_refunds(whole, refunds[:number], CODES)
 
         assert paid_back == sum((one.amount for one in refunds[:number]), Decimal(0))
         assert total(left) == total(whole) - paid_back
@@ -145,7 +145,7 @@ def test_all_that_was_sold_comes_back_with_its_discount_to_nothing_at_each_rate(
     raw = [{"id": f"r{n}", "lines": some} for n, some in enumerate((parts[:cut], parts[cut:]))]
     told = ShopOrder({**order, "refunds": [one for one in raw if one["lines"]]}).refunds
 
-    left, paid_back = less_refunds(whole, told, CODES)
+    left, paid_back = subtract_refunds(whole, told, CODES)
 
     assert paid_back == total(whole)
     assert set(by_rate(left).values()) == {0}
@@ -157,7 +157,7 @@ def test_the_vat_that_a_refund_tells_is_what_it_takes(told, is_by_rate):
     whole, refunds = told
     left = whole
     for refund in refunds:
-        after, _ = less_refunds(left, [refund], CODES)
+        after, _ = subtract_refunds(left, [refund], CODES)
         taken = _taken(left, after)
         taxes = _taxes({rate: incl for rate, incl in taken.items() if incl})
         vat = sum((Decimal(one["amount"]) for one in taxes), Decimal(0))
@@ -166,7 +166,7 @@ def test_the_vat_that_a_refund_tells_is_what_it_takes(told, is_by_rate):
             {"refunds": [{"id": "b", "amount_incl": str(refund.amount), **by}]}
         ).refunds
         try:
-            obeyed, paid_back = less_refunds(left, [bare], CODES)
+            obeyed, paid_back = subtract_refunds(left, [bare], CODES)
         except Contradiction:
             assert not is_by_rate or min(taken.values()) < 0
         else:
@@ -194,8 +194,8 @@ def _vat(sums):
 def test_money_for_no_line_adds_to_no_rate(told):
     whole, refunds = told
     for number, refund in enumerate(refunds):
-        before, _ = less_refunds(whole, refunds[:number], CODES)
-        after, _ = less_refunds(whole, refunds[: number + 1], CODES)
+        before, _ = subtract_refunds(whole, refunds[:number], CODES)
+        after, _ = subtract_refunds(whole, refunds[: number + 1], CODES)
 
         if not refund.lines:
             was = by_rate(before)
@@ -207,24 +207,24 @@ def test_credit_notes_of_some_refunds_and_of_the_rest_leave_nothing_at_any_rate(
     whole, refunds = told
     in_turn = chance.sample(refunds, len(refunds))
     carried = chance.randint(0, len(refunds))
-    invoice, _ = less_refunds(whole, in_turn[:carried], CODES)
+    invoice, _ = subtract_refunds(whole, in_turn[:carried], CODES)
     notes = [*invoice]
     for number in range(carried, len(in_turn)):
-        before, _ = less_refunds(whole, in_turn[:number], CODES)
-        after, _ = less_refunds(whole, in_turn[: number + 1], CODES)
+        before, _ = subtract_refunds(whole, in_turn[:number], CODES)
+        after, _ = subtract_refunds(whole, in_turn[: number + 1], CODES)
         lines, amount = credit_lines(before, after)
         assert amount == total(lines) == -in_turn[number].amount
         notes += lines
-    left, _ = less_refunds(whole, in_turn, CODES)
-    rest, _ = credit_lines(left, nothing_left(left))
+    left, _ = subtract_refunds(whole, in_turn, CODES)
+    rest, _ = credit_lines(left, zeroed_lines(left))
 
     assert set(by_rate([*notes, *rest]).values()) == {0}
 
 
 @given(one=orders_with_refunds(), other=orders_with_refunds())
 def test_a_credit_note_is_the_difference_of_any_two_orders_at_each_rate(one, other):
-    before, _ = less_refunds(one[0], one[1], CODES)
-    after, _ = less_refunds(other[0], other[1], CODES)
+    before, _ = subtract_refunds(one[0], one[1], CODES)
+    after, _ = subtract_refunds(other[0], other[1], CODES)
     ids = {line.reference: line.rate for line in before}
     after = tuple(line for line in after if ids.get(line.reference, line.rate) == line.rate)
 

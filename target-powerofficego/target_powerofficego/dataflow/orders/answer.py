@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ORE, ZERO, Money, sum_by
 from target_powerofficego.dataflow.orders.sums import sums_of, tolerance
-from target_powerofficego.dataflow.values import Value, number_in_go, rate_key, to_ore
+from target_powerofficego.dataflow.values import Value, number_in_go, rate_key, round_to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -46,7 +46,7 @@ def rate_differences(lines: Iterable[OrderLine], answer: Mapping[str, Any]) -> t
         if percent(rate) != line.rate:
             hint = " (`exempt` in sales_accounts is for what is sold without VAT)"
             found.append(
-                f"VAT of {values.shown(line.description)}: the shop says {rate_key(line.rate)} %,"
+                f"VAT of {values.quoted(line.description)}: the shop says {rate_key(line.rate)} %,"
                 f" Go's sales account gives {rate_key(percent(rate))} %{'' if line.rate else hint}"
             )
     return tuple(found)
@@ -133,7 +133,7 @@ def _may_be_rounded(line: OrderLine) -> bool:
 
 
 def _taxed_once(money: Money, rate: Decimal) -> Money:
-    tax = to_ore(money.excl * rate / 100)
+    tax = round_to_ore(money.excl * rate / 100)
     return Money(money.excl, tax, money.excl + tax)
 
 
@@ -161,8 +161,8 @@ def vat_differences(
     once = vat_roundings(answer)[0]
     rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go, once_per_rate=once)
     return tuple(
-        f"VAT at {rate_key(rate)} %: the shop says {to_ore(one.told_tax)}, Go says"
-        f" {to_ore(one.there.tax)}"
+        f"VAT at {rate_key(rate)} %: the shop says {round_to_ore(one.told_tax)}, Go says"
+        f" {round_to_ore(one.there.tax)}"
         for rate, one in sorted(rates.items(), reverse=True)
         if not one.is_right
     )
@@ -191,10 +191,10 @@ def answer_differences(
 
 def total_difference(expected: Decimal, go_total: Value) -> str | None:
     """State both totals with VAT if they differ by an øre or more; None also if Go gives none."""
-    told = None if go_total is None else number_in_go(go_total, what="TotalAmount")
+    told = None if go_total is None else number_in_go(go_total, label="TotalAmount")
     if told is None or abs(told - expected) < ORE:
         return None
-    return f"total with VAT: the shop says {expected}, Go says {to_ore(told)}"
+    return f"total with VAT: the shop says {expected}, Go says {round_to_ore(told)}"
 
 
 def vat_difference(lines: Iterable[OrderLine], header: Mapping[str, Any]) -> str | None:
@@ -204,7 +204,7 @@ def vat_difference(lines: Iterable[OrderLine], header: Mapping[str, Any]) -> str
     sums, in_go = sums_of(lines), money_in_go(header)
     if abs(sums.whole.tax - in_go.tax) <= sums.tolerance:
         return None
-    return f"VAT: the shop says {to_ore(sums.whole.tax)}, Go says {to_ore(in_go.tax)}"
+    return f"VAT: the shop says {round_to_ore(sums.whole.tax)}, Go says {round_to_ore(in_go.tax)}"
 
 
 def answered_lines(answer: Mapping[str, Any]) -> dict[str | None, Mapping[str, Any]]:
@@ -216,22 +216,22 @@ def answered_lines(answer: Mapping[str, Any]) -> dict[str | None, Mapping[str, A
 def total_in_go(line: Mapping[str, Any] | None) -> Decimal:
     """Return what a line, or a whole order, comes to in Go with VAT."""
     told = ZERO if line is None else line.get("TotalAmount") or ZERO
-    return number_in_go(told, what="TotalAmount")
+    return number_in_go(told, label="TotalAmount")
 
 
 def money_in_go(line: Mapping[str, Any]) -> Money:
     """Return the amounts of a line, or of a whole order, in Go."""
-    total, net = total_in_go(line), number_in_go(line.get("NetAmount") or 0, what="NetAmount")
+    total, net = total_in_go(line), number_in_go(line.get("NetAmount") or 0, label="NetAmount")
     return Money(net, total - net, total)
 
 
 def percent(fraction: Value) -> Decimal:
     """Return a VAT rate from Go, where it is a fraction, in percent."""
-    return number_in_go(fraction, what="the VAT rate") * 100
+    return number_in_go(fraction, label="the VAT rate") * 100
 
 
 @dataclass(frozen=True)
-class Mending:
+class Correction:
     """New unit prices by line reference, and what the line for rounding should come to.
 
     `decimals` is how many decimals of a price Go has been seen to keep so far.
@@ -241,7 +241,7 @@ class Mending:
     rounding: Decimal = ZERO
     decimals: int = _PLACES[-1]
 
-    def then(self, other: Mending) -> Mending:
+    def then(self, other: Correction) -> Correction:
         """Return what has been sent, and is known, after a further correction of the same order."""
         return replace(other, prices={**self.prices, **other.prices})
 
@@ -277,18 +277,18 @@ class _AnsweredLine:
 
     def net_at(self, price: Decimal) -> Decimal:
         """Return what the line comes to in Go at a unit price, without VAT."""
-        return to_ore(self.quantity * price * self.left)
+        return round_to_ore(self.quantity * price * self.left)
 
 
-def mending(
+def find_correction(
     lines: Sequence[OrderLine],
     total: Decimal,
     answer: Mapping[str, Any],
     *,
     edited_in_go: Collection[str] = (),
     may_add_line: bool,
-    before: Mending | None = None,
-) -> Mending | None:
+    before: Correction | None = None,
+) -> Correction | None:
     """Return what brings Go's order to the shop's total and VAT; None if that is not possible.
 
     None also where Go gives no total. A line is moved by an øre at most, or to the next price that
@@ -300,32 +300,32 @@ def mending(
     there = total_in_go(answered_lines(answer).get(ROUNDING))
     now = total_in_go(answer) - there
     off = _in_ore(expected_total(lines, total, answer, edited_in_go=edited_in_go) - now)
-    before = before or Mending()
+    before = before or Correction()
     answered = _answered(lines, answer, edited_in_go, before.prices)
     decimals = min(before.decimals, _kept_decimals(answered))
     for once in vat_roundings(answer):
         rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go, once_per_rate=once)
         if not off and all(one.is_right for one in rates.values()):
-            return Mending(decimals=decimals)
+            return Correction(decimals=decimals)
         moves = _moves(answered, rates, off, decimals, once_per_rate=once)
         if found := _nearest(moves, off, len(answered) if may_add_line else 0):
             return replace(found, decimals=decimals)
     return None
 
 
-def _nearest(moves: Mapping[int, _Way], off: int, most: int) -> Mending | None:
+def _nearest(moves: Mapping[int, _Way], off: int, most: int) -> Correction | None:
     """Return the way to the missing øre, of which the line for rounding may bear at most `most`."""
     if off in moves:
-        return Mending(dict(moves[off].new))
+        return Correction(dict(moves[off].new))
     near = [moved for moved in moves if abs(off - moved) <= most]
     if not near:
         return None
     moved = min(near, key=lambda one: (len(moves[one].new), abs(off - one)))
-    return Mending(dict(moves[moved].new), (off - moved) * ORE)
+    return Correction(dict(moves[moved].new), (off - moved) * ORE)
 
 
 def _in_ore(amount: Decimal) -> int:
-    return int(to_ore(amount) / ORE)
+    return int(round_to_ore(amount) / ORE)
 
 
 def _answered(
@@ -344,7 +344,7 @@ def _answered(
         told = [there.get(name) for name in ("ProductUnitPrice", "NetAmount", "VatRate")]
         if None in told or not line.quantity or not line.total.excl:
             continue
-        price, net, rate = (number_in_go(one, what="a line") for one in told)
+        price, net, rate = (number_in_go(one, label="a line") for one in told)
         one = _AnsweredLine(
             line.reference,
             line.quantity,
@@ -425,7 +425,7 @@ def _moves_at(
             tax = (
                 0
                 if once_per_rate
-                else _in_ore(to_ore(net * line.rate) - to_ore(line.net * line.rate))
+                else _in_ore(round_to_ore(net * line.rate) - round_to_ore(line.net * line.rate))
             )
             new = _Way((0, 1), ((line.reference, price),))
             for (nets, taxes), way in reach.items():
@@ -436,7 +436,7 @@ def _moves_at(
     for (nets, taxes), way in reach.items():
         vat = answer.there.tax + taxes * ORE
         if once_per_rate:
-            vat = to_ore((answer.there.excl + nets * ORE) * rate / 100)
+            vat = round_to_ore((answer.there.excl + nets * ORE) * rate / 100)
         if abs(vat - answer.told_tax) <= answer.most:
             moved = nets + _in_ore(vat - answer.there.tax)
             apart = abs(_in_ore(answer.wanted.incl - answer.there.incl) - moved)

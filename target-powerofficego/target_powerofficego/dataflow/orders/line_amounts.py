@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, TypeVar
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.values import Unusable, to_ore
+from target_powerofficego.dataflow.values import Unusable, round_to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -66,7 +66,7 @@ def sum_by(amounts: Iterable[tuple[_Key, Money]]) -> dict[_Key, Money]:
 
 def with_vat_of(incl: Decimal, rate: Decimal) -> Money:
     """Return an amount given with VAT in whole øre, split by a VAT rate in percent."""
-    excl = to_ore(incl / (1 + rate / 100))
+    excl = round_to_ore(incl / (1 + rate / 100))
     return Money(excl, incl - excl, incl)
 
 
@@ -84,7 +84,7 @@ class Rates:
     known: Collection[Decimal]
     named: Collection[Decimal] = ()
 
-    def of(self, total: Money, what: str) -> Decimal | None:
+    def of(self, total: Money, label: str) -> Decimal | None:
         """Return the one rate that the amounts with and without VAT can have; None if both are 0.
 
         Raises:
@@ -100,7 +100,7 @@ class Rates:
         rates = ", ".join(format(rate.normalize(), "f") for rate in fitting or self.known)
         fault = "several rates" if fitting else "no rate"
         raise Unusable(
-            f"{what} has no tax_rate, and VAT of {total.tax} on {total.excl} is that of {fault} of"
+            f"{label} has no tax_rate, and VAT of {total.tax} on {total.excl} is that of {fault} of"
             f" {rates} %: let the shop tell tax_rate"
         )
 
@@ -175,7 +175,7 @@ def _exact_price(
         return Price(unit_price or ZERO, ZERO)
     own = [Price(unit_price, one) for one in allowances] if unit_price is not None else []
     for price in itertools.chain(own, _prices_of(total_excl / quantity, allowances)):
-        if to_ore(quantity * price.unit_price * (1 - price.allowance / 100)) == total_excl:
+        if round_to_ore(quantity * price.unit_price * (1 - price.allowance / 100)) == total_excl:
             return price
     raise Unusable(f"no unit price makes {quantity} come to {total_excl}")
 
@@ -206,7 +206,7 @@ def _prices_of(left_of_unit: Decimal, allowances: Iterable[Decimal]) -> Iterator
             yield Price((left_of_unit / left).quantize(step, rounding=ROUND_HALF_UP), allowance)
 
 
-def read_money(raw: Record, rate: Decimal | None, what: str) -> Money:
+def read_money(raw: Record, rate: Decimal | None, label: str) -> Money:
     """Return a line's amounts as exactly as they are given; a missing one follows from the others.
 
     Raises:
@@ -214,7 +214,7 @@ def read_money(raw: Record, rate: Decimal | None, what: str) -> Money:
             rounding each by itself may set them apart.
     """
     excl, tax, incl = (
-        values.amount(raw.get(name), what=f"{what}, {name}")
+        values.amount(raw.get(name), label=f"{label}, {name}")
         for name in ("total_excl", "total_tax", "total_incl")
     )
     if excl is None and incl is not None:
@@ -223,11 +223,11 @@ def read_money(raw: Record, rate: Decimal | None, what: str) -> Money:
         incl = _with_vat(excl, tax, rate)
     if excl is None or incl is None:
         raise Unusable(
-            f"{what} lacks amounts: of total_excl, total_tax and total_incl two are needed, or one"
+            f"{label} lacks amounts: of total_excl, total_tax and total_incl two are needed, or one"
             " and tax_rate"
         )
     if tax is not None and abs(excl + tax - incl) > ORE:
-        raise Unusable(f"{what}: {excl} and VAT {tax} do not make {incl}")
+        raise Unusable(f"{label}: {excl} and VAT {tax} do not make {incl}")
     return Money(excl, incl - excl, incl)
 
 

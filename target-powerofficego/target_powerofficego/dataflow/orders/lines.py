@@ -29,7 +29,7 @@ from target_powerofficego.dataflow.values import (
     Unusable,
     Value,
     rate_key,
-    to_ore,
+    round_to_ore,
     unit_code,
 )
 
@@ -142,14 +142,14 @@ class OrderLine:
 
 
 LINE_MEMBERS: Mapping[str, Callable[[Value], Value]] = {
-    "ProductId": values.same_amount,
-    "Description": values.same_text,
-    "Quantity": values.same_amount,
-    "ProductUnitPrice": values.same_amount,
-    "Allowance": values.same_amount,
-    "UnitOfMeasureCode": values.same_code,
-    "SortOrder": values.same_amount,
-    "UseStandardSalesAccount": values.same_flag,
+    "ProductId": values.normalise_amount,
+    "Description": values.normalise_text,
+    "Quantity": values.normalise_amount,
+    "ProductUnitPrice": values.normalise_amount,
+    "Allowance": values.normalise_amount,
+    "UnitOfMeasureCode": values.normalise_code,
+    "SortOrder": values.normalise_amount,
+    "UseStandardSalesAccount": values.normalise_flag,
 }
 """The members of a line that are compared, and how each is normalised."""
 
@@ -167,7 +167,7 @@ def read_lines(order: Record, codes: ServiceCodes) -> list[OrderLine]:
     found: list[OrderLine] = []
     reasons: list[str] = []
     for member in LISTS:
-        for number, raw in enumerate(dicts(order.get(member), what=member), start=1):
+        for number, raw in enumerate(dicts(order.get(member), label=member), start=1):
             try:
                 line = _read_line(member, raw, number, len(found), codes, rates)
             except Unusable as unusable:
@@ -176,7 +176,7 @@ def read_lines(order: Record, codes: ServiceCodes) -> list[OrderLine]:
                 found += [] if line is None else [line]
     counts = Counter(line.reference for line in found)
     doubled = sorted(reference for reference, count in counts.items() if count > 1)
-    reasons += [f"two lines have the id {values.shown(reference)}" for reference in doubled]
+    reasons += [f"two lines have the id {values.quoted(reference)}" for reference in doubled]
     if reasons:
         raise Unusable("; ".join(reasons))
     return found
@@ -184,8 +184,8 @@ def read_lines(order: Record, codes: ServiceCodes) -> list[OrderLine]:
 
 def _rates_of(order: Record, codes: ServiceCodes) -> Rates:
     """Return the rates from which a missing one is chosen: the merchant's, else Norway's."""
-    rows = dicts(order.get("taxes"), what="taxes")
-    named = [values.vat_rate(row.get("rate"), what="taxes, rate") for row in rows]
+    rows = dicts(order.get("taxes"), label="taxes")
+    named = [values.vat_rate(row.get("rate"), label="taxes, rate") for row in rows]
     return Rates(codes.rates or NORWEGIAN_RATES, [one for one in named if one is not None])
 
 
@@ -209,30 +209,30 @@ def _charge(
         "fees": ("fee", codes.fee, "Gebyr"),
     }
     kind, code, name = kinds[member]
-    what = f"{kind} {number}"
-    rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
-    total = read_money(raw, rate, what)
+    label = f"{kind} {number}"
+    rate = values.vat_rate(raw.get("tax_rate"), label=f"{label}, tax_rate")
+    total = read_money(raw, rate, label)
     if not total.incl and not total.excl:
         return None
     if rate is None:
-        rate = rates.of(total, what) if total.tax else ZERO
+        rate = rates.of(total, label) if total.tax else ZERO
     service = service_at(code, name, rate or ZERO)
-    reference = values.text(raw.get("id"), what=f"{what}, id") or number
-    description = values.words(raw.get("name"), what=f"{what}, name") or name
+    reference = values.text(raw.get("id"), label=f"{label}, id") or number
+    description = values.unescaped_text(raw.get("name"), label=f"{label}, name") or name
     return service_line(f"{LISTS[member]}{reference}", service, description, place, rate, total)
 
 
-def _text_line(raw: Record, what: str, sort_order: int) -> OrderLine:
-    rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
+def _text_line(raw: Record, label: str, sort_order: int) -> OrderLine:
+    rate = values.vat_rate(raw.get("tax_rate"), label=f"{label}, tax_rate")
     amounts = [raw.get(name) for name in ("total_excl", "total_incl")]
-    if any(values.amount(one, what=f"{what}, total") for one in amounts):
-        raise Unusable(f"{what} is a text but has an amount")
+    if any(values.amount(one, label=f"{label}, total") for one in amounts):
+        raise Unusable(f"{label} is a text but has an amount")
     return OrderLine(
-        reference=_reference(raw, what),
+        reference=_reference(raw, label),
         product_id=None,
         sku=None,
         service=None,
-        description=values.words(raw.get("name"), what=f"{what}, name"),
+        description=values.unescaped_text(raw.get("name"), label=f"{label}, name"),
         quantity=ZERO,
         price=Price(ZERO, ZERO),
         unit="EA",
@@ -244,20 +244,20 @@ def _text_line(raw: Record, what: str, sort_order: int) -> OrderLine:
 
 
 def _product_line(
-    raw: Record, what: str, sort_order: int, codes: ServiceCodes, rates: Rates
+    raw: Record, label: str, sort_order: int, codes: ServiceCodes, rates: Rates
 ) -> OrderLine:
-    reference = _reference(raw, what)
-    sku = values.text(raw.get("sku"), what=f"{what}, sku", longest=100)
-    product_id = values.shop_id(raw.get("product_id"), what=f"{what}, product_id")
-    told = values.amount(raw.get("quantity"), what=f"{what}, quantity")
-    quantity = values.require(told, f"{what} has no quantity")
+    reference = _reference(raw, label)
+    sku = values.text(raw.get("sku"), label=f"{label}, sku", longest=100)
+    product_id = values.shop_id(raw.get("product_id"), label=f"{label}, product_id")
+    told = values.amount(raw.get("quantity"), label=f"{label}, quantity")
+    quantity = values.require(told, f"{label} has no quantity")
     is_gift_card = raw.get("type") == "gift_card"
     has_product = product_id is not None or sku is not None
-    rate = values.vat_rate(raw.get("tax_rate"), what=f"{what}, tax_rate")
+    rate = values.vat_rate(raw.get("tax_rate"), label=f"{label}, tax_rate")
     rate = ZERO if rate is None and is_gift_card else rate
-    total = read_money(raw, rate, what)
+    total = read_money(raw, rate, label)
     if rate is None and (codes.rates or not has_product):
-        rate = rates.of(total, what)
+        rate = rates.of(total, label)
     if rate is None and not has_product:
         rate = ZERO
     code, nameless = (codes.gift_card, "Gavekort") if is_gift_card else (codes.fee, "Gebyr")
@@ -267,10 +267,12 @@ def _product_line(
         product_id=product_id,
         sku=sku,
         service=None if has_product else service,
-        description=values.words(raw.get("name"), what=f"{what}, name") or sku or nameless,
+        description=values.unescaped_text(raw.get("name"), label=f"{label}, name")
+        or sku
+        or nameless,
         quantity=quantity,
-        price=_line_price(raw, quantity, total, rate, what),
-        unit=unit_code(values.text(raw.get("unit"), what=f"{what}, unit")),
+        price=_line_price(raw, quantity, total, rate, label),
+        unit=unit_code(values.text(raw.get("unit"), label=f"{label}, unit")),
         sort_order=sort_order,
         rate=rate,
         total=total,
@@ -278,32 +280,32 @@ def _product_line(
     )
 
 
-def _reference(raw: Record, what: str) -> str:
-    return values.require(values.text(raw.get("id"), what=f"{what}, id"), f"{what} has no id")
+def _reference(raw: Record, label: str) -> str:
+    return values.require(values.text(raw.get("id"), label=f"{label}, id"), f"{label} has no id")
 
 
 def _line_price(
-    raw: Record, quantity: Decimal, total: Money, rate: Decimal | None, what: str
+    raw: Record, quantity: Decimal, total: Money, rate: Decimal | None, label: str
 ) -> Price:
-    unit_price = values.amount(raw.get("unit_price_excl"), what=f"{what}, unit_price_excl")
+    unit_price = values.amount(raw.get("unit_price_excl"), label=f"{label}, unit_price_excl")
     if unit_price is None and rate is not None:
-        incl = values.amount(raw.get("unit_price_incl"), what=f"{what}, unit_price_incl")
-        unit_price = None if incl is None else to_ore(incl / (1 + rate / 100))
+        incl = values.amount(raw.get("unit_price_incl"), label=f"{label}, unit_price_incl")
+        unit_price = None if incl is None else round_to_ore(incl / (1 + rate / 100))
     try:
         return choose_price(
             quantity=quantity,
-            total_excl=to_ore(total.excl),
+            total_excl=round_to_ore(total.excl),
             unit_price=unit_price,
-            discount=_discount(raw, total, what),
+            discount=_discount(raw, total, label),
         )
     except Unusable as unusable:
-        raise Unusable(f"{what}: {unusable}") from None
+        raise Unusable(f"{label}: {unusable}") from None
 
 
-def _discount(raw: Record, total: Money, what: str) -> Decimal:
+def _discount(raw: Record, total: Money, label: str) -> Decimal:
     """Return the fraction that was taken off the line, between 0 and 1."""
     for kind, left in (("excl", total.excl), ("incl", total.incl)):
-        taken = values.amount(raw.get(f"discount_{kind}"), what=f"{what}, discount_{kind}")
+        taken = values.amount(raw.get(f"discount_{kind}"), label=f"{label}, discount_{kind}")
         if taken and left + taken:
             return taken / (left + taken)
     return ZERO
@@ -314,12 +316,12 @@ def total_incl(lines: Iterable[OrderLine]) -> Decimal:
     return sum((line.total.incl for line in lines), ZERO)
 
 
-def taken_in_words(lines: Iterable[OrderLine]) -> str:
+def format_deductions(lines: Iterable[OrderLine]) -> str:
     """Say what negative lines take off at which rate: "10.00 at 25 % and 2.00 at 15 %"."""
     return " and ".join(f"{-line.total.incl} at {rate_key(line.rate or ZERO)} %" for line in lines)
 
 
-def dicts(raw: object, *, what: str) -> list[Record]:
+def dicts(raw: object, *, label: str) -> list[Record]:
     """Return a list of objects; null counts as an empty list.
 
     Raises:
@@ -328,7 +330,7 @@ def dicts(raw: object, *, what: str) -> list[Record]:
     if raw is None:
         return []
     if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
-        raise Unusable(f"{what} should be a list but is a {values.kind_of(raw)}")
+        raise Unusable(f"{label} should be a list but is a {values.kind_of(raw)}")
     return raw
 
 
@@ -352,7 +354,7 @@ def service_line(
         service=service,
         description=description,
         quantity=quantity,
-        price=Price(to_ore(total.excl) * quantity, ZERO),
+        price=Price(round_to_ore(total.excl) * quantity, ZERO),
         unit="EA",
         sort_order=sort_order,
         rate=rate,
@@ -367,7 +369,7 @@ def rounding_line(order: Record, codes: ServiceCodes, start: int) -> list[OrderL
         Contradiction: the merchant has no product for it.
         Unusable: it is not a number.
     """
-    amount = to_ore(values.amount(order.get("rounding"), what="rounding") or ZERO)
+    amount = round_to_ore(values.amount(order.get("rounding"), label="rounding") or ZERO)
     if not amount:
         return []
     if codes.rounding is None:
@@ -399,10 +401,10 @@ def spread_lines(
     ]
 
 
-def without_rate(lines: Iterable[OrderLine], what: str) -> str:
+def without_rate(lines: Iterable[OrderLine], label: str) -> str:
     """Say that an amount cannot be split by VAT rate, because one of these lines has none."""
     line = next(one for one in lines if one.rate is None and one.total.incl)
-    return f"{what} cannot be split by VAT rate: {values.shown(line.description)} has none"
+    return f"{label} cannot be split by VAT rate: {values.quoted(line.description)} has none"
 
 
 def by_rate(lines: Iterable[OrderLine]) -> ByRate | None:

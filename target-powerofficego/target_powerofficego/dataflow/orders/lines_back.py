@@ -16,7 +16,7 @@ from target_powerofficego.dataflow.orders.answer import ROUNDING
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ZERO, Money
 from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS, LISTS, OrderLine, dicts
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
-from target_powerofficego.dataflow.values import Unusable, Value, money, rate_key, to_ore
+from target_powerofficego.dataflow.values import Unusable, Value, money, rate_key, round_to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,7 +60,7 @@ def lines_of(entry: Mapping[str, Any]) -> dict[str, Record]:
     Raises:
         Unusable: they are not a list of lines.
     """
-    lines = dicts(entry.get("SalesOrderLines"), what="SalesOrderLines")
+    lines = dicts(entry.get("SalesOrderLines"), label="SalesOrderLines")
     return {str(line.get("ExternalImportReference") or line.get("Id")): line for line in lines}
 
 
@@ -73,7 +73,7 @@ def members_by_reference(order: ShopOrder) -> dict[str, dict[str, Value]]:
     return {line.reference: _members(line) for line in order.lines}
 
 
-def agree(one: Value, other: Value) -> bool:
+def lines_agree(one: Value, other: Value) -> bool:
     """Return whether two lines agree on the members that flow back and that both have."""
     if not isinstance(one, dict) or not isinstance(other, dict):
         return bool(one == other)
@@ -84,7 +84,7 @@ def agree(one: Value, other: Value) -> bool:
     )
 
 
-def unmet(
+def lines_never_read(
     lines: Mapping[str, Record], base: Mapping[str, Agreement]
 ) -> dict[str, dict[str, Value] | None]:
     """Return, as they are in Go, or None, the lines of which the base has never held Go's side.
@@ -102,7 +102,7 @@ def unmet(
     }
 
 
-def refusals(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> Iterator[str]:
+def unsupported_edits(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> Iterator[str]:
     """Say what was done to lines in Go that is never done in the shop.
 
     A line that only Go has was added since, unless Go's lines are not the shop's lines at all.
@@ -123,14 +123,14 @@ def refusals(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> Iter
             )
     if all(one.go is not None for one in base.values()):
         for reference in lines.keys() - base.keys() - {ROUNDING}:
-            named = values.shown(lines[reference].get("Description"))
+            named = values.quoted(lines[reference].get("Description"))
             yield (
                 f"the line {named} was added in Go, and a line is never made in the shop: remove it"
                 " in Go and add it to the order in the shop"
             )
 
 
-def edits(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> dict[str, LineEdit]:
+def line_edits(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> dict[str, LineEdit]:
     """Return what Go changed in the lines that the base has, by reference.
 
     Raises:
@@ -151,15 +151,15 @@ def edits(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> dict[st
     return found
 
 
-def total_of(entry: Mapping[str, Any]) -> Decimal:
+def sales_order_total(entry: Mapping[str, Any]) -> Decimal:
     """Return what a sales order in Go comes to with VAT, in kroner, without our rounding line.
 
     Raises:
         Unusable: Go does not give it.
     """
     rounding = lines_of(entry).get(ROUNDING, {}).get("TotalAmount") or 0
-    total = values.number_in_go(entry.get("TotalAmount"), what="TotalAmount")
-    return to_ore(total - values.number_in_go(rounding, what="TotalAmount"))
+    total = values.number_in_go(entry.get("TotalAmount"), label="TotalAmount")
+    return round_to_ore(total - values.number_in_go(rounding, label="TotalAmount"))
 
 
 def _members(line: OrderLine) -> dict[str, Value]:
@@ -176,28 +176,28 @@ def _same(name: str, value: Value) -> Value:
     try:
         return LINE_MEMBERS[name](value)
     except InvalidOperation:
-        raise Unusable(f"{name} of a line in Go is no number: {values.shown(value)}") from None
+        raise Unusable(f"{name} of a line in Go is no number: {values.quoted(value)}") from None
 
 
 def _edit(reference: str, line: Record, moved: list[str]) -> LineEdit:
-    what = f"line {reference}, "
+    label = f"line {reference}, "
     names = [
         name
         for name in BACK_MEMBERS
         if name in moved or (name in NUMBERS and not set(moved).isdisjoint(NUMBERS))
     ]
     members = {
-        name: values.number_in_go(line.get(name), what=what + name)
+        name: values.number_in_go(line.get(name), label=label + name)
         if name in NUMBERS
         else line.get(name)
         for name in names
     }
     amounts = (
-        to_ore(values.number_in_go(line.get(name), what=what + name))
+        round_to_ore(values.number_in_go(line.get(name), label=label + name))
         for name in ("NetAmount", "VatAmount", "TotalAmount")
     )
     rate = line.get("VatRate")
-    percent = None if rate is None else values.number_in_go(rate, what=f"{what}VatRate") * 100
+    percent = None if rate is None else values.number_in_go(rate, label=f"{label}VatRate") * 100
     return LineEdit(members, Money(*amounts), percent)
 
 
@@ -211,7 +211,7 @@ def patch_of(order: ShopOrder, edited: Mapping[str, LineEdit], total: Decimal) -
         Unusable: the shop has no form for it.
     """
     before = {line.reference: line for line in order.lines}
-    patch: Record = {name: list(dicts(order.raw.get(name), what=name)) for name in LISTS}
+    patch: Record = {name: list(dicts(order.raw.get(name), label=name)) for name in LISTS}
     places = _places(order.raw)
     for reference, edit in edited.items():
         if reference not in places:
@@ -229,8 +229,8 @@ def _places(order: Record) -> dict[str, tuple[str, int]]:
     """Return, by reference, the list that each line is in and its position there."""
     found = {}
     for kind, prefix in LISTS.items():
-        for place, raw in enumerate(dicts(order.get(kind), what=kind)):
-            shop_id = values.text(raw.get("id"), what=f"{kind}, id")
+        for place, raw in enumerate(dicts(order.get(kind), label=kind)):
+            shop_id = values.text(raw.get("id"), label=f"{kind}, id")
             found[f"{prefix}{shop_id or place + 1}"] = (kind, place)
     return found
 
@@ -247,7 +247,7 @@ def _edited(kind: str, raw: Record, before: OrderLine, edit: LineEdit) -> Record
             f"VAT of line {before.reference}: the shop says {rates[0]}, Go says {rates[1]}"
         )
     if "Description" in edit.members:
-        name = values.same_text(edit.members["Description"])
+        name = values.normalise_text(edit.members["Description"])
         raw = {**raw, "name": values.written_like(name, raw.get("name"))}
     forms = _with_amounts(raw, edit, before.rate or edit.rate) if edit.moves_amounts else [raw]
     for form in forms:
@@ -272,9 +272,9 @@ def _with_amounts(raw: Record, edit: LineEdit, rate: Decimal | None) -> Iterator
     quantity, price, allowance = (edit.members[name] for name in NUMBERS)
     with_vat = 1 + (rate or ZERO) / 100
     told = {
-        "quantity": format(values.same_amount(quantity), "f"),
+        "quantity": format(values.normalise_amount(quantity), "f"),
         "unit_price_excl": money(price),
-        "unit_price_incl": money(to_ore(price * with_vat)),
+        "unit_price_incl": money(round_to_ore(price * with_vat)),
         "total_excl": money(edit.total.excl),
         "total_tax": money(edit.total.tax),
         "total_incl": money(edit.total.incl),
@@ -299,7 +299,7 @@ def _discounts(full: Decimal, left: Decimal, allowance: Decimal) -> list[Decimal
     """
     if not allowance:
         return [ZERO]
-    in_ore = [to_ore(full) - left]
+    in_ore = [round_to_ore(full) - left]
     if allowance == 100:
         return in_ore
     return [*in_ore, (left * allowance / (100 - allowance)).quantize(_FINEST)]
@@ -316,7 +316,7 @@ def _totals(order: Record, differences: list[tuple[Decimal | None, Money]]) -> R
     found = {}
     for kind in ("excl", "tax", "incl"):
         name = f"total_{kind}"
-        known = values.amount(order.get(name), what=name)
+        known = values.amount(order.get(name), label=name)
         added = sum((getattr(more, kind) for _, more in differences), ZERO)
         if known is not None and added:
             found[name] = money(known + added)
@@ -329,10 +329,10 @@ def _taxes(order: Record, differences: list[tuple[Decimal | None, Money]]) -> li
     Raises:
         Unusable: it has no row for a rate at which VAT changed.
     """
-    rows = list(dicts(order.get("taxes"), what="taxes"))
+    rows = list(dicts(order.get("taxes"), label="taxes"))
     if not rows:
         return rows
-    rates = [values.vat_rate(row.get("rate"), what="taxes, rate") for row in rows]
+    rates = [values.vat_rate(row.get("rate"), label="taxes, rate") for row in rows]
     for rate, more in differences:
         if not more.tax and (not more.excl or rate not in rates):
             continue
@@ -348,7 +348,7 @@ def _taxes(order: Record, differences: list[tuple[Decimal | None, Money]]) -> li
 
 
 def _raised(row: Record, added: Mapping[str, Decimal]) -> Record:
-    known = {name: values.amount(row.get(name), what=f"taxes, {name}") for name in added}
+    known = {name: values.amount(row.get(name), label=f"taxes, {name}") for name in added}
     return {name: money(one + added[name]) for name, one in known.items() if one is not None}
 
 

@@ -11,9 +11,9 @@ from target_powerofficego.dataflow.table import (
     Property,
     Record,
     Table,
-    member,
+    member_reader,
+    member_writer,
     reference,
-    to_member,
 )
 from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 
@@ -55,7 +55,7 @@ CREDIT = "credit:"
 _SKU = "sku:"
 
 
-def is_made_up(shop_id: str) -> bool:
+def is_internal_id(shop_id: str) -> bool:
     """Return whether an id is ours, with no record in the shop, such as a guest's."""
     return shop_id.startswith((GUEST, SERVICE, CREDIT, _SKU))
 
@@ -82,7 +82,7 @@ def credited_order(shop_id: str) -> str:
     return order_id if is_refund else order_id.removesuffix(_CANCELLED)
 
 
-def stakes(order: Record) -> Record:
+def money_members(order: Record) -> Record:
     """Return what was sold and paid back, and whether the order is cancelled, failed or deleted."""
     is_ended = order.get("status") in tuple(DELETING_STATUSES) or bool(order.get("deleted_at"))
     return {"is_ended": is_ended, **{name: order.get(name) for name in _STAKES}}
@@ -93,7 +93,7 @@ def buyer_name(order: Record) -> str | None:
     buyer = order.get("buyer")
     if not isinstance(buyer, dict):
         return None
-    name = values.words(buyer.get("name"), what="buyer, name")
+    name = values.unescaped_text(buyer.get("name"), label="buyer, name")
     parts = (buyer.get("first_name"), buyer.get("last_name"))
     return name or " ".join(part for part in parts if isinstance(part, str) and part) or None
 
@@ -125,14 +125,14 @@ def _date(name: str) -> Callable[[Record, Conversion], Value]:
     def read(order: Record, conversion: Conversion) -> Value:
         if name not in order:
             return ABSENT
-        return values.date_in_zone(order[name], zone=conversion.time_zone, what=name)
+        return values.date_in_zone(order[name], zone=conversion.time_zone, label=name)
 
     return read
 
 
 def _currency(order: Record, conversion: Conversion) -> Value:
     """Return the currency, NOK where none is given, because Go would use the customer's."""
-    return values.currency(order.get("currency"), what="currency") or conversion.client_currency
+    return values.currency(order.get("currency"), label="currency") or conversion.client_currency
 
 
 def _buyer_name(order: Record, _: Conversion) -> Value:
@@ -174,7 +174,7 @@ def _invoice_number(value: Value) -> Value:
 def _moment(value: Value) -> Value:
     """Return a stamp in UTC in the form of the shop's API; what is not a stamp is unchanged."""
     try:
-        moment = values.instant(value, what="the stamp")
+        moment = values.instant(value, label="the stamp")
     except values.Unusable:
         return value
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
@@ -190,8 +190,8 @@ def _payment(order: Record, _: Conversion) -> Value:
 def _is_paid(entry: Mapping[str, Any]) -> Value:
     """Return "paid" for an invoice with nothing outstanding; a credited one was not paid."""
     balance, total = entry.get("Balance"), entry.get("TotalAmount")
-    is_open = balance is None or values.number_in_go(balance, what="Balance") != 0
-    is_sale = total is not None and values.number_in_go(total, what="TotalAmount") > 0
+    is_open = balance is None or values.number_in_go(balance, label="Balance") != 0
+    is_sale = total is not None and values.number_in_go(total, label="TotalAmount") > 0
     if is_open or not is_sale or entry.get("IsReversed") or entry.get(HAS_CREDIT_NOTE):
         return None
     return PAID
@@ -203,7 +203,7 @@ def _to_payment(value: Value, _: Record) -> Record:
 
 
 def _same_moment(value: Value) -> Value:
-    return _moment(values.same_text(value))
+    return _moment(values.normalise_text(value))
 
 
 ORDER = Table(
@@ -225,8 +225,8 @@ ORDER = Table(
             "ImportedOrderNo",
             "int64",
             Direction.ON_CREATE,
-            member("number", values.number_of_digits, omitted=None),
-            same=values.same_amount,
+            member_reader("number", values.number_of_digits, omitted=None),
+            normalise=values.normalise_amount,
             note="only digits",
         ),
         Property(
@@ -235,7 +235,7 @@ ORDER = Table(
             "CustomMatchingReference",
             "string",
             Direction.ON_CREATE,
-            member("number", omitted=None),
+            member_reader("number", omitted=None),
         ),
         Property(
             "customer",
@@ -244,7 +244,7 @@ ORDER = Table(
             "int64",
             Direction.TO_GO,
             _set_by_the_sink,
-            same=values.same_amount,
+            normalise=values.normalise_amount,
             note="the linked customer; guests by the setting `guests`",
         ),
         Property(
@@ -254,7 +254,7 @@ ORDER = Table(
             "date",
             Direction.TO_GO,
             _date("placed_at"),
-            same=values.same_date,
+            normalise=values.normalise_date,
             note="the date in `time_zone`",
         ),
         Property(
@@ -264,7 +264,7 @@ ORDER = Table(
             "date",
             Direction.TO_GO,
             _date("shipped_at"),
-            same=values.same_date,
+            normalise=values.normalise_date,
             note="the date in `time_zone`",
         ),
         Property(
@@ -274,7 +274,7 @@ ORDER = Table(
             "string, ISO 4217",
             Direction.ON_CREATE,
             _currency,
-            same=values.same_code,
+            normalise=values.normalise_code,
             note="NOK when the shop tells none",
         ),
         Property(
@@ -283,8 +283,8 @@ ORDER = Table(
             "PurchaseOrderReference",
             "string",
             Direction.BOTH,
-            member("reference", values.words),
-            to_shop=to_member("reference"),
+            member_reader("reference", values.unescaped_text),
+            to_shop=member_writer("reference"),
         ),
         Property(
             "buyer",
@@ -301,7 +301,7 @@ ORDER = Table(
             "int64",
             Direction.TO_GO,
             _set_by_the_sink,
-            same=values.same_amount,
+            normalise=values.normalise_amount,
             note="when it differs from the customer's primary one",
         ),
         Property(
@@ -311,7 +311,7 @@ ORDER = Table(
             "int64",
             Direction.TO_SHOP,
             _invoice("number"),
-            same=_invoice_number,
+            normalise=_invoice_number,
             to_shop=_to_invoice("number", str),
             note="of OutgoingInvoices; once the invoice is sent, by whomever",
         ),
@@ -322,7 +322,7 @@ ORDER = Table(
             "date-time",
             Direction.TO_SHOP,
             _invoice("sent_at"),
-            same=_same_moment,
+            normalise=_same_moment,
             to_shop=_to_invoice("sent_at", _moment),
         ),
         Property(
@@ -332,8 +332,8 @@ ORDER = Table(
             "date",
             Direction.TO_SHOP,
             _invoice("due_on"),
-            same=values.same_date,
-            to_shop=_to_invoice("due_on", values.same_date),
+            normalise=values.normalise_date,
+            to_shop=_to_invoice("due_on", values.normalise_date),
         ),
         Property(
             "invoice_balance",
@@ -342,9 +342,9 @@ ORDER = Table(
             "decimal",
             Direction.TO_SHOP,
             _invoice("balance"),
-            same=values.same_amount,
+            normalise=values.normalise_amount,
             to_shop=_to_invoice(
-                "balance", lambda value: values.money(values.number_in_go(value, what="Balance"))
+                "balance", lambda value: values.money(values.number_in_go(value, label="Balance"))
             ),
         ),
         Property(
@@ -355,7 +355,7 @@ ORDER = Table(
             Direction.TO_SHOP,
             _payment,
             to_shop=_to_payment,
-            of_go=_is_paid,
+            read_from_go=_is_paid,
             needs=("TotalAmount", "RelatedInvoiceNo", "IsReversed"),
             note="0: `paid`, from unpaid, authorized or partially_paid only, and not when a"
             " credit note relates to the invoice",

@@ -59,7 +59,7 @@ class Payment:
     currency: str = CURRENCY
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """What was paid, how and when, in words."""
         return f"{self.amount:.2f} {self.currency} by {self.method} on {self.day}"
 
@@ -72,22 +72,22 @@ class PostedPayment:
     voucher: str
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """A statement in words that it was posted."""
-        return f"{ITS_PAYMENT} {self.payment.said} was posted in Go ({self.voucher})"
+        return f"{ITS_PAYMENT} {self.payment.description} was posted in Go ({self.voucher})"
 
 
 @dataclass(frozen=True)
-class ToldPayments:
+class StatedPayments:
     """What an order says about its payments.
 
-    `left_out` says why a payment that was made cannot be posted; `strange_statuses` are statuses of
+    `problems` says why a payment that was made cannot be posted; `unknown_statuses` are statuses of
     which it is not known whether they mean paid.
     """
 
     paid: tuple[Payment, ...] = ()
-    left_out: tuple[str, ...] = ()
-    strange_statuses: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    unknown_statuses: tuple[str, ...] = ()
 
 
 @dataclass
@@ -96,7 +96,7 @@ class _Reading:
     currency: str | None
     zone: ZoneInfo
     paid: dict[str, Payment] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
     alike: Counter[str] = field(default_factory=Counter)
 
@@ -109,14 +109,16 @@ class _Reading:
                 return
             payment = self._payment(told)
             if payment.payment_id in self.paid:
-                raise Unusable(f"has the same id {values.shown(payment.payment_id)} as another one")
+                raise Unusable(
+                    f"has the same id {values.quoted(payment.payment_id)} as another one"
+                )
         except Unusable as why:
-            self.left_out.append(f"{_named(told)} is not posted: it {why}")
+            self.problems.append(f"{_named(told)} is not posted: it {why}")
         else:
             self.paid[payment.payment_id] = payment
 
     def _is_paid(self, told: Record) -> bool:
-        word = (values.text(told.get("status"), what="has a status that") or "").lower()
+        word = (values.text(told.get("status"), label="has a status that") or "").lower()
         if word not in PAID_STATUSES and word not in _UNPAID_STATUSES:
             self.strange.append(word)
         return word in PAID_STATUSES
@@ -126,22 +128,22 @@ class _Reading:
             self.order_id,
             self._id(told),
             values.require(
-                values.date_in_zone(told.get("paid_at"), zone=self.zone, what=_PAID_AT),
+                values.date_in_zone(told.get("paid_at"), zone=self.zone, label=_PAID_AT),
                 "has no paid_at",
             ),
             values.require(method_key(told.get("method")), "has no method"),
             self._in_kroner(
-                values.require(values.amount(told.get("amount"), what=_AMOUNT), "has no amount")
+                values.require(values.amount(told.get("amount"), label=_AMOUNT), "has no amount")
             ),
         )
 
     def _in_kroner(self, amount: Decimal) -> Decimal:
-        if amount <= 0 or amount != values.to_ore(amount):
+        if amount <= 0 or amount != values.round_to_ore(amount):
             raise Unusable(f"is of {amount}, which is no amount above zero in whole øre")
         if self.currency != CURRENCY:
             told = f"in {self.currency}" if self.currency else "in a currency that is not known"
             raise Unusable(f"is {told}; only {CURRENCY} is posted")
-        return values.to_ore(amount)
+        return values.round_to_ore(amount)
 
     def _id(self, told: Record) -> str:
         if given := _given_id(told):
@@ -157,7 +159,7 @@ class _Reading:
 def _named(told: object) -> str:
     """Return a payment's name in words, by the shop's id where it has one."""
     given = _given_id(told) if isinstance(told, dict) else None
-    return f"payment {values.shown(given)}" if given else "a payment without an id"
+    return f"payment {values.quoted(given)}" if given else "a payment without an id"
 
 
 def _given_id(told: Record) -> str | None:
@@ -166,7 +168,7 @@ def _given_id(told: Record) -> str | None:
     return str(given) if is_id else None
 
 
-def read_payments(order: Record, currency: str | None, zone: ZoneInfo) -> ToldPayments | None:
+def read_payments(order: Record, currency: str | None, zone: ZoneInfo) -> StatedPayments | None:
     """Return what an order says about its payments; None if it says nothing.
 
     Args:
@@ -179,12 +181,12 @@ def read_payments(order: Record, currency: str | None, zone: ZoneInfo) -> ToldPa
     told = order["payments"] or ()
     if not isinstance(told, (list, tuple)):
         kind = values.kind_of(told)
-        return ToldPayments(left_out=(f"payments should be a list but is a {kind}",))
+        return StatedPayments(problems=(f"payments should be a list but is a {kind}",))
     reading = _Reading(order["id"], currency, zone)
     for one in told:
         reading.take(one)
     paid = tuple(reading.paid.values())
-    return ToldPayments(paid, tuple(reading.left_out), tuple(reading.strange))
+    return StatedPayments(paid, tuple(reading.problems), tuple(reading.strange))
 
 
 def method_key(method: object) -> str | None:
@@ -193,22 +195,24 @@ def method_key(method: object) -> str | None:
     Raises:
         Unusable: it is not text.
     """
-    told = values.text(method, what="has a method that")
+    told = values.text(method, label="has a method that")
     return None if told is None else told.lower()
 
 
-def what_changed(posted: Iterable[PostedPayment], told: ToldPayments) -> Iterator[str]:
+def changes_since_posting(posted: Iterable[PostedPayment], told: StatedPayments) -> Iterator[str]:
     """Say which posted payments the shop no longer lists as they were posted."""
     now = {one.payment_id: one for one in told.paid}
     for one in posted:
         said = now.get(one.payment.payment_id)
         if said != one.payment:
-            tells = "no longer tells it as paid" if said is None else f"now tells {said.said}"
-            yield f"{one.said}, but the shop {tells}"
+            tells = (
+                "no longer tells it as paid" if said is None else f"now tells {said.description}"
+            )
+            yield f"{one.description}, but the shop {tells}"
 
 
-def not_posted_yet(
-    posted: Collection[PostedPayment], told: ToldPayments, methods: Collection[str]
+def payments_to_post(
+    posted: Collection[PostedPayment], told: StatedPayments, methods: Collection[str]
 ) -> list[Payment]:
     """Return the payments to be posted: those never posted whose method has an account."""
     known = {one.payment.payment_id for one in posted}
@@ -251,7 +255,7 @@ class OrderInGo:
     invoice_no: int | None = None
     invoice_total: Decimal | None = None
 
-    def open_beside(self, posted: Decimal) -> Decimal | None:
+    def open_amount_without(self, posted: Decimal) -> Decimal | None:
         """Return what is outstanding apart from what was posted from here; None if no invoice.
 
         Go may not have matched that yet, in which case its balance still includes it.
@@ -275,7 +279,7 @@ class Voucher:
         """The total paid."""
         return sum((one.amount for one in self.payments), Decimal(0))
 
-    def shown(self, account: PaymentAccount) -> dict[str, Any]:
+    def planned(self, account: PaymentAccount) -> dict[str, Any]:
         """Return the voucher for a plan: with the shop's ids, as Go has not given its own yet."""
         paid: dict[str, Decimal] = {}
         for one in self.payments:
@@ -289,7 +293,7 @@ class Voucher:
         }
 
 
-def reference_of(shop_name: str, method: str, day: str, taken: Collection[str]) -> str:
+def next_voucher_reference(shop_name: str, method: str, day: str, taken: Collection[str]) -> str:
     """Return the next free reference for a voucher of a day and method."""
     references = values.numbered_references(shop_name, f"payments:{method}:{day}")
     return next(reference for reference in references if reference not in taken)
@@ -345,7 +349,7 @@ def voucher_body(
     }
 
 
-def payments_there(
+def payments_in_voucher(
     entry: Mapping[str, Any], shop_name: str, payments: Sequence[Payment]
 ) -> list[Payment]:
     """Return those of these payments that a voucher in Go holds, with its amounts for them."""
@@ -356,8 +360,8 @@ def payments_there(
     }
     known = {line_reference(shop_name, one): one for one in payments}
     paid = {
-        name: values.number_in_go(lines[name].get("CurrencyAmount") or 0, what="CurrencyAmount")
+        name: values.number_in_go(lines[name].get("CurrencyAmount") or 0, label="CurrencyAmount")
         for name in known
         if name in lines
     }
-    return [replace(known[name], amount=values.to_ore(-one)) for name, one in paid.items()]
+    return [replace(known[name], amount=values.round_to_ore(-one)) for name, one in paid.items()]

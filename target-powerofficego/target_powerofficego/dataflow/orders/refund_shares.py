@@ -27,7 +27,7 @@ from target_powerofficego.dataflow.orders.lines import (
     without_rate,
 )
 from target_powerofficego.dataflow.orders.sums import tolerance
-from target_powerofficego.dataflow.values import Contradiction, Unusable, rate_key, to_ore
+from target_powerofficego.dataflow.values import Contradiction, Unusable, rate_key, round_to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ _NOT_SOLD = (_DISCOUNT, "refund:", _ROUNDING)
 
 
 @dataclass(frozen=True)
-class ToldVat:
+class StatedVat:
     """What the shop says about a refund's VAT: its amount without VAT, its VAT, both by rate.
 
     `tax` is None where no VAT is given; `by_rate` is empty unless what was paid back is given for
@@ -66,38 +66,38 @@ class ToldVat:
         return None if self.excl is None or self.tax is None else self.excl + self.tax
 
 
-UNTOLD = ToldVat()
+VAT_NOT_STATED = StatedVat()
 
 
-def read_vat(raw: Record, what: str) -> ToldVat:
+def read_vat(raw: Record, label: str) -> StatedVat:
     """Return what a refund says about its VAT; the signs of the shop's amounts do not matter.
 
     Raises:
         Unusable: it cannot be read, or a tax lacks its rate.
     """
-    excl = positive(raw.get("amount_excl"), f"{what}, amount_excl")
+    excl = positive(raw.get("amount_excl"), f"{label}, amount_excl")
     found: ByRate = {}
     is_complete = True
-    for number, one in enumerate(dicts(raw.get("taxes"), what=f"{what}, taxes"), start=1):
-        name = f"{what}, tax {number}"
+    for number, one in enumerate(dicts(raw.get("taxes"), label=f"{label}, taxes"), start=1):
+        name = f"{label}, tax {number}"
         base = positive(one.get("base"), f"{name}, base")
         tax = positive(one.get("amount"), f"{name}, amount") or ZERO
         if not base and not tax:
             continue
-        rate = values.vat_rate(one.get("rate"), what=f"{name}, rate")
+        rate = values.vat_rate(one.get("rate"), label=f"{name}, rate")
         if rate is None:
             raise Unusable(f"{name} has no rate")
         is_complete = is_complete and base is not None
         told = Money(base or ZERO, tax, (base or ZERO) + tax)
         found[rate] = found.get(rate, NOTHING) + told
     tax_sum = sum((one.tax for one in found.values()), ZERO) if found else None
-    return ToldVat(excl, tax_sum, tuple(sorted(found.items())) if is_complete else ())
+    return StatedVat(excl, tax_sum, tuple(sorted(found.items())) if is_complete else ())
 
 
-def positive(value: object, what: str) -> Decimal | None:
+def positive(value: object, label: str) -> Decimal | None:
     """Return an amount that was paid back; its sign in the shop does not matter."""
-    amount = values.amount(value, what=what)
-    return None if amount is None else to_ore(abs(amount))
+    amount = values.amount(value, label=label)
+    return None if amount is None else round_to_ore(abs(amount))
 
 
 def split(amount: Decimal, bounds: Mapping[_Key, Decimal]) -> dict[_Key, Decimal]:
@@ -109,7 +109,7 @@ def split(amount: Decimal, bounds: Mapping[_Key, Decimal]) -> dict[_Key, Decimal
     parts = dict.fromkeys(bounds, ZERO)
     left, room = amount, sum(bounds.values(), ZERO)
     for key in sorted(bounds, key=bounds.__getitem__):
-        parts[key] = to_ore(left * bounds[key] / room)
+        parts[key] = round_to_ore(left * bounds[key] / room)
         left, room = left - parts[key], room - bounds[key]
     return parts
 
@@ -118,7 +118,7 @@ def refund_shares(
     amount: Decimal,
     left: Collection[OrderLine],
     lowest: Mapping[Decimal, Decimal],
-    what: str,
+    label: str,
 ) -> ByRate:
     """Return what each VAT rate bears of an amount with VAT that is for no line in particular.
 
@@ -134,7 +134,7 @@ def refund_shares(
     known = by_rate(left)
     if known is None:
         if amount:
-            raise Unusable(without_rate(left, what))
+            raise Unusable(without_rate(left, label))
         return {}
     there = {rate: one.incl for rate, one in known.items()}
     if amount == sum(there.values(), ZERO):
@@ -182,7 +182,7 @@ def discount_shares(
         whole = total_incl(bearing)
         is_partial = of_it < whole
         if of_it > 0 and not (is_partial and discount.reference.startswith(_ROUNDING)):
-            found[discount.reference] = min(to_ore(amount * of_it / whole), amount)
+            found[discount.reference] = min(round_to_ore(amount * of_it / whole), amount)
     return {reference: one for reference, one in found.items() if one}
 
 
@@ -198,13 +198,13 @@ def _bearing_discount(left: Iterable[OrderLine], discount: OrderLine) -> Sequenc
     return sold
 
 
-def told_shares(
-    vat: ToldVat,
+def shares_by_stated_vat(
+    vat: StatedVat,
     rest: Decimal,
     before: Collection[OrderLine],
     left: Collection[OrderLine],
     lowest: Mapping[Decimal, Decimal],
-    what: str,
+    label: str,
 ) -> ByRate:
     """Return what each VAT rate bears of an amount for no line, in line with the VAT given for it.
 
@@ -216,24 +216,24 @@ def told_shares(
     """
     had, room = by_rate(before), by_rate(left)
     if had is None or room is None:
-        raise Unusable(without_rate((*before, *left), what))
+        raise Unusable(without_rate((*before, *left), label))
     named = {rate: gone for rate, one in had.items() if (gone := one - room[rate]) != NOTHING}
     counts = Counter(one.rate for one in before if one.total.incl)
-    told = _told_sums(vat, rest + _whole(named).incl, counts, what)
+    told = _told_sums(vat, rest + _whole(named).incl, counts, label)
     changed = Counter(
         now.rate for was, now in zip(before, left, strict=True) if was.total != now.total
     )
-    tried = [refund_shares(rest, left, lowest, what)]
+    tried = [refund_shares(rest, left, lowest, label)]
     if not told.by_rate:
         tried += _splits(rest, room, told.tax - _whole(named).tax)
     elif rest != _whole(room).incl:
         tried = [_as_told(told, named, rest, changed)]
-        _check_room(tried[0], room, what)
+        _check_room(tried[0], room, label)
     for tolerated in (changed, counts):  # the shop may have rounded VAT on lines not named
         for shares in tried:
             if _fits(shares, room) and told.is_true(together(named, shares), tolerated):
                 return shares
-    raise Contradiction(told.contradicted_by(together(named, tried[0]), what))
+    raise Contradiction(told.contradicted_by(together(named, tried[0]), label))
 
 
 @dataclass(frozen=True)
@@ -260,17 +260,17 @@ class _ToldSums:
         )
         return is_true_by_rate and abs(_whole(taken).tax - self.tax) <= sum(most.values(), ZERO)
 
-    def contradicted_by(self, taken: Mapping[Decimal, Money], what: str) -> str:
+    def contradicted_by(self, taken: Mapping[Decimal, Money], label: str) -> str:
         """Say what the shop gives, and what is taken from the order."""
         told = _in_words(self.by_rate) if self.by_rate else f"{self.tax}"
         return (
-            f"{what} is {self.amount} with VAT of {told} by what the shop tells of it, but what it"
+            f"{label} is {self.amount} with VAT of {told} by what the shop tells of it, but what it"
             f" takes back has VAT of {_in_words(taken)}"
         )
 
 
 def _told_sums(
-    vat: ToldVat, amount: Decimal, counts: Mapping[Decimal | None, int], what: str
+    vat: StatedVat, amount: Decimal, counts: Mapping[Decimal | None, int], label: str
 ) -> _ToldSums:
     """Return the sums given for a refund; what no tax covers is at 0 %.
 
@@ -285,13 +285,13 @@ def _told_sums(
         told[ZERO] = Money(rest, ZERO, rest)
     elif told and abs(rest) > most:
         raise Contradiction(
-            f"{what} is {amount}, but its taxes come to {_whole(told).incl} with what they are of"
+            f"{label} is {amount}, but its taxes come to {_whole(told).incl} with what they are of"
         )
     of_amount = None if vat.excl is None else amount - vat.excl
     taxes = [one for one in (vat.tax, of_amount) if one is not None]
     if abs(taxes[0] - taxes[-1]) > most:
         raise Contradiction(
-            f"{what} is {amount} and {vat.excl} without VAT, but its taxes come to {vat.tax}"
+            f"{label} is {amount} and {vat.excl} without VAT, but its taxes come to {vat.tax}"
         )
     return _ToldSums(amount, taxes[0], told)
 
@@ -332,7 +332,7 @@ def _splits(rest: Decimal, room: ByRate, tax: Decimal) -> Iterator[ByRate]:
     if len(there) == 2:
         low, high = there
         in_low, in_high = (rate / (100 + rate) for rate in (low, high))
-        part = to_ore((tax - rest * in_low) / (in_high - in_low))
+        part = round_to_ore((tax - rest * in_low) / (in_high - in_low))
         if 0 <= part <= rest:
             yield {low: with_vat_of(rest - part, low), high: with_vat_of(part, high)}
 
@@ -345,11 +345,11 @@ def _fits(shares: ByRate, room: ByRate) -> bool:
     )
 
 
-def _check_room(shares: ByRate, room: ByRate, what: str) -> None:
+def _check_room(shares: ByRate, room: ByRate, label: str) -> None:
     for rate, one in shares.items():
         if not _fits({rate: one}, room):
             there = room.get(rate, NOTHING).incl
-            msg = f"{what} takes {one.incl} at {rate_key(rate)} % by its taxes"
+            msg = f"{label} takes {one.incl} at {rate_key(rate)} % by its taxes"
             raise Contradiction(f"{msg}, but the order has {there} left at that rate")
 
 

@@ -25,22 +25,22 @@ from target_powerofficego.dataflow.orders.lines import (
     ServiceCodes,
     by_rate,
     dicts,
+    format_deductions,
     spread_lines,
-    taken_in_words,
     total_incl,
 )
 from target_powerofficego.dataflow.orders.refund_shares import (
-    UNTOLD,
-    ToldVat,
+    VAT_NOT_STATED,
+    StatedVat,
     discount_shares,
     positive,
     read_vat,
     refund_shares,
+    shares_by_stated_vat,
     split,
     together,
-    told_shares,
 )
-from target_powerofficego.dataflow.values import Contradiction, Unusable, to_ore
+from target_powerofficego.dataflow.values import Contradiction, Unusable, round_to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -80,12 +80,12 @@ class Refund:
     lines: tuple[RefundedLine, ...]
     shipping: Decimal
     created_at: object = None
-    vat: ToldVat = UNTOLD
+    vat: StatedVat = VAT_NOT_STATED
 
     @property
     def called(self) -> str:
         """Its name in a reason."""
-        return f"refund {values.shown(self.id)}"
+        return f"refund {values.quoted(self.id)}"
 
 
 def read_refunds(order: Record) -> tuple[Refund, ...]:
@@ -96,7 +96,7 @@ def read_refunds(order: Record) -> tuple[Refund, ...]:
     Raises:
         Unusable: one cannot be read, or has no id or no amount at all; or two have the same id.
     """
-    told = dicts(order.get("refunds"), what="refunds")
+    told = dicts(order.get("refunds"), label="refunds")
     named = _references(order) if told else {}
     found = tuple(
         _refund(raw, f"refund {number}", named) for number, raw in enumerate(told, start=1)
@@ -104,7 +104,7 @@ def read_refunds(order: Record) -> tuple[Refund, ...]:
     ids = [one.id for one in found]
     doubled = sorted({one for one in ids if ids.count(one) > 1})
     if doubled:
-        raise Unusable(f"two refunds have the id {' and '.join(map(values.shown, doubled))}")
+        raise Unusable(f"two refunds have the id {' and '.join(map(values.quoted, doubled))}")
     return tuple(sorted(found, key=_paid_back_at))
 
 
@@ -120,44 +120,44 @@ def _references(order: Record) -> Mapping[str, tuple[str, ...]]:
     """
     found: dict[str, tuple[str, ...]] = {}
     for member, prefix in LISTS.items():
-        for raw in dicts(order.get(member), what=member):
-            shop_id = values.text(raw.get("id"), what=f"{member}, id")
+        for raw in dicts(order.get(member), label=member):
+            shop_id = values.text(raw.get("id"), label=f"{member}, id")
             if shop_id is not None:
                 found[shop_id] = (*found.get(shop_id, ()), f"{prefix}{shop_id}")
     return found
 
 
-def _refund(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> Refund:
-    told = values.text(raw.get("id"), what=f"{what}, id")
-    shop_id = values.require(told, f"{what} has no id")
+def _refund(raw: Record, label: str, named: Mapping[str, tuple[str, ...]]) -> Refund:
+    told = values.text(raw.get("id"), label=f"{label}, id")
+    shop_id = values.require(told, f"{label} has no id")
     lines = tuple(
-        _refunded_line(one, f"{what}, line {number}", named)
-        for number, one in enumerate(dicts(raw.get("lines"), what=f"{what}, lines"), start=1)
+        _refunded_line(one, f"{label}, line {number}", named)
+        for number, one in enumerate(dicts(raw.get("lines"), label=f"{label}, lines"), start=1)
     )
-    vat = read_vat(raw, what)
-    amount = positive(raw.get("amount_incl"), f"{what}, amount_incl")
+    vat = read_vat(raw, label)
+    amount = positive(raw.get("amount_incl"), f"{label}, amount_incl")
     amount = vat.incl if amount is None else amount
-    shipping = positive(raw.get("shipping_incl"), f"{what}, shipping_incl") or ZERO
+    shipping = positive(raw.get("shipping_incl"), f"{label}, shipping_incl") or ZERO
     is_told = any(line.amount is not None or line.quantity for line in lines)
     if amount is None and not shipping and not is_told:
         raise Unusable(
-            f"{what} has no amount_incl, and no lines or freight that tell what was paid back"
+            f"{label} has no amount_incl, and no lines or freight that tell what was paid back"
         )
     return Refund(shop_id, amount, lines, shipping, raw.get("created_at"), vat)
 
 
-def _refunded_line(raw: Record, what: str, named: Mapping[str, tuple[str, ...]]) -> RefundedLine:
-    told = values.text(raw.get("line_id"), what=f"{what}, line_id")
-    line_id = values.require(told, f"{what} has no line_id")
+def _refunded_line(raw: Record, label: str, named: Mapping[str, tuple[str, ...]]) -> RefundedLine:
+    told = values.text(raw.get("line_id"), label=f"{label}, line_id")
+    line_id = values.require(told, f"{label} has no line_id")
     references = named.get(line_id, ())
-    quantity = values.amount(raw.get("quantity"), what=f"{what}, quantity")
+    quantity = values.amount(raw.get("quantity"), label=f"{label}, quantity")
     if quantity is None:  # freight and fees count as one unit each
         quantity = ZERO if line_id in references or not references else _ONE
-    amount = positive(raw.get("amount_incl"), what)
+    amount = positive(raw.get("amount_incl"), label)
     return RefundedLine(line_id, references, abs(quantity), amount)
 
 
-def less_refunds(
+def subtract_refunds(
     lines: Iterable[OrderLine], refunds: Iterable[Refund], codes: ServiceCodes
 ) -> tuple[tuple[OrderLine, ...], Decimal]:
     """Return the lines less what was paid back, and how much that is with VAT.
@@ -209,24 +209,24 @@ def _for_no_line(
 
     Where the shop gives its VAT, that decides; at 0 % more may then be taken than was sold.
     """
-    what, now = refund.called, tuple(left.values())
+    label, now = refund.called, tuple(left.values())
 
     def spread(shares: ByRate) -> list[OrderLine]:
         reference = f"{REFUND_LINE}{refund.id}"
         return spread_lines(reference, codes.discount, "Rabatt", "Refusjon", len(left), shares)
 
     if not refund.vat.is_told:
-        found = spread(refund_shares(rest, now, lowest, what))
+        found = spread(refund_shares(rest, now, lowest, label))
     else:
-        shares = told_shares(refund.vat, rest, before, now, lowest, what)
+        shares = shares_by_stated_vat(refund.vat, rest, before, now, lowest, label)
         after = (*now, *spread(shares))
         without_vat = _lowest_by_rate(after).get(ZERO, ZERO)
         lowest[ZERO] = min(lowest.get(ZERO, ZERO), without_vat)
-        found = spread(together(shares, refund_shares(ZERO, after, lowest, what)))
+        found = spread(together(shares, refund_shares(ZERO, after, lowest, label)))
     return {line.reference: line for line in found}
 
 
-def splits_in_words(lines: Collection[OrderLine], refunds: Iterable[Refund]) -> list[str]:
+def describe_splits(lines: Collection[OrderLine], refunds: Iterable[Refund]) -> list[str]:
     """Say how what was paid back for no line, with no VAT given, is taken off the lines.
 
     `lines` are those less the refunds. Nothing is split in an order that was paid back in full.
@@ -238,7 +238,7 @@ def splits_in_words(lines: Collection[OrderLine], refunds: Iterable[Refund]) -> 
         return []
     return [
         f"{amount} of {refund.called} is for no line and tells no VAT: it is taken"
-        f" as a price reduction, {taken_in_words(found)}"
+        f" as a price reduction, {format_deductions(found)}"
         for refund in refunds
         if not refund.vat.is_told
         for found in [shares[f"{REFUND_LINE}{refund.id}"]]
@@ -271,15 +271,15 @@ def _named_parts(left: Mapping[str, OrderLine], refund: Refund) -> list[tuple[st
     found = []
     for part in refund.lines:
         there = [one for one in part.references or (part.line_id,) if one in left]
-        what = f"{refund.called} names a line {values.shown(part.line_id)}"
+        label = f"{refund.called} names a line {values.quoted(part.line_id)}"
         if len(there) > 1:
             raise Contradiction(
-                f"{what}, which is the id of {len(there)} of the order's lines, freight and fees"
+                f"{label}, which is the id of {len(there)} of the order's lines, freight and fees"
             )
         if there:
             found.append((there[0], part))
         elif not part.references or part.amount:
-            raise Unusable(f"{what} that the order does not have")
+            raise Unusable(f"{label} that the order does not have")
     return found
 
 
@@ -357,7 +357,7 @@ def _settled(
     if not named.untold or excess > cost:
         return named.amounts, {}
     paid = cost - excess
-    gross = to_ore(cost * paid / (cost - own)) if paid else ZERO
+    gross = round_to_ore(cost * paid / (cost - own)) if paid else ZERO
     parts = split(gross, named.untold)
     amounts = [parts.get(place, amount) for place, amount in enumerate(named.amounts)]
     return amounts, _along(named, gross - paid)
@@ -391,7 +391,7 @@ def _lowered(named: _Named, odd: Decimal) -> list[Decimal]:
 
 def _cost(line: OrderLine, quantity: Decimal) -> Decimal:
     """Return what this many units of a line cost, above zero whatever the line's sign."""
-    return to_ore(abs(line.total.incl * quantity / line.quantity)) if line.quantity else ZERO
+    return round_to_ore(abs(line.total.incl * quantity / line.quantity)) if line.quantity else ZERO
 
 
 def _take_freight(
@@ -419,7 +419,7 @@ def _less(line: OrderLine, refund: Refund, quantity: Decimal, amount: Decimal) -
         return line
     if quantity > abs(line.quantity) or amount > abs(line.total.incl):
         raise Contradiction(
-            f"{refund.called} is of more than line {values.shown(line.reference)} had left"
+            f"{refund.called} is of more than line {values.quoted(line.reference)} had left"
         )
     total = _remaining(line, line.total.incl - amount.copy_sign(line.total.incl))
     left = line.quantity - quantity.copy_sign(line.quantity)
@@ -434,7 +434,7 @@ def _remaining(line: OrderLine, incl: Decimal) -> Money:
         return NOTHING
     if line.rate is not None:
         return with_vat_of(incl, line.rate)
-    excl = to_ore(line.total.excl * incl / line.total.incl)
+    excl = round_to_ore(line.total.excl * incl / line.total.incl)
     return Money(excl, incl - excl, incl)
 
 
@@ -449,7 +449,7 @@ def credit_lines(
     """
     old = {line.reference: line for line in before}
     new = {line.reference: line for line in after}
-    removed = nothing_left(line for line in before if line.reference not in new)
+    removed = zeroed_lines(line for line in before if line.reference not in new)
     found = [_credited(old.get(line.reference), line) for line in (*new.values(), *removed)]
     lines = tuple(
         replace(line, sort_order=place)
@@ -458,7 +458,7 @@ def credit_lines(
     return lines, total_incl(lines)
 
 
-def nothing_left(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
+def zeroed_lines(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
     """Return the lines as they are when all of them is taken back."""
     return tuple(
         replace(

@@ -40,11 +40,11 @@ from target_powerofficego.dataflow.orders.sums import (
     misrated,
     read_discounts,
     settled,
+    stated_sums,
     sums_of,
-    told_sums,
 )
 from target_powerofficego.dataflow.table import Record, is_deleted
-from target_powerofficego.dataflow.values import Contradiction, Unusable, Value, to_ore
+from target_powerofficego.dataflow.values import Contradiction, Unusable, Value, round_to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,20 +74,20 @@ class ShopOrder:
     @property
     def status(self) -> str | None:
         """The status in the shop, whether it is a known one or not."""
-        return values.text(self.raw.get("status"), what="status")
+        return values.text(self.raw.get("status"), label="status")
 
     @property
     def currency(self) -> str | None:
         """The currency that the shop gives, ISO 4217."""
-        return values.currency(self.raw.get("currency"), what="currency")
+        return values.currency(self.raw.get("currency"), label="currency")
 
     @property
     def customer_id(self) -> str | None:
         """The id of the registered customer who buys it; None for a guest."""
-        return values.shop_id(self.raw.get("customer_id"), what="customer_id")
+        return values.shop_id(self.raw.get("customer_id"), label="customer_id")
 
     @property
-    def called_customer(self) -> Value:
+    def customer_label(self) -> Value:
         """The shop's id of the buyer, or "guest", for a plan: Go may have no id for them yet."""
         return self.raw.get("customer_id") or "guest"
 
@@ -107,7 +107,7 @@ class ShopOrder:
         return is_deleted(self.raw)
 
     @property
-    def tells_refunds(self) -> bool:
+    def states_refunds(self) -> bool:
         """Whether anything is said about refunds, even if only that there are none."""
         return self.raw.get("refunds") is not None
 
@@ -120,7 +120,7 @@ class ShopOrder:
     def address(self) -> Address | None:
         """Where it is sent: the shipping address, else the billing address, if complete."""
         for name in ("shipping_address", "billing_address"):
-            address = read_address(self.raw.get(name), what=name)
+            address = read_address(self.raw.get(name), label=name)
             if address is not None and address.is_complete:
                 return address
         return None
@@ -143,7 +143,7 @@ class ShopOrder:
         order, codes = self.raw, self.codes
         found = read_lines(order, codes)
         rounding = rounding_line(order, codes, len(found))
-        told = told_sums(order, total_incl(rounding))
+        told = stated_sums(order, total_incl(rounding))
         found += discount_lines(order, codes, found, told)
         sums = sums_of(found)
         wrong = [*misrated(sums), *told.contradictions(sums)]
@@ -165,7 +165,7 @@ class ShopOrder:
         return total_incl(self.lines)
 
     def _require_total(self) -> None:
-        told = values.amount(self.raw.get("total_incl"), what="total_incl")
+        told = values.amount(self.raw.get("total_incl"), label="total_incl")
         values.require(told, "the order has no total_incl, the whole order with VAT")
 
     def faults(self) -> Iterator[str]:
@@ -183,7 +183,7 @@ class ShopOrder:
             except Unusable as unusable:
                 yield str(unusable)
 
-    def untold_refund(self, paid_back: Decimal) -> str | None:
+    def unlisted_refund(self, paid_back: Decimal) -> str | None:
         """Say that money was paid back that the refunds do not account for; else None.
 
         `paid_back` is what its refunds come to.
@@ -192,12 +192,12 @@ class ShopOrder:
             Unusable: `total_refunded` is not a number.
         """
         raw = self.raw
-        told = values.amount(raw.get("total_refunded"), what="total_refunded")
-        if told is not None and to_ore(abs(told)) != paid_back:
-            back = to_ore(abs(told))
+        told = values.amount(raw.get("total_refunded"), label="total_refunded")
+        if told is not None and round_to_ore(abs(told)) != paid_back:
+            back = round_to_ore(abs(told))
             return f"the shop says that {back} was paid back, but its refunds come to {paid_back}"
         is_marked = raw.get("status") == "refunded" or raw.get("payment_status") in _PAID_BACK
-        if is_marked and not paid_back and values.amount(raw.get("total_incl"), what="total_incl"):
+        if is_marked and not paid_back and values.amount(raw.get("total_incl"), label="total_incl"):
             return "the shop says that it was paid back, but tells no refund"
         return None
 
@@ -206,7 +206,7 @@ class ShopOrder:
         raw = next(
             one for one in self.raw["lines"] if values.text_id(one.get("id")) == line.reference
         )
-        currency = values.text(self.raw.get("currency"), what="currency")
+        currency = values.text(self.raw.get("currency"), label="currency")
         return product_from_line(raw, currency, line.rate)
 
 
@@ -311,15 +311,15 @@ def read_buyer(order: Record) -> Buyer:
     buyer = _members(order, "buyer")
     return Buyer(
         order_id=credited_order(order["id"]),
-        customer_id=_readable(values.shop_id, order.get("customer_id"), what="customer_id"),
-        email=values.same_email(order_email(order)),
+        customer_id=_readable(values.shop_id, order.get("customer_id"), label="customer_id"),
+        email=values.normalise_email(order_email(order)),
         name=_readable(buyer_name, {"buyer": buyer}),
         company=_readable(company_name, buyer),
         number=_number(order),
     )
 
 
-def known_ids(order: Record) -> tuple[str, str]:
+def buyer_ids(order: Record) -> tuple[str, str]:
     """Return the shop ids of an order's buyer: the current one, and that of an earlier version."""
     buyer = read_buyer(order)
     return buyer.customer_id or buyer.guest_id, buyer.id_by_email
@@ -328,7 +328,7 @@ def known_ids(order: Record) -> tuple[str, str]:
 def has_unusable_number(order: Record) -> bool:
     """Return whether the buyer typed something in place of an organisation number."""
     told = _members(order, "buyer").get("organization_number")
-    return bool(values.same_text(told)) and _number(order) is None
+    return bool(values.normalise_text(told)) and _number(order) is None
 
 
 def _number(order: Record) -> str | None:
@@ -336,8 +336,8 @@ def _number(order: Record) -> str | None:
     return _readable(
         values.organization_number,
         _members(order, "buyer").get("organization_number"),
-        country_code=_readable(values.country, country, what="billing_address, country_code"),
-        what="buyer, organization_number",
+        country_code=_readable(values.country, country, label="billing_address, country_code"),
+        label="buyer, organization_number",
     )
 
 

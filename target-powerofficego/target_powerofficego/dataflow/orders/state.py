@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, Money, sum_by
-from target_powerofficego.dataflow.orders.lines_back import unmet
+from target_powerofficego.dataflow.orders.lines_back import lines_never_read
 from target_powerofficego.dataflow.orders.order import DELETING_STATUSES, ORDER_STATUSES
 from target_powerofficego.dataflow.orders.shop_order import OF_ONE_ORDER, AgreedBuyer, ShopOrder
 from target_powerofficego.dataflow.table import Agreement, Record, now
@@ -41,7 +41,7 @@ _LASTING = (_CREDITED, _TAKEN_BACK, _UNLOCKED, _STAGE)
 """What is kept no matter how often both sides come to agree again."""
 
 
-def kept_of(
+def shop_side_of_base(
     address: Sequence[str] | None,
     buyer: AgreedBuyer,
     refunds: Collection[str],
@@ -54,7 +54,7 @@ def kept_of(
         _BUYER: [buyer.id],
         **identity,
         _REFUNDS: list(refunds),
-        AMOUNTS: as_kept(amounts),
+        AMOUNTS: amounts_to_base(amounts),
     }
 
 
@@ -96,9 +96,7 @@ class OrderState:
         """Return it without a line."""
         return self._without(f"{LINE}{reference}")
 
-    def with_lines_of_go(
-        self, lines: Mapping[str, Record], read_at: datetime.datetime
-    ) -> OrderState:
+    def with_go_lines(self, lines: Mapping[str, Record], read_at: datetime.datetime) -> OrderState:
         """Return it with Go's lines as they are, where it has never held them.
 
         For an order that was found in Go and linked, only the shop's side is known, and what
@@ -108,7 +106,7 @@ class OrderState:
         return self.with_lines(
             {
                 reference: replace(base[reference], go=line, go_read_at=read_at)
-                for reference, line in unmet(lines, base).items()
+                for reference, line in lines_never_read(lines, base).items()
             }
         )
 
@@ -163,11 +161,11 @@ class OrderState:
     def amounts(self) -> OrderAmounts | None:
         """What the order comes to in the shop; None if it was linked before that was kept."""
         kept = self._kept(AMOUNTS)
-        return None if kept is None else from_kept(kept)
+        return None if kept is None else amounts_from_base(kept)
 
     def with_amounts(self, amounts: OrderAmounts, read_at: datetime.datetime) -> OrderState:
         """Return it with what the order comes to according to the shop."""
-        kept = as_kept(amounts)
+        kept = amounts_to_base(amounts)
         return self if kept == self._kept(AMOUNTS) else self._with(AMOUNTS, kept, read_at)
 
     def without_buyer(self, rows: Collection[str]) -> OrderState:
@@ -311,7 +309,7 @@ def wanted(
     if not is_linked and orders_from and _placed_on(order, zone) < orders_from:
         return Wanted.LEFT_BY_DATE
     if status not in ORDER_STATUSES:
-        told = "is missing" if status is None else f"{values.shown(status)} is not known"
+        told = "is missing" if status is None else f"{values.quoted(status)} is not known"
         raise Unusable(f"the status {told}; it should be one of {', '.join(ORDER_STATUSES)}")
     return Wanted.WRITTEN
 
@@ -323,7 +321,7 @@ def _placed_on(order: ShopOrder, zone: datetime.tzinfo) -> datetime.date:
         Unusable: the shop gives neither, or the one that it gives is not a timestamp.
     """
     for name in ("placed_at", "created_at"):
-        moment = values.instant(order.raw.get(name), what=name)
+        moment = values.instant(order.raw.get(name), label=name)
         if moment is not None:
             return moment.astimezone(zone).date()
     raise Unusable(
@@ -376,7 +374,7 @@ def order_amounts(header: Mapping[str, Value], lines: Iterable[OrderLine]) -> Or
     return OrderAmounts(header.get("placed_at"), header.get("currency"), by_rate)
 
 
-def as_kept(amounts: OrderAmounts) -> list[Value]:
+def amounts_to_base(amounts: OrderAmounts) -> list[Value]:
     """Return amounts as the base keeps them: a list of JSON, decimals as text."""
     rates = sorted(amounts.by_rate.items(), key=lambda one: one[0] or "")
     return [
@@ -386,7 +384,7 @@ def as_kept(amounts: OrderAmounts) -> list[Value]:
     ]
 
 
-def from_kept(kept: Value) -> OrderAmounts:
+def amounts_from_base(kept: Value) -> OrderAmounts:
     """Return the amounts that the base keeps."""
     date, currency, rates = kept
     by_rate = {

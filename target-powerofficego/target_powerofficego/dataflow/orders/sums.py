@@ -30,11 +30,11 @@ from target_powerofficego.dataflow.orders.lines import (
     OrderLine,
     ServiceCodes,
     dicts,
+    format_deductions,
     spread_lines,
-    taken_in_words,
     without_rate,
 )
-from target_powerofficego.dataflow.values import Contradiction, Unusable, rate_key, to_ore
+from target_powerofficego.dataflow.values import Contradiction, Unusable, rate_key, round_to_ore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -80,7 +80,7 @@ def sums_of(lines: Iterable[OrderLine]) -> Sums:
 
 
 @dataclass(frozen=True)
-class ToldTax:
+class StatedTax:
     """A row of an order's `taxes`: the VAT at one rate, and its base where that is given."""
 
     base: Decimal | None
@@ -88,7 +88,7 @@ class ToldTax:
 
 
 @dataclass(frozen=True)
-class ToldSums:
+class StatedSums:
     """An order's totals as sold, as the shop gives them; None where it does not.
 
     `incl` and `excl` exclude what the shop adds or takes off to round the whole order. `by_rate`
@@ -98,7 +98,7 @@ class ToldSums:
     incl: Decimal | None = None
     excl: Decimal | None = None
     tax: Decimal | None = None
-    by_rate: Mapping[Decimal, ToldTax] = field(default_factory=dict)
+    by_rate: Mapping[Decimal, StatedTax] = field(default_factory=dict)
 
     def tax_at(self, rate: Decimal | None) -> Decimal | None:
         """Return the VAT at a rate; None when it is given for no rate."""
@@ -136,35 +136,35 @@ class ToldSums:
             if None in sums.by_rate:  # these lines may have any rate
                 break
             most = tolerance(sums.counts.get(rate, 0))
-            for what, told, ours in (
+            for label, told, ours in (
                 ("VAT", self.tax_at(rate), sums.at(rate).tax),
                 ("the amount without VAT", self.base_at(rate), sums.at(rate).excl),
             ):
                 if told is not None and abs(told - ours) > most:
-                    yield f"{what} at {rate_key(rate)} % is {_two(told, ours)}"
+                    yield f"{label} at {rate_key(rate)} % is {_two(told, ours)}"
         whole = sums.whole
-        for what, told, ours in (
+        for label, told, ours in (
             ("total_tax", self.whole_tax, whole.tax),
             ("total_excl", self.excl, whole.excl),
             ("total_incl", self.incl, whole.incl),
         ):
             if told is not None and abs(told - ours) > sums.tolerance:
-                yield f"{what} is {_two(told, ours)}"
+                yield f"{label} is {_two(told, ours)}"
 
-    def of_one_rate(self, sums: Sums) -> ToldSums:
+    def of_one_rate(self, sums: Sums) -> StatedSums:
         """Return the sums with those by rate, where they follow as only one rate bears VAT."""
         rates = [rate for rate in sums.by_rate if rate != ZERO]
         if self.by_rate or self.whole_tax is None or len(rates) != 1 or rates[0] is None:
             return self
         base = self.whole_excl if len(sums.by_rate) == 1 else None
-        return replace(self, by_rate={rates[0]: ToldTax(base, self.whole_tax)})
+        return replace(self, by_rate={rates[0]: StatedTax(base, self.whole_tax)})
 
 
 def _two(told: Decimal, ours: Decimal) -> str:
-    return f"{to_ore(told)}, but the lines come to {to_ore(ours)}"
+    return f"{round_to_ore(told)}, but the lines come to {round_to_ore(ours)}"
 
 
-def told_sums(order: Record, rounding: Decimal) -> ToldSums:
+def stated_sums(order: Record, rounding: Decimal) -> StatedSums:
     """Return the totals that an order gives, without its `rounding`.
 
     Some shops include that in `total_excl`.
@@ -173,27 +173,27 @@ def told_sums(order: Record, rounding: Decimal) -> ToldSums:
         Unusable: one is not a number.
     """
     excl, tax, incl = (
-        values.amount(order.get(name), what=name)
+        values.amount(order.get(name), label=name)
         for name in ("total_excl", "total_tax", "total_incl")
     )
     if excl is not None and tax is not None and excl + tax == incl:
         excl -= rounding
-    without = None if incl is None else to_ore(incl) - rounding
-    return ToldSums(without, excl, tax, _taxes(order))
+    without = None if incl is None else round_to_ore(incl) - rounding
+    return StatedSums(without, excl, tax, _taxes(order))
 
 
-def _taxes(order: Record) -> dict[Decimal, ToldTax]:
+def _taxes(order: Record) -> dict[Decimal, StatedTax]:
     """Return the rows of `taxes` by rate; none at all if one of them lacks its rate or VAT."""
-    found: dict[Decimal, ToldTax] = {}
-    for raw in dicts(order.get("taxes"), what="taxes"):
-        rate = values.vat_rate(raw.get("rate"), what="taxes, rate")
-        base = values.amount(raw.get("base"), what="taxes, base")
-        tax = values.amount(raw.get("amount"), what="taxes, amount")
+    found: dict[Decimal, StatedTax] = {}
+    for raw in dicts(order.get("taxes"), label="taxes"):
+        rate = values.vat_rate(raw.get("rate"), label="taxes, rate")
+        base = values.amount(raw.get("base"), label="taxes, base")
+        tax = values.amount(raw.get("amount"), label="taxes, amount")
         if rate is None or tax is None:
             return {}
-        before = found.get(rate, ToldTax(ZERO, ZERO))
+        before = found.get(rate, StatedTax(ZERO, ZERO))
         known = None if base is None or before.base is None else before.base + base
-        found[rate] = ToldTax(known, before.tax + tax)
+        found[rate] = StatedTax(known, before.tax + tax)
     return found
 
 
@@ -210,12 +210,12 @@ def misrated(sums: Sums) -> Iterator[str]:
         if abs(one.tax - due) > 2 * tolerance(sums.counts[rate]):
             percent = rate_key(rate)
             yield (
-                f"its lines at {percent} % tell VAT of {to_ore(one.tax)}, but {percent} % of"
-                f" {to_ore(one.excl)} is {to_ore(due)}"
+                f"its lines at {percent} % tell VAT of {round_to_ore(one.tax)}, but {percent} % of"
+                f" {round_to_ore(one.excl)} is {round_to_ore(due)}"
             )
 
 
-def settled(lines: Sequence[OrderLine], told: ToldSums) -> tuple[OrderLine, ...]:
+def settled(lines: Sequence[OrderLine], told: StatedSums) -> tuple[OrderLine, ...]:
     """Return lines in whole øre that come to the shop's sums, by rate and in total.
 
     The lines must be ones that none of these sums contradicts beyond rounding.
@@ -233,7 +233,7 @@ def settled(lines: Sequence[OrderLine], told: ToldSums) -> tuple[OrderLine, ...]
         told_tax = told.tax_at(rate)
         if told_tax is not None:
             first = found[places[0]]
-            found[places[0]] = replace(first, vat_moved=wanted.tax - to_ore(told_tax))
+            found[places[0]] = replace(first, vat_moved=wanted.tax - round_to_ore(told_tax))
     return tuple(found)
 
 
@@ -247,7 +247,7 @@ def with_total(line: OrderLine, total: Money) -> OrderLine:
 
 def in_ore(parts: Sequence[Decimal], whole: Decimal) -> list[Decimal]:
     """Return parts in whole øre that add up to the whole: those nearest the next øre are moved."""
-    found = [to_ore(part) for part in parts]
+    found = [round_to_ore(part) for part in parts]
     missing = whole - sum(found, ZERO)
     step = ORE.copy_sign(missing)
     order = sorted(range(len(parts)), key=lambda n: ((found[n] - parts[n]) * step, -abs(parts[n])))
@@ -256,7 +256,7 @@ def in_ore(parts: Sequence[Decimal], whole: Decimal) -> list[Decimal]:
     return found
 
 
-def _wanted(sums: Sums, told: ToldSums) -> dict[Decimal | None, Money]:
+def _wanted(sums: Sums, told: StatedSums) -> dict[Decimal | None, Money]:
     """Return what the lines at each rate should come to, in whole øre.
 
     That is what the shop gives for the rate, else what its lines come to. What is then missing from
@@ -267,7 +267,7 @@ def _wanted(sums: Sums, told: ToldSums) -> dict[Decimal | None, Money]:
     tax = {rate: _or(told.tax_at(rate), one.tax) for rate, one in own.items()}
     if told.incl is not None and own:
         if not told.by_rate and told.whole_excl is not None:
-            _give(to_ore(told.whole_excl) - sum(excl.values(), ZERO), excl, own)
+            _give(round_to_ore(told.whole_excl) - sum(excl.values(), ZERO), excl, own)
         missing = told.incl - sum(excl.values(), ZERO) - sum(tax.values(), ZERO)
         missing = _give_back(missing, tax, {rate: one.tax for rate, one in own.items()})
         missing = _give_back(missing, excl, {rate: one.excl for rate, one in own.items()})
@@ -280,11 +280,15 @@ def _wanted(sums: Sums, told: ToldSums) -> dict[Decimal | None, Money]:
 
 
 def _whole_ore(one: Money) -> Money:
-    return Money(to_ore(one.excl), to_ore(one.incl) - to_ore(one.excl), to_ore(one.incl))
+    return Money(
+        round_to_ore(one.excl),
+        round_to_ore(one.incl) - round_to_ore(one.excl),
+        round_to_ore(one.incl),
+    )
 
 
 def _or(told: Decimal | None, own: Decimal) -> Decimal:
-    return own if told is None else to_ore(told)
+    return own if told is None else round_to_ore(told)
 
 
 def _give_back(
@@ -342,24 +346,24 @@ def read_discounts(order: Record) -> list[Discount]:
     """
     return [
         _discount(raw, f"discount {number}")
-        for number, raw in enumerate(dicts(order.get("discounts"), what="discounts"), 1)
-        if values.flag(raw.get("is_in_lines"), what=f"discount {number}, is_in_lines") is not True
+        for number, raw in enumerate(dicts(order.get("discounts"), label="discounts"), 1)
+        if values.flag(raw.get("is_in_lines"), label=f"discount {number}, is_in_lines") is not True
     ]
 
 
-def _discount(raw: Record, what: str) -> Discount:
+def _discount(raw: Record, label: str) -> Discount:
     """Return a discount; its sign in the shop does not matter."""
     excl, incl = (
-        values.amount(raw.get(name), what=f"{what}, {name}")
+        values.amount(raw.get(name), label=f"{label}, {name}")
         for name in ("amount_excl", "amount_incl")
     )
-    incl = values.require(incl, f"{what} has no amount_incl, the discount with VAT")
-    name = values.words(raw.get("name") or raw.get("code"), what=f"{what}, name")
-    return Discount(to_ore(abs(incl)), abs(excl) if excl else None, name)
+    incl = values.require(incl, f"{label} has no amount_incl, the discount with VAT")
+    name = values.unescaped_text(raw.get("name") or raw.get("code"), label=f"{label}, name")
+    return Discount(round_to_ore(abs(incl)), abs(excl) if excl else None, name)
 
 
 def discount_lines(
-    order: Record, codes: ServiceCodes, lines: Sequence[OrderLine], told: ToldSums
+    order: Record, codes: ServiceCodes, lines: Sequence[OrderLine], told: StatedSums
 ) -> list[OrderLine]:
     """Return one negative line for each VAT rate that bears the discounts on the order.
 
@@ -376,21 +380,21 @@ def discount_lines(
     return spread_lines("discount", codes.discount, "Rabatt", description, len(lines), shares)
 
 
-def assumed_rates(order: Record, lines: Iterable[OrderLine]) -> str | None:
+def describe_assumed_rates(order: Record, lines: Iterable[OrderLine]) -> str | None:
     """Say which rates bear a discount for which the shop gives no VAT; else None."""
     taken = [line for line in lines if line.reference.startswith("discount:")]
     told = [order.get(name) for name in ("total_excl", "total_tax", "taxes")]
-    own = [one.get("amount_excl") for one in dicts(order.get("discounts"), what="discounts")]
+    own = [one.get("amount_excl") for one in dicts(order.get("discounts"), label="discounts")]
     if not taken or any(told) or all(own):
         return None
     return (
         "no VAT is told of its discount, which is taken off the goods in proportion:"
-        f" {taken_in_words(taken)}; a gift card, or a coupon for some goods only, needs `taxes` or"
+        f" {format_deductions(taken)}; a gift card, or a coupon for some goods only, needs `taxes` or"
         " total_tax"
     )
 
 
-def _shares(discounts: list[Discount], lines: Sequence[OrderLine], told: ToldSums) -> ByRate:
+def _shares(discounts: list[Discount], lines: Sequence[OrderLine], told: StatedSums) -> ByRate:
     """Return what each VAT rate bears, by the first way that agrees with all the shop's sums."""
     sums = _sums(discounts, lines)
     first: list[str] | None = None
@@ -418,15 +422,15 @@ def _sums(discounts: Iterable[Discount], lines: Sequence[OrderLine]) -> Sums:
     """
     sums = sums_of(lines)
     amount = sum((one.incl for one in discounts), ZERO)
-    if amount > to_ore(sums.whole.incl):
-        whole = to_ore(sums.whole.incl)
+    if amount > round_to_ore(sums.whole.incl):
+        whole = round_to_ore(sums.whole.incl)
         raise Contradiction(f"the discount is {amount}, but the order comes to {whole} before it")
     if None in sums.by_rate:
         raise Unusable(without_rate(lines, "the discount"))
     return sums
 
 
-def _readings(discounts: list[Discount], told: ToldSums) -> Iterator[list[Discount]]:
+def _readings(discounts: list[Discount], told: StatedSums) -> Iterator[list[Discount]]:
     """Yield the possible readings: equal amounts mean 0 %, or that VAT was never calculated."""
     readings = [discounts]
     if told.whole_tax is not None:
@@ -436,7 +440,7 @@ def _readings(discounts: list[Discount], told: ToldSums) -> Iterator[list[Discou
 
 
 def _ways(
-    discounts: list[Discount], lines: Sequence[OrderLine], sums: Sums, told: ToldSums
+    discounts: list[Discount], lines: Sequence[OrderLine], sums: Sums, told: StatedSums
 ) -> Iterator[ByRate]:
     """Yield ways to take discounts off: as `taxes` imply, in proportion, on one rate, on two."""
     together = _together(discounts)
@@ -457,7 +461,7 @@ def _together(discounts: list[Discount]) -> Discount:
     return Discount(sum((one.incl for one in discounts), ZERO), excl)
 
 
-def _as_told(amount: Decimal, sums: Sums, told: ToldSums) -> ByRate | None:
+def _as_told(amount: Decimal, sums: Sums, told: StatedSums) -> ByRate | None:
     """Return by how much each rate exceeds what `taxes` say is left of it; 0 % bears the rest.
 
     None where `taxes` do not say that, or where the differences do not make up the amount.
@@ -470,7 +474,7 @@ def _as_told(amount: Decimal, sums: Sums, told: ToldSums) -> ByRate | None:
             base, tax = told.base_at(rate) or ZERO, told.tax_at(rate) or ZERO
             lacking = one - Money(base, tax, base + tax)
             if abs(lacking.incl) > tolerance(sums.counts[rate]):
-                excl, tax = to_ore(lacking.excl), to_ore(lacking.tax)
+                excl, tax = round_to_ore(lacking.excl), round_to_ore(lacking.tax)
                 shares[rate] = Money(excl, tax, excl + tax)
     rest = amount - sum((one.incl for one in shares.values()), ZERO)
     if abs(rest) > sums.tolerance:
@@ -499,13 +503,13 @@ def _in_proportion(amount: Decimal, bearing: Sums) -> ByRate:
     """Return an amount split in proportion; the øre left over go to the largest rate's share."""
     whole = bearing.whole.incl
     there = {rate: one.incl for rate, one in bearing.by_rate.items() if rate is not None}
-    parts = {rate: to_ore(amount * one / whole) for rate, one in there.items()}
+    parts = {rate: round_to_ore(amount * one / whole) for rate, one in there.items()}
     largest = max(parts, key=lambda rate: (there[rate], rate))
     parts[largest] += amount - sum(parts.values(), ZERO)
     return {rate: with_vat_of(part, rate) for rate, part in parts.items() if part}
 
 
-def _on_two(amount: Decimal, sums: Sums, told: ToldSums) -> ByRate | None:
+def _on_two(amount: Decimal, sums: Sums, told: StatedSums) -> ByRate | None:
     """Return the split between the order's only two rates that gives the VAT the shop states."""
     rates = sorted((rate for rate in sums.by_rate if rate is not None), reverse=True)
     if len(rates) != 2 or told.whole_tax is None:
@@ -513,7 +517,7 @@ def _on_two(amount: Decimal, sums: Sums, told: ToldSums) -> ByRate | None:
     high, low = rates
     wanted = sums.whole.tax - told.whole_tax
     part = (wanted - amount * low / (100 + low)) / (high / (100 + high) - low / (100 + low))
-    parts = {high: to_ore(part), low: amount - to_ore(part)}
+    parts = {high: round_to_ore(part), low: amount - round_to_ore(part)}
     is_there = all(0 <= one <= sums.at(rate).incl + ORE for rate, one in parts.items())
     return {rate: with_vat_of(one, rate) for rate, one in parts.items()} if is_there else None
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Literal
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, ORE, Money
 from target_powerofficego.dataflow.orders.order import credited_order
 from target_powerofficego.dataflow.orders.sums import tolerance
-from target_powerofficego.dataflow.values import short_reference, to_ore
-from target_powerofficego.links_command.reconciliation.sides import with_rest
+from target_powerofficego.dataflow.values import round_to_ore, short_reference
+from target_powerofficego.links_command.reconciliation.sides import with_remainder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_powerofficego.links_command.reconciliation.sides import (
+        EntryAmounts,
         EntryKind,
         GoEntry,
         KnownOrder,
         Period,
-        ReadEntry,
         Waiting,
     )
 
@@ -198,7 +198,7 @@ def is_surely_same(order: KnownOrder, entry: GoEntry) -> bool:
     ((rate, one),) = order.amounts.by_rate.items()
     if rate is None or one != entry.money or abs(one.excl) < _SURE_FROM:
         return False
-    return to_ore(one.excl * Decimal(rate) / 100) == one.tax
+    return round_to_ore(one.excl * Decimal(rate) / 100) == one.tax
 
 
 @dataclass(frozen=True)
@@ -299,7 +299,7 @@ class Comparison:
 
 
 def compare(
-    books: Books, matched: Matched, read: Mapping[str, ReadEntry | None], period: Period
+    books: Books, matched: Matched, read: Mapping[str, EntryAmounts | None], period: Period
 ) -> Comparison:
     """Compare what was matched; `read` has by id the entries whose lines were read."""
     comparing = _Comparing(books, read, period)
@@ -313,7 +313,9 @@ def compare(
 class _Comparing:
     """Finds what differs, and counts on the way."""
 
-    def __init__(self, books: Books, read: Mapping[str, ReadEntry | None], period: Period) -> None:
+    def __init__(
+        self, books: Books, read: Mapping[str, EntryAmounts | None], period: Period
+    ) -> None:
         self._books = books
         self._read = read
         self._period = period
@@ -383,7 +385,7 @@ class _Comparing:
         self, order: KnownOrder, entry: GoEntry, by_rate: Mapping[str | None, Money]
     ) -> Iterator[Finding]:
         currency = (order.amounts and order.amounts.currency) or entry.currency
-        shop = with_rest(by_rate, sum(by_rate.values(), NOTHING))
+        shop = with_remainder(by_rate, sum(by_rate.values(), NOTHING))
         read = self._read.get(entry.id)
         if read is not None:
             entry, go = read.entry, read.by_rate
@@ -432,7 +434,7 @@ class _Comparing:
         text += "; credit notes take all of it back" if is_credited else ""
         yield _stray(kind, order, read, text, is_difference=not is_credited)
 
-    def _credit_note(self, order: KnownOrder, read: ReadEntry) -> Finding:
+    def _credit_note(self, order: KnownOrder, read: EntryAmounts) -> Finding:
         """Return a finding for a credit note without a link; no difference if the shop agrees.
 
         So it is when a person credits an invoice because the shop cancelled its order.
@@ -487,7 +489,7 @@ def _finding(
 def _stray(
     kind: FindingKind,
     order: KnownOrder | None,
-    read: ReadEntry,
+    read: EntryAmounts,
     text: str,
     *,
     is_difference: bool = True,

@@ -11,18 +11,18 @@ from rich.progress import Progress, TaskID
 
 from target_powerofficego.errors import SettingsError
 from target_powerofficego.go_api import GoClient, GoError
-from target_powerofficego.links_command.listing import fail
-from target_powerofficego.links_command.opening import config_of_file, open_store
+from target_powerofficego.links_command.opening import open_store, read_config_file
+from target_powerofficego.links_command.output import fail
 from target_powerofficego.links_command.reconciliation.comparison import (
     Books,
     Comparison,
     compare,
 )
 from target_powerofficego.links_command.reconciliation.sides import GoSide, shop_orders
-from target_powerofficego.plugin.environment import settings_of_variables
-from target_powerofficego.settings.complaints import broken_rules
+from target_powerofficego.plugin.environment import settings_from_environment
 from target_powerofficego.settings.forward import Settings
 from target_powerofficego.settings.schema import CONFIG
+from target_powerofficego.settings.validation import broken_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -109,7 +109,7 @@ def _enter(store: LinkStore, client_id: str, shop_name: str) -> None:
             f'the link store does not know the shop "{shop_name}" with the Go client that the keys'
             f" are for ({client_id}); it knows {names}"
         )
-    store.namespaces.work_in(known[client_id, shop_name])
+    store.namespaces.choose(known[client_id, shop_name])
     newest = [run for run in store.runs.newest_of_each() if run.shop_name == shop_name]
     if any(run.exit_status is None for run in newest):
         click.echo(
@@ -143,7 +143,7 @@ def _config(paths: Sequence[str]) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for path in paths:
         if path != _ENVIRONMENT:
-            config |= config_of_file(path)
+            config |= read_config_file(path)
     if not paths or _ENVIRONMENT in paths:
         config |= _of_environment()
     return {name: config[name] for name in USED if config.get(name) not in (None, "")}
@@ -171,6 +171,6 @@ def _of_environment() -> dict[str, Any]:
     properties = CONFIG.to_dict()["properties"]
     try:
         used = {"properties": {name: properties[name] for name in USED}}
-        return settings_of_variables(used, _PREFIX)
+        return settings_from_environment(used, _PREFIX)
     except ValueError as error:
         fail(f"a variable {_PREFIX}… cannot be read: {error}")

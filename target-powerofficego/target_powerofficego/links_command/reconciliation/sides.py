@@ -17,7 +17,7 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders import shop_order
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING, Money
 from target_powerofficego.dataflow.orders.lines import ServiceCodes
-from target_powerofficego.dataflow.orders.refunds import less_refunds
+from target_powerofficego.dataflow.orders.refunds import subtract_refunds
 from target_powerofficego.dataflow.orders.state import (
     OrderAmounts,
     OrderState,
@@ -25,7 +25,7 @@ from target_powerofficego.dataflow.orders.state import (
     order_amounts,
     wanted,
 )
-from target_powerofficego.dataflow.values import Unusable, rate_key, to_ore
+from target_powerofficego.dataflow.values import Unusable, rate_key, round_to_ore
 from target_powerofficego.go_api import MissingPrivilege, NotFound, with_ids
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class GoEntry:
 
 
 @dataclass(frozen=True)
-class ReadEntry:
+class EntryAmounts:
     """An entry with its amounts by VAT rate, and its number of lines."""
 
     entry: GoEntry
@@ -144,7 +144,7 @@ class ReadEntry:
     line_count: int
 
 
-def with_rest(by_rate: Mapping[str | None, Money], whole: Money) -> ByRate:
+def with_remainder(by_rate: Mapping[str | None, Money], whole: Money) -> ByRate:
     """Return sums by rate that add up to the whole; what is left over is of no known rate.
 
     Rates whose sums are zero are left out.
@@ -222,13 +222,13 @@ def _due(order: shop_order.ShopOrder, zone: ZoneInfo) -> Decimal | None:
     if _is_no_more(order, zone):
         return Decimal(0)
     try:
-        total = values.amount(order.raw.get("total_incl"), what="total_incl")
-        refunded = values.amount(order.raw.get("total_refunded"), what="total_refunded")
+        total = values.amount(order.raw.get("total_incl"), label="total_incl")
+        refunded = values.amount(order.raw.get("total_refunded"), label="total_refunded")
         if refunded is None:
             refunded = sum((one.amount or Decimal(0) for one in order.refunds), Decimal(0))
     except Unusable:
         return None
-    return None if total is None else to_ore(total - refunded)
+    return None if total is None else round_to_ore(total - refunded)
 
 
 def _amounts(order: shop_order.ShopOrder, date: str, zone: ZoneInfo) -> OrderAmounts | None:
@@ -249,7 +249,7 @@ def _by_rate(order: shop_order.ShopOrder) -> Mapping[str | None, Money] | None:
     """
     try:
         lines = order.lines
-        left, _ = less_refunds(lines, order.refunds, ServiceCodes())
+        left, _ = subtract_refunds(lines, order.refunds, ServiceCodes())
     except Unusable:
         whole = _whole(order, None)
         return None if whole is None else {None: whole}
@@ -257,26 +257,26 @@ def _by_rate(order: shop_order.ShopOrder) -> Mapping[str | None, Money] | None:
     whole = _whole(order, sum(by_rate.values(), NOTHING).tax)
     if whole is None:
         return None
-    counted = with_rest(by_rate, whole)
+    counted = with_remainder(by_rate, whole)
     return order_amounts({}, left).by_rate if counted == by_rate else counted
 
 
 def _whole(order: shop_order.ShopOrder, tax_of_lines: Decimal | None) -> Money | None:
     """Return an order's totals; the VAT is that of its lines if it gives only the sum with VAT."""
     excl, tax, incl, rounding = (
-        values.amount(order.raw.get(name), what=name)
+        values.amount(order.raw.get(name), label=name)
         for name in ("total_excl", "total_tax", "total_incl", "rounding")
     )
     tax = tax_of_lines if excl is None and tax is None else tax
     if incl is None or (excl is None and tax is None):
         return None
-    without = to_ore(incl - (tax or Decimal(0)) if excl is None else excl + (rounding or 0))
-    return Money(without, to_ore(incl) - without, to_ore(incl))
+    without = round_to_ore(incl - (tax or Decimal(0)) if excl is None else excl + (rounding or 0))
+    return Money(without, round_to_ore(incl) - without, round_to_ore(incl))
 
 
 def _date(stamp: object, zone: ZoneInfo) -> str | None:
     try:
-        return values.date_in_zone(stamp, zone=zone, what="the date")
+        return values.date_in_zone(stamp, zone=zone, label="the date")
     except Unusable:
         return None
 
@@ -347,9 +347,9 @@ class GoSide:
 
     def read_all(
         self, entries: Iterable[GoEntry], note: Callable[[int], None]
-    ) -> dict[str, ReadEntry | None]:
+    ) -> dict[str, EntryAmounts | None]:
         """Return by id the entries with their sums by rate; None for one that is gone by then."""
-        by_id: dict[str, ReadEntry | None] = {}
+        by_id: dict[str, EntryAmounts | None] = {}
         listed = list(entries)
         with ThreadPoolExecutor(self._workers) as pool:
             try:
@@ -362,7 +362,7 @@ class GoSide:
                 raise
         return by_id
 
-    def _read(self, entry: GoEntry) -> ReadEntry | None:
+    def _read(self, entry: GoEntry) -> EntryAmounts | None:
         if not entry.is_sent:
             try:
                 complete = self._go.read(f"/SalesOrders/{entry.id}/Complete")
@@ -371,9 +371,9 @@ class GoSide:
                 return self._read(sent) if sent is not None and sent.is_sent else None
             there = _sales_order(complete)
             lines = complete.get("SalesOrderLines") or ()
-            return ReadEntry(there, sums_by_rate(there, lines), len(lines))
+            return EntryAmounts(there, sums_by_rate(there, lines), len(lines))
         lines = self._go.read(f"/OutgoingInvoices/{entry.id}/Lines") or ()
-        return ReadEntry(entry, sums_by_rate(entry, lines), len(lines))
+        return EntryAmounts(entry, sums_by_rate(entry, lines), len(lines))
 
 
 def sums_by_rate(entry: GoEntry, lines: Iterable[Mapping[str, Any]]) -> ByRate:
@@ -390,8 +390,8 @@ def sums_by_rate(entry: GoEntry, lines: Iterable[Mapping[str, Any]]) -> ByRate:
     if sum(found.values(), NOTHING) != entry.money:
         once = {rate: _rounded_once(rate, one) for rate, one in found.items()}
         if sum(once.values(), NOTHING) == entry.money:
-            return with_rest(once, entry.money)
-    return with_rest(found, entry.money)
+            return with_remainder(once, entry.money)
+    return with_remainder(found, entry.money)
 
 
 def _line(line: Mapping[str, Any]) -> Money:
@@ -400,7 +400,7 @@ def _line(line: Mapping[str, Any]) -> Money:
 
 
 def _rounded_once(rate: str | None, one: Money) -> Money:
-    tax = one.tax if rate is None else to_ore(one.excl * Decimal(rate) / 100)
+    tax = one.tax if rate is None else round_to_ore(one.excl * Decimal(rate) / 100)
     return Money(one.excl, tax, one.excl + tax)
 
 
@@ -442,7 +442,7 @@ def _common(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _amount(value: object) -> Decimal:
-    return to_ore(Decimal(str(value or 0)))
+    return round_to_ore(Decimal(str(value or 0)))
 
 
 def _day(value: object) -> str | None:

@@ -73,15 +73,15 @@ class Entry:
 def _customer_keys(entry: Mapping[str, Any]) -> Keys:
     return [
         *_key("ref", entry.get("ExternalImportReference")),
-        *_key("org", values.same_organization_number(entry.get("OrganizationNumber"))),
-        *_key("email", values.same_email(entry.get("EmailAddress"))),
+        *_key("org", values.normalise_organization_number(entry.get("OrganizationNumber"))),
+        *_key("email", values.normalise_email(entry.get("EmailAddress"))),
     ]
 
 
 def _product_keys(entry: Mapping[str, Any]) -> Keys:
     return [
-        *_key("code", values.same_code(entry.get("Code"))),
-        *_key("gtin", values.same_gtin(entry.get("Gtin"))),
+        *_key("code", values.normalise_code(entry.get("Code"))),
+        *_key("gtin", values.normalise_gtin(entry.get("Gtin"))),
     ]
 
 
@@ -185,11 +185,11 @@ class GoIndex:
 
     def find(self, entity: str, key: str) -> list[Entry]:
         """Return the entries found by a key such as "ref:shop:12"."""
-        self.ensure(entity)
+        self.ensure_read(entity)
         found = (self.entry(entity, go_id) for go_id in self._store.go_entries.ids(entity, key))
         return [entry for entry in found if entry is not None]
 
-    def find_present(self, entity: str, key: str) -> list[Entry]:
+    def find_current(self, entity: str, key: str) -> list[Entry]:
         """As `find`, after reading again what an earlier run read: Go may no longer have it.
 
         Used for linking, which is permanent.
@@ -202,7 +202,7 @@ class GoIndex:
 
     def entry(self, entity: str, go_id: str) -> Entry | None:
         """Return an entry by its id in Go."""
-        self.ensure(entity)
+        self.ensure_read(entity)
         stored = self._store.go_entries.get(entity, go_id)
         return None if stored is None else Entry(go_id, *stored)
 
@@ -249,7 +249,7 @@ class GoIndex:
         """Drop an entry that we deleted in Go."""
         self._store.go_entries.remove(entity, go_id)
 
-    def ensure(self, entity: str) -> None:
+    def ensure_read(self, entity: str) -> None:
         """Read an entity in bulk, once a run."""
         if entity in self._read:
             return
@@ -292,7 +292,7 @@ class GoIndex:
                 for body in page:
                     self.remember(source.entity, body, read_at, source)
                     newest = max(
-                        newest, _moved_at(body.get(source.stamp), self._go.told_at or read_at)
+                        newest, _moved_at(body.get(source.stamp), self._go.server_time or read_at)
                     )
         self._store.go_entries.put_watermark(source.name, newest or None, full_read_at)
 
@@ -306,13 +306,13 @@ def read_if_there(go: GoClient, path: str) -> Mapping[str, Any] | None:
     return found
 
 
-def _moved_at(stamp: object, told_at: datetime.datetime) -> str:
+def _moved_at(stamp: object, server_time: datetime.datetime) -> str:
     """Return when an entry was last changed; "" where it states no moment that can be.
 
     A watermark in the future would hide every change until then.
     """
     moment = values.instant_or_none(stamp)
-    return str(stamp) if moment is not None and moment <= told_at + _AHEAD else ""
+    return str(stamp) if moment is not None and moment <= server_time + _AHEAD else ""
 
 
 _STAMP = "LastChangedDateTimeOffset"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from target_powerofficego.dataflow.values import member_at, same_text
+from target_powerofficego.dataflow.values import member_at, normalise_text
 from target_powerofficego.go_api import Operation
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def patch_operations(
     yield from (Operation("replace", row.path, row.after) for row in flat)
 
 
-def rows_done(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> tuple[RowChange, ...]:
+def applied_rows(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> tuple[RowChange, ...]:
     """Return the rows that an unanswered patch has changed, as far as Go's values show.
 
     A person may have edited the entry since, so only what was sent, or a form of it, is ours.
@@ -166,19 +166,20 @@ def rows_done(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> tuple[RowC
     return tuple(
         row
         for row in rows
-        if not _is_at(entry, row, row.before) and is_form_of(member_at(entry, row.path), row.after)
+        if not _is_at(entry, row, row.before)
+        and is_variant_of(member_at(entry, row.path), row.after)
     )
 
 
-def is_form_of(value: Value, sent: Value) -> bool:
+def is_variant_of(value: Value, sent: Value) -> bool:
     """Return whether a system may have made this of what was sent: other spaces, case or rounding.
 
     Of an order line, each member that was sent is compared.
     """
-    if same_text(value) == same_text(sent):
+    if normalise_text(value) == normalise_text(sent):
         return True
     if isinstance(sent, dict) and isinstance(value, dict):
-        return all(is_form_of(value.get(name), one) for name, one in sent.items())
+        return all(is_variant_of(value.get(name), one) for name, one in sent.items())
     if isinstance(sent, (Decimal, int)) and isinstance(value, (Decimal, int)):
         return abs(Decimal(value) - Decimal(sent)) <= _ROUNDING
     if isinstance(sent, str) and isinstance(value, str):
@@ -195,7 +196,7 @@ def is_untouched(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> bool:
     return all(_is_at(entry, row, row.before) for row in rows)
 
 
-def what_was_done(done: Sequence[RowChange], rows: Sequence[RowChange]) -> str:
+def describe_outcome(done: Sequence[RowChange], rows: Sequence[RowChange]) -> str:
     """Say in words, for the log, what became of a patch."""
     if not done:
         return "it was not done"
@@ -206,4 +207,4 @@ def what_was_done(done: Sequence[RowChange], rows: Sequence[RowChange]) -> str:
 
 
 def _is_at(entry: Mapping[str, Any], row: RowChange, value: Value) -> bool:
-    return bool(same_text(member_at(entry, row.path)) == same_text(value))
+    return bool(normalise_text(member_at(entry, row.path)) == normalise_text(value))

@@ -29,10 +29,10 @@ from target_powerofficego.store.tables import from_json, to_json, to_stamp
 from target_powerofficego.sync.go.index import read_if_there
 from target_powerofficego.sync.go.operations import (
     Destination,
+    applied_rows,
+    describe_outcome,
     is_untouched,
     patch_operations,
-    rows_done,
-    what_was_done,
 )
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-powerofficego")
 
-NOT_SEEN = Park(
+CREATE_NOT_VISIBLE = Park(
     "it may be in PowerOffice Go, which does not show it (yet): the next run looks for it before it"
     " creates anything",
     ("what Go may have",),
 )
 """For a create that may have been done: what Go reads from may be a replica that is behind."""
 
-CHANGE_NOT_SEEN = Park(
+CHANGE_NOT_VISIBLE = Park(
     "a change of it may be in PowerOffice Go, which does not show it (yet): the next run looks for"
     " it before it writes",
     ("what Go may have",),
@@ -70,7 +70,7 @@ class Answer:
 
     body: Mapping[str, Any]
     intent: Intent
-    was_there: bool = False
+    existed_already: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Writer:
         *,
         read_at: datetime.datetime,
     ) -> Answer:
-        """Create an entry once; `was_there` when Go turns out to have it already.
+        """Create an entry once; `existed_already` when Go turns out to have it already.
 
         Should the answer never come, a later run makes the base from `values_sent` and from when
         their record was read.
@@ -139,13 +139,13 @@ class Writer:
             if found is not None:
                 return _found_there(found, intent, values_sent)
             if not target.refuses_duplicates:
-                raise Undecidable(NOT_SEEN)
+                raise Undecidable(CREATE_NOT_VISIBLE)
             return None
 
         def refused(refusal: Refused) -> Answer:
             found = self._held_back_by(target, write, refusal)
             there = _found_there(found, intent, values_sent)
-            return replace(there, was_there=not write.was_sent)
+            return replace(there, existed_already=not write.was_sent)
 
         return write.run(send, look, refused)
 
@@ -157,12 +157,12 @@ class Writer:
         rows: Sequence[RowChange],
         *,
         read_at: datetime.datetime,
-        whole: Mapping[str, Any] | None = None,
+        current: Mapping[str, Any] | None = None,
         line: str | None = None,
     ) -> Answer:
         """Patch an entry, guarded by a `test` of each value merged against.
 
-        `whole` is the entry as last read; a member of it that is null is replaced as a whole, since
+        `current` is the entry as last read; a member of it that is null is replaced as a current, since
         a JSON Patch cannot reach into it. `line` is the reference of an order's line.
 
         Raises:
@@ -182,10 +182,10 @@ class Writer:
         earlier = self.open_changes(entity, path)
         write = self._careful(self._store.intents.begin(entity, shop_id, "patch", detail))
         try:
-            answer = self._change(write, path, rows, whole)
+            answer = self._change(write, path, rows, current)
         except TestFailed as failed:
             if earlier:
-                raise Undecidable(CHANGE_NOT_SEEN) from failed
+                raise Undecidable(CHANGE_NOT_VISIBLE) from failed
             raise
         for older in earlier:  # whatever became of it, Go now holds what it answered
             self._store.intents.end(older)
@@ -196,12 +196,12 @@ class Writer:
         write: _GoWrite,
         path: str,
         rows: Sequence[RowChange],
-        whole: Mapping[str, Any] | None,
+        current: Mapping[str, Any] | None,
     ) -> Answer:
-        operations = list(patch_operations(rows, whole, tests=self._tests_patches))
+        operations = list(patch_operations(rows, current, tests=self._tests_patches))
 
         def send() -> Answer:
-            return Answer(self.patch(path, operations, whole), write.intent)
+            return Answer(self.patch(path, operations, current), write.intent)
 
         def look(is_last: bool) -> Answer | None:
             found = self._found(write, path, rows)
@@ -230,10 +230,10 @@ class Writer:
         ]
 
     def patch(
-        self, path: str, operations: Sequence[Operation], whole: Mapping[str, Any] | None
+        self, path: str, operations: Sequence[Operation], current: Mapping[str, Any] | None
     ) -> Mapping[str, Any]:
-        """Send a patch and return the entry that Go answers; `whole` is the entry as last read."""
-        del whole
+        """Send a patch and return the entry that Go answers; `current` is the entry as last read."""
+        del current
         answer: Mapping[str, Any] = self._go.change(path, operations)
         return answer
 
@@ -300,7 +300,7 @@ class Writer:
         }
         return self._store.intents.begin(link.entity, link.shop_id, SENDING, detail)
 
-    def look_after(self, intent: Intent) -> Mapping[str, Any] | None:
+    def find_unanswered(self, intent: Intent) -> Mapping[str, Any] | None:
         """Return what Go holds of a create that was left unanswered, or None.
 
         Go is looked at twice where it would accept the create a second time.
@@ -333,7 +333,7 @@ class Writer:
                 self._store.intents.note(intent, sent)
                 return replace(intent, detail=sent)
             if not target.refuses_duplicates:
-                raise Undecidable(NOT_SEEN)
+                raise Undecidable(CREATE_NOT_VISIBLE)
         return None
 
     def _look_carefully(
@@ -384,7 +384,7 @@ class Writer:
             "%s %s: Go refused the create (%s), as if it had it already, and does not show it yet",
             *(intent.entity, intent.shop_id, refused),
         )
-        raise Undecidable(NOT_SEEN) from refused
+        raise Undecidable(CREATE_NOT_VISIBLE) from refused
 
     def _look_again(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
         return look_twice(lambda: self._look(target, intent), self._wait)
@@ -403,10 +403,10 @@ class Writer:
             raise write.unanswered or error from error
         if is_untouched(there, rows):
             return None
-        done = rows_done(there, rows)
+        done = applied_rows(there, rows)
         logger.info(
             "%s %s: a change got no answer; %s",
-            *(intent.entity, intent.shop_id, what_was_done(done, rows)),
+            *(intent.entity, intent.shop_id, describe_outcome(done, rows)),
         )
         if len(done) == len(rows):
             return Answer(there, intent)
@@ -427,7 +427,7 @@ class Writer:
         params = {name: told for name, told in target.look_params.items() if "," not in told}
         try:
             for entry in self._go.list_all(target.look_path, params=params):
-                if values.same_text(entry.get(target.member)) == target.value:
+                if values.normalise_text(entry.get(target.member)) == target.value:
                     return entry
         except NotFound:  # the order that the line belongs to is invoiced or removed
             return None
@@ -444,8 +444,8 @@ class Writer:
         for path, params in lists:
             for entry in self._go.list_all(path, params=params, fields=fields):
                 if entry.get(target.member) == target.value:
-                    whole = f"{path}/{entry['Id']}" + ("/Complete" if "Sales" in path else "")
-                    return read_if_there(self._go, whole)
+                    current = f"{path}/{entry['Id']}" + ("/Complete" if "Sales" in path else "")
+                    return read_if_there(self._go, current)
         return None
 
 
@@ -459,5 +459,5 @@ def _found_there(
             linked with those first.
     """
     if from_json(to_json(intent.detail["values"])) != from_json(to_json(values_sent)):
-        raise Undecidable(NOT_SEEN)
+        raise Undecidable(CREATE_NOT_VISIBLE)
     return Answer(found, intent)

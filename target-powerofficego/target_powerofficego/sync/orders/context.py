@@ -17,12 +17,12 @@ from target_powerofficego.dataflow.orders.refunds import REFUND_LINE, Refund
 from target_powerofficego.dataflow.orders.state import (
     OrderAmounts,
     OrderState,
-    kept_of,
     order_amounts,
+    shop_side_of_base,
 )
 from target_powerofficego.dataflow.table import Agreement, now
-from target_powerofficego.dataflow.values import Value, number_in_go, to_ore
-from target_powerofficego.decisions.merge import are_same, lines_by_reference
+from target_powerofficego.dataflow.values import Value, number_in_go, round_to_ore
+from target_powerofficego.decisions.merge import are_lines_equal, lines_by_reference
 
 if TYPE_CHECKING:
     import datetime
@@ -98,9 +98,9 @@ class OrderTools:
         """The property table of orders."""
         return self.settings.tables[ORDERS]
 
-    def note_repair(self, shop_id: str, what: str) -> None:
+    def log_repair(self, shop_id: str, what: str) -> None:
         """Say in words what an order was given, or left without, that it does not tell."""
-        self.run.tally.note_repair(ORDERS, shop_id, what)
+        self.run.tally.log_repair(ORDERS, shop_id, what)
 
     def keep(self, link: Link, state: OrderState) -> Link:
         """Keep what is known of an order now, if it is anything new; return its link."""
@@ -181,7 +181,7 @@ class OrderInGoForm:
     @property
     def kept(self) -> dict[str, Value]:
         """What the base keeps of it beside what Go holds."""
-        return kept_of(self.address_key, self.buyer, self.refunds, self.amounts)
+        return shop_side_of_base(self.address_key, self.buyer, self.refunds, self.amounts)
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ def changed_lines(order: OrderInGoForm, state: OrderState) -> list[str]:
         for reference in dict.fromkeys([*base, *order.members])
         if reference not in base
         or reference not in order.members
-        or not are_same(order.members[reference], base[reference].shop)
+        or not are_lines_equal(order.members[reference], base[reference].shop)
     ]
 
 
@@ -294,7 +294,7 @@ def is_changed(table: Table, order: OrderInGoForm, state: OrderState) -> bool:
 def has_other_refunds(order: OrderInGoForm, state: OrderState) -> bool:
     """Return whether an order known to be invoiced, and not cancelled, has others than credited."""
     marks = state.credit_marks
-    if not state.is_invoiced or not order.shop_order.tells_refunds:
+    if not state.is_invoiced or not order.shop_order.states_refunds:
         return CANCEL in marks
     refunds = order.shop_order.refunds
     gone = marks.keys() - {refund.id for refund in refunds}
@@ -349,9 +349,9 @@ def _is_another(reference: str, order: OrderInGoForm, state: OrderState) -> bool
 def _net(members: Mapping[str, Value]) -> Decimal:
     """Return what Go makes of a line without VAT; of a text nothing."""
     quantity, price, allowance = (
-        number_in_go(members.get(name) or 0, what=name) for name in NUMBERS
+        number_in_go(members.get(name) or 0, label=name) for name in NUMBERS
     )
-    return to_ore(quantity * price * (1 - allowance / 100))
+    return round_to_ore(quantity * price * (1 - allowance / 100))
 
 
 def partly_agreed(
@@ -365,7 +365,7 @@ def partly_agreed(
     if before is None:
         return now_agreed
     if before.go is None or now_agreed.go is None:
-        is_agreed = are_same(now_agreed.shop, now_agreed.go)
+        is_agreed = are_lines_equal(now_agreed.shop, now_agreed.go)
         return now_agreed if is_agreed else replace(now_agreed, go=before.go)
     written = {row.row for row in rows}
     new = {

@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow.orders.answer import (
     ROUNDING,
-    Mending,
+    Correction,
     answer_differences,
-    mending,
+    find_correction,
     rate_differences,
     total_in_go,
 )
 from target_powerofficego.dataflow.orders.line_amounts import ZERO, Money
 from target_powerofficego.dataflow.orders.lines import LINE_MEMBERS, Service, service_line
 from target_powerofficego.dataflow.table import Agreement, now
-from target_powerofficego.dataflow.values import Value, is_before, same_code
+from target_powerofficego.dataflow.values import Value, is_before, normalise_code
 from target_powerofficego.decisions.changes import (
     Delete,
-    Differing,
     Hold,
     Nothing,
+    OrderDiffers,
     RowChange,
     Undecidable,
 )
 from target_powerofficego.decisions.merge import (
     LinesMerge,
-    are_same,
+    are_lines_equal,
     lines_by_reference,
     merge_lines,
 )
@@ -98,7 +98,7 @@ def _what_is_behind(complete: Mapping[str, Any], link: Link, written: Written) -
     if is_before(complete.get(STAMP), link.own_stamp):
         return f"Go shows sales order {link.go_id} as it was before it was last written"
     shown = lines_by_reference(complete)
-    if all(are_same(shown.get(reference), line) for reference, line in written.items()):
+    if all(are_lines_equal(shown.get(reference), line) for reference, line in written.items()):
         return ""
     return f"Go does not show yet what it answered to the lines of sales order {link.go_id}"
 
@@ -278,7 +278,7 @@ def differences(order: OrderInGoForm, answer: Mapping[str, Any], link: Link) -> 
     edited = _edited_in_go(order, answer, link)
     differing = answer_differences(order.lines, order.total, answer, edited_in_go=edited)
     shop, go = order.header.get("currency"), answer.get("CurrencyCode")
-    if shop and go and same_code(shop) != same_code(go):
+    if shop and go and normalise_code(shop) != normalise_code(go):
         return (f"the shop says {shop}, Go says {go}", *differing)
     return differing
 
@@ -293,10 +293,10 @@ def require_equal(differing: Sequence[str]) -> None:
     """See that the total and the VAT rates of an order in Go are the shop's.
 
     Raises:
-        Differing: they are not; the order stays as it is.
+        OrderDiffers: they are not; the order stays as it is.
     """
     if differing:
-        raise Differing(differing)
+        raise OrderDiffers(differing)
 
 
 def require_as_in_shop(
@@ -305,18 +305,18 @@ def require_as_in_shop(
     """See that Go's order is the shop's, before it goes on; return its link.
 
     Raises:
-        Differing: it is not.
+        OrderDiffers: it is not.
     """
-    link = with_lines_of_go(tools, link, complete)
+    link = with_go_lines(tools, link, complete)
     differing = differences(order, complete, link)
     note(tools, link, differing)
     require_equal(differing)
     return link
 
 
-def with_lines_of_go(tools: OrderTools, link: Link, complete: Mapping[str, Any]) -> Link:
+def with_go_lines(tools: OrderTools, link: Link, complete: Mapping[str, Any]) -> Link:
     """Keep Go's lines of an order that was met, once they are read for the first time."""
-    return tools.keep(link, state_of(link).with_lines_of_go(lines_by_reference(complete), now()))
+    return tools.keep(link, state_of(link).with_go_lines(lines_by_reference(complete), now()))
 
 
 def settle_differences(
@@ -352,7 +352,7 @@ def _mended(
     Raises:
         Undecidable: with a Hold, when Go was edited meanwhile.
     """
-    before = Mending()
+    before = Correction()
     for _ in range(_MOST_ROUNDS):
         is_locked = answer.get("SalesOrderStatus") == "Confirmed"
         if not differing or is_locked or rate_differences(order.lines, answer):
@@ -380,11 +380,11 @@ def _mending(
     order: OrderInGoForm,
     answer: Mapping[str, Any],
     edited: frozenset[str],
-    before: Mending,
-) -> Mending | None:
+    before: Correction,
+) -> Correction | None:
     """Return how to mend an order, if that changes anything in Go."""
     may_add_line = tools.settings.service_codes.rounding is not None
-    wanted = mending(
+    wanted = find_correction(
         order.lines,
         order.total,
         answer,
@@ -407,7 +407,9 @@ def _with_hint(
     """Return what differs, with what setting would mend it."""
     if tools.settings.service_codes.rounding is not None:
         return differing
-    could = mending(order.lines, order.total, answer, edited_in_go=edited, may_add_line=True)
+    could = find_correction(
+        order.lines, order.total, answer, edited_in_go=edited, may_add_line=True
+    )
     return differing if could is None else [*differing[:-1], f"{differing[-1]} ({ROUNDING_HINT})"]
 
 
@@ -416,7 +418,7 @@ def _carry_out(
     order: OrderInGoForm,
     link: Link,
     answer: Mapping[str, Any],
-    wanted: Mending,
+    wanted: Correction,
 ) -> tuple[Link, Written]:
     """Write new unit prices and the line for rounding."""
     in_go = lines_by_reference(answer)

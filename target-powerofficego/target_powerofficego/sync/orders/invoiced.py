@@ -18,14 +18,14 @@ from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders.answer import total_in_go
 from target_powerofficego.dataflow.orders.line_amounts import NOTHING
 from target_powerofficego.dataflow.orders.order import CANCEL, CREDIT, credit_name
-from target_powerofficego.dataflow.orders.refunds import credit_lines, nothing_left
-from target_powerofficego.dataflow.values import Value, to_ore
+from target_powerofficego.dataflow.orders.refunds import credit_lines, zeroed_lines
+from target_powerofficego.dataflow.values import Value, round_to_ore
 from target_powerofficego.decisions.changes import (
     Change,
     Credit,
-    Differing,
     Hold,
     Nothing,
+    OrderDiffers,
     Park,
     Undecidable,
 )
@@ -43,7 +43,7 @@ from target_powerofficego.sync.orders.context import (
     refunds_to_credit,
     state_of,
 )
-from target_powerofficego.sync.unanswered_writes import settle_leftovers
+from target_powerofficego.sync.unanswered_writes import settle_unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -142,7 +142,7 @@ def cancel(tools: OrderTools, arrival: OrderArrival, link: Link, invoice: Entry)
     crediting.credit_refunds(refunds_to_credit(beside, state))
     state = state_of(crediting.link)
     left, rest = reading.amounts_less(tools, shop_order, (*state.refunds, *state.credited))
-    lines, total = credit_lines(left, nothing_left(left))
+    lines, total = credit_lines(left, zeroed_lines(left))
     require_to_credit(rest, total)
     crediting.credit(replace(order, lines=lines, total=total), CANCEL, None)
     return _credit(crediting)
@@ -241,10 +241,10 @@ class Crediting:
             self._require_not_taken_back(note, name)
             try:
                 self._post_once(note)
-            except Differing as differing:
+            except OrderDiffers as differing:
                 self._take_back_differing(note, name, differing)
         else:
-            self._take_back(name, f"refund {values.shown(name)} comes to nothing by now")
+            self._take_back(name, f"refund {values.quoted(name)} comes to nothing by now")
         self._mark({name: as_credited(refund)})
         self.total += order.total
 
@@ -259,7 +259,7 @@ class Crediting:
         """
         taken_back, marks = Decimal(0), [*state_of(self.link).credit_marks]
         for place, name in enumerate(marks):
-            is_untold = name == CANCEL or self.arrival.shop_order.tells_refunds
+            is_untold = name == CANCEL or self.arrival.shop_order.states_refunds
             if name in refunds or not is_untold:
                 continue
             self._mark(dict.fromkeys(marks[place:]))
@@ -292,10 +292,10 @@ class Crediting:
 
     def _linked_note(self, shop_id: str) -> Link | None:
         """Return the link of a credit note, after its writes without an answer are settled."""
-        settle_leftovers(self.tools.run, self.tools.store.intents.of_record((ORDERS,), shop_id))
+        settle_unanswered(self.tools.run, self.tools.store.intents.of_record((ORDERS,), shop_id))
         return self.tools.store.links.get(ORDERS, shop_id)
 
-    def _take_back_differing(self, note: OrderInGoForm, name: str, differing: Differing) -> None:
+    def _take_back_differing(self, note: OrderInGoForm, name: str, differing: OrderDiffers) -> None:
         """Take back a credit note that Go made otherwise, and keep that it did.
 
         Raises:
@@ -406,7 +406,7 @@ class Crediting:
         for note in self.tools.index.find(ORDERS, f"credits:{number}"):
             reference = str(note.body.get("ExternalImportReference") or "")
             is_ours = reference.startswith(f"{self.tools.settings.shop_name}:")
-            if not is_ours and not self.tools.store.links.to(ORDERS, note.go_id):
+            if not is_ours and not self.tools.store.links.to_entry(ORDERS, note.go_id):
                 reason = (
                     f"it was paid back or cancelled in the shop, but its invoice {number} was"
                     f" credited by hand in Go too (credit note {note.body.get('InvoiceNo')}): if"
@@ -477,12 +477,12 @@ def _untold(name: str) -> str:
     """Say that what a credit note is of is no more, by the refund's id."""
     if name == CANCEL:
         return "it is no longer cancelled in the shop"
-    return f"refund {values.shown(name)} is no longer told by the shop"
+    return f"refund {values.quoted(name)} is no longer told by the shop"
 
 
 def _total_of(note: Mapping[str, Any] | Entry | None) -> Decimal:
     """Return what a credit note that was looked for in Go comes to with VAT."""
-    return to_ore(total_in_go(note.body if isinstance(note, Entry) else note or {}))
+    return round_to_ore(total_in_go(note.body if isinstance(note, Entry) else note or {}))
 
 
 def _stands(note: Mapping[str, Any] | Entry | None) -> str | None:

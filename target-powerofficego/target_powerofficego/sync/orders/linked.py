@@ -12,7 +12,7 @@ from target_powerofficego.dataflow.orders.answer import (
 )
 from target_powerofficego.dataflow.orders.payments import ITS_PAYMENT
 from target_powerofficego.dataflow.table import now
-from target_powerofficego.dataflow.values import to_ore
+from target_powerofficego.dataflow.values import round_to_ore
 from target_powerofficego.decisions.changes import Hold, Nothing, Patch, RowChange, Undecidable
 from target_powerofficego.decisions.merge import (
     Evidence,
@@ -26,7 +26,7 @@ from target_powerofficego.decisions.merge import (
     merge_lines,
 )
 from target_powerofficego.go_api import TestFailed
-from target_powerofficego.store.values import on_the_way_back
+from target_powerofficego.store.values import back_name
 from target_powerofficego.sync.go.index import Entry
 from target_powerofficego.sync.linked import both_edited
 from target_powerofficego.sync.orders import draft, reading
@@ -110,7 +110,7 @@ def _compare_again(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
         differing = differing or vat_difference(order.lines, body)
         draft.require_equal([f"on its invoice {differing}"] if differing else [])
     else:
-        link = draft.with_lines_of_go(tools, link, complete)
+        link = draft.with_go_lines(tools, link, complete)
         link = draft.settle_differences(tools, order, link, complete)
     tools.store.intents.end_comparison(ORDERS, link.shop_id)
     return link
@@ -140,7 +140,7 @@ def _merge_and_write(tools: OrderTools, order: OrderInGoForm, link: Link) -> Set
     complete = draft.read(tools, link)
     if isinstance(complete, Entry):
         return Settled(order, link, Nothing(), complete)
-    link = draft.with_lines_of_go(tools, link, complete)
+    link = draft.with_go_lines(tools, link, complete)
     in_go = lines_by_reference(complete)
     header = _merge_header(tools, order, link, complete)
     lines = merge_lines(order.members, in_go, state_of(link).lines)
@@ -152,7 +152,7 @@ def _merge_and_write(tools: OrderTools, order: OrderInGoForm, link: Link) -> Set
         link = draft.unlock(tools, link, order.read_at)
     link = draft.write_header(tools, order, link, header.writes)
     _, written = draft.write_lines(tools, order, link, lines, in_go)
-    change = Patch((*_shown_header(order, header), *lines.shown()))
+    change = Patch((*_shown_header(order, header), *lines.planned()))
     if tools.run.plan.is_dry:
         return Settled(order, link, change)
     answer = draft.read_complete(tools, link, written)
@@ -184,7 +184,7 @@ def _merge_header(
             shop=human_edit(order.shop_order.updated_at, link.own_shop_stamp),
             go=human_edit(complete.get(STAMP), link.own_stamp),
             margin=settings.clock_margin,
-            asked=tools.store.conflicts.asked(ORDERS, link.shop_id),
+            asked=tools.store.conflicts.undecided(ORDERS, link.shop_id),
         ),
     )
 
@@ -200,7 +200,7 @@ def _require_decided(tools: OrderTools, link: Link, header: Merge, lines: LinesM
     if header.open_conflicts:
         raise Undecidable(both_edited(header.open_conflicts))
     if lines.conflicts:
-        raise Undecidable(Hold("; ".join(conflict.why for conflict in lines.conflicts)))
+        raise Undecidable(Hold("; ".join(conflict.reason for conflict in lines.conflicts)))
 
 
 def _compared(
@@ -244,13 +244,13 @@ def _agreed(
         link = tools.keep(link, state)
         tools.store.intents.note_comparison(ORDERS, link.shop_id)
         tools.index.remember(ORDERS, answer, now())
-        tools.store.settled.note_version(on_the_way_back(ORDERS), link.shop_id, answer.get(STAMP))
+        tools.store.settled.note_version(back_name(ORDERS), link.shop_id, answer.get(STAMP))
     return link
 
 
 def _shown_header(order: OrderInGoForm, header: Merge) -> Iterator[RowChange]:
     """Yield what was written to a header, for a plan: without ids, which Go has yet to give."""
-    ids = {"customer": order.shop_order.called_customer, "shipping_address": "another"}
+    ids = {"customer": order.shop_order.customer_label, "shipping_address": "another"}
     for row in header.writes:
         yield replace(row, before=None, after=ids[row.row]) if row.row in ids else row
 
@@ -322,4 +322,4 @@ def leave_differing(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link
 
 def total_of(invoice: Entry) -> Decimal:
     """Return what an invoice or order of Go comes to with VAT."""
-    return to_ore(total_in_go(invoice.body))
+    return round_to_ore(total_in_go(invoice.body))

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from target_powerofficego.dataflow import values
-from target_powerofficego.dataflow.customer import NO_NUMBER
+from target_powerofficego.dataflow.customer import INVALID_NUMBER
 from target_powerofficego.dataflow.orders.answer import answer_differences
-from target_powerofficego.dataflow.orders.order import stakes
+from target_powerofficego.dataflow.orders.order import money_members
 from target_powerofficego.dataflow.orders.shop_order import (
     ShopOrder,
+    buyer_ids,
     has_unusable_number,
-    known_ids,
     order_email,
 )
 from target_powerofficego.dataflow.orders.state import Stage, Wanted, asked_stage, is_due, wanted
@@ -114,7 +114,7 @@ class OrdersWalk(GoWalk):
         require_none_underway(self._tools, arrival.shop_id)
         link = self.tools.store.links.get(self.entity, arrival.shop_id)
         if link is not None:
-            link = self.identified(arrival.record, link)
+            link = self.require_same_record(arrival.record, link)
         shop_order = ShopOrder(arrival.record, self.tools.settings.service_codes)
         order_arrival = OrderArrival(shop_order, arrival.read_at, arrival.at_end)
         with (
@@ -155,7 +155,7 @@ class OrdersWalk(GoWalk):
         marks, state = self.tools.settings.anonymised_marks, state_of(link)
         if not is_anonymised_order(shop_order, state, marks):
             if has_unusable_number(shop_order.raw):
-                self.tools.tally.note_repair(self.entity, shop_order.id, NO_NUMBER)
+                self.tools.tally.log_repair(self.entity, shop_order.id, INVALID_NUMBER)
             return shop_order
         self.tools.tally.count_stage(self.entity, shop_order.id, "anonymised")
         if "customer" in state.base:
@@ -164,9 +164,9 @@ class OrdersWalk(GoWalk):
         customer_id = None if met is None else unlinked.customer_of(self._tools, met)
         return without_marks(shop_order, marks, customer_id)
 
-    def stakes(self, record: Record) -> Record:
+    def money_members(self, record: Record) -> Record:
         """See `Walk`."""
-        return stakes(record)
+        return money_members(record)
 
     def kept(self, record: Record) -> Record:
         """Return an order without who bought it, when that customer was erased."""
@@ -181,7 +181,7 @@ class OrdersWalk(GoWalk):
         By an id that only an earlier version knew a guest by, just orders that it posted are known.
         """
         store = self.tools.store
-        own, earlier = (self.tools.erased.id_of(shop_id) for shop_id in known_ids(record))
+        own, earlier = (self.tools.erased.id_of(shop_id) for shop_id in buyer_ids(record))
         bought = state_of(store.links.get(self.entity, record["id"])).base.get("customer")
         customer = store.links.get("customers", earlier) if earlier and bought else None
         if own is None and customer and bought and str(bought.shop) == customer.go_id:
@@ -518,7 +518,7 @@ def _require_no_edit(order: OrderInGoForm, complete: Mapping[str, Any]) -> None:
 def _request(order: OrderInGoForm) -> dict[str, Any]:
     """Return what Go is asked; the buyer's e-mail address is for customers who have none in Go."""
     try:
-        email = values.email(order_email(order.shop_order.raw), what="buyer.email")
+        email = values.email(order_email(order.shop_order.raw), label="buyer.email")
     except Unusable:
         email = None
     return {"DeliveryType": "Auto", **({"EmailAddress": email} if email else {})}

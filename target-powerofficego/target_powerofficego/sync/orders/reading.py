@@ -18,7 +18,7 @@ from target_powerofficego.dataflow.orders.order import (
     SERVICE,
     credited_order,
 )
-from target_powerofficego.dataflow.orders.refunds import Refund, less_refunds, splits_in_words
+from target_powerofficego.dataflow.orders.refunds import Refund, describe_splits, subtract_refunds
 from target_powerofficego.dataflow.orders.shop_order import (
     AgreedBuyer,
     Buyer,
@@ -86,7 +86,7 @@ def _read_order(tools: OrderTools, arrival: OrderArrival, state: OrderState) -> 
     shop_order = arrival.shop_order
     ids = [refund.id for refund in shop_order.refunds]
     _, paid_back = _less_refunds(tools, shop_order.lines, shop_order.refunds)
-    untold = shop_order.untold_refund(paid_back)
+    untold = shop_order.unlisted_refund(paid_back)
     if untold:
         raise Undecidable(Hold(f"{untold}: {_WHAT_TO_DO}"))
     if state.is_invoiced:
@@ -130,7 +130,7 @@ def _less_refunds(
     tools: OrderTools, lines: Iterable[OrderLine], refunds: Iterable[Refund]
 ) -> tuple[tuple[OrderLine, ...], Decimal]:
     try:
-        return less_refunds(lines, refunds, tools.settings.service_codes)
+        return subtract_refunds(lines, refunds, tools.settings.service_codes)
     except Contradiction as contradiction:
         raise Undecidable(Hold(f"{contradiction}: {_WHAT_TO_MEND}")) from None
 
@@ -191,8 +191,8 @@ def _log_splits(
     new = [
         refund for refund in shop_order.refunds if refund.id in known and refund.id not in before
     ]
-    for split in splits_in_words(lines, new):
-        tools.note_repair(shop_order.id, split)
+    for split in describe_splits(lines, new):
+        tools.log_repair(shop_order.id, split)
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def require_vat_of_ours(tools: OrderTools, order: OrderInGoForm, *, by_hand: str
     """
     country = country_abroad(order.shop_order)
     rates = {line.rate for line in order.lines if line.rate and line.total.tax}
-    if country is None or not rates or tools.settings.is_vat_abroad_ours:
+    if country is None or not rates or tools.settings.is_vat_abroad_norwegian:
         return
     named = " and ".join(f"{rate_key(rate)} %" for rate in sorted(rates, reverse=True))
     reason = (
@@ -345,7 +345,7 @@ class _Search:
         entry = self.tools.index.entry("customers", link.go_id)
         if buyer.number is None or entry is None:
             return False
-        own = values.same_organization_number(entry.body.get("OrganizationNumber"))
+        own = values.normalise_organization_number(entry.body.get("OrganizationNumber"))
         return bool(own != buyer.number if own else entry.body.get("IsPerson"))
 
     def _is_a_company(self, shop_id: str) -> bool:
@@ -459,7 +459,9 @@ class _Search:
     def _may_be_made(self, entity: str, shop_id: str) -> bool:
         """Return whether neither a record of the shop's own nor a rest stands against making it."""
         before = self.tools.store.unsettled.get(entity, shop_id)
-        return before is None or (MADE_FOR_ORDERS in before.payload and not before.rests(now()))
+        return before is None or (
+            MADE_FOR_ORDERS in before.payload and not before.is_resting(now())
+        )
 
     # What was bought
 
@@ -490,7 +492,7 @@ class _Search:
 
     def _make_product(self, line: OrderLine, shop_id: str) -> None:
         if not self.tools.settings.create_missing_products:
-            reason = f"the shop does not list the product {values.shown(line.sku or shop_id)}"
+            reason = f"the shop does not list the product {values.quoted(line.sku or shop_id)}"
             raise Undecidable(Reject(f"{reason}, and create_missing_products is off"))
         product = {**self._shop_order.product_of(line), "id": shop_id}
         self.tools.products.take(Arrival(product, self.arrival.read_at, at_end=True))

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 from target_powerofficego.dataflow import values
 from target_powerofficego.dataflow.orders.answer import total_difference
 from target_powerofficego.dataflow.orders.state import LINE, OrderState, asked_stage
-from target_powerofficego.dataflow.orders.sums import assumed_rates
+from target_powerofficego.dataflow.orders.sums import describe_assumed_rates
 from target_powerofficego.dataflow.table import now
-from target_powerofficego.decisions.changes import Create, Differing, Hold, RowChange, Undecidable
+from target_powerofficego.decisions.changes import (
+    Create,
+    Hold,
+    OrderDiffers,
+    RowChange,
+    Undecidable,
+)
 from target_powerofficego.decisions.changes import Link as LinkChange
 from target_powerofficego.go_api import TestFailed
 from target_powerofficego.settle.record_flow import created_at
@@ -38,7 +44,7 @@ if TYPE_CHECKING:
 def find_named(tools: OrderTools, name: str) -> LinkChange | None:
     """Find an order or credit note by what our reference calls it; None: not in Go."""
     reference = values.short_reference(tools.settings.shop_name, name)
-    entries = tools.index.find_present(ORDERS, f"ref:{reference}")
+    entries = tools.index.find_current(ORDERS, f"ref:{reference}")
     if len(entries) > 1:
         named = " and ".join(entry.go_id for entry in entries)
         raise Undecidable(Hold(f"several orders in Go bear its reference: {named}"))
@@ -96,8 +102,8 @@ def link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Settl
     link = _write_reference(tools, order, link, entry)
     if differing:
         where = "on its invoice " if invoice else ""
-        # not a Differing itself: what was met is not ours, so it is never taken back
-        raise Undecidable(Differing([f"{where}{differing}"]).change)
+        # not a OrderDiffers itself: what was met is not ours, so it is never taken back
+        raise Undecidable(OrderDiffers([f"{where}{differing}"]).change)
     return Settled(order, link, met)
 
 
@@ -122,7 +128,7 @@ def _write_reference(
         else:
             return tools.keep_answer(link, answer, entry)
     repair = "its order in Go does not bear our reference; only the link store knows it"
-    tools.note_repair(link.shop_id, repair)
+    tools.log_repair(link.shop_id, repair)
     return link
 
 
@@ -133,8 +139,8 @@ def create(tools: OrderTools, order: OrderInGoForm) -> Settled:
         Undecidable: with a Hold, when Go's order is not the shop's, or it may bear foreign VAT.
     """
     reading.require_vat_of_ours(tools, order, by_hand="post")
-    if assumed := assumed_rates(order.shop_order.raw, order.lines):
-        tools.note_repair(order.arrival.shop_id, assumed)
+    if assumed := describe_assumed_rates(order.shop_order.raw, order.lines):
+        tools.log_repair(order.arrival.shop_id, assumed)
     return Settled(order, post(tools, order, {}), Create(_shown(order)))
 
 
@@ -170,7 +176,7 @@ def _shown(order: OrderInGoForm) -> dict[str, Value]:
     """Return the order for a plan: by shop ids, for Go has yet to give its own."""
     return {
         **order.header,
-        "customer": order.shop_order.called_customer,
+        "customer": order.shop_order.customer_label,
         "shipping_address": None,
         "lines": len(order.lines),
         "total with VAT": order.total,

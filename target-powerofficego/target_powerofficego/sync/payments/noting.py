@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from target_powerofficego.dataflow.orders.payments import (
     ITS_PAYMENT,
     PAID_STATUSES,
-    ToldPayments,
-    not_posted_yet,
+    StatedPayments,
+    changes_since_posting,
+    payments_to_post,
     read_payments,
-    what_changed,
 )
-from target_powerofficego.dataflow.values import Unusable, shown
+from target_powerofficego.dataflow.values import Unusable, quoted
 from target_powerofficego.decisions.changes import Hold, Undecidable
 
 if TYPE_CHECKING:
@@ -64,17 +64,17 @@ class OrderPayments:
         if wrong:
             raise Undecidable(Hold("; ".join(wrong)))
 
-    def tell_left_out(self) -> None:
+    def note_unposted(self) -> None:
         """Say in words which payments of this run are not posted, and why."""
         methods = Counter(method for method, _, _ in self._without_account)
         for method, number in sorted(methods.items()):
             self._tools.tally.note(
-                f"payments by {shown(method)} are not posted ({number} in this run):"
+                f"payments by {quoted(method)} are not posted ({number} in this run):"
                 " the method has no account in payment_accounts"
             )
         for word, number in sorted(Counter(word for word, _ in self._strange).items()):
             self._tools.tally.note(
-                f"payments with the status {shown(word)} are not posted ({number} orders in this"
+                f"payments with the status {quoted(word)} are not posted ({number} orders in this"
                 f" run): only {' and '.join(PAID_STATUSES)} count as paid"
             )
 
@@ -89,15 +89,16 @@ class OrderPayments:
         if link is None:
             store.payments.replace_due(order_id, ())
             return [
-                f"{one.said}, but the order is not in Go any more: {SEE_TO_IT}" for one in posted
+                f"{one.description}, but the order is not in Go any more: {SEE_TO_IT}"
+                for one in posted
             ]
         payments = read_payments(
             shop_order.raw, self._currency(shop_order, link), self._tools.settings.time_zone
         )
         if payments is None:
             return []
-        wrong = [f"{why}: {SEE_TO_IT}" for why in what_changed(posted, payments)]
-        due = [] if wrong else not_posted_yet(posted, payments, accounts)
+        wrong = [f"{why}: {SEE_TO_IT}" for why in changes_since_posting(posted, payments)]
+        due = [] if wrong else payments_to_post(posted, payments, accounts)
         store.payments.replace_due(order_id, due)
         if accounts:
             self._remark(order_id, payments)
@@ -111,9 +112,9 @@ class OrderPayments:
             return shop_order.currency or in_go
         return None
 
-    def _remark(self, order_id: str, payments: ToldPayments) -> None:
-        for why in payments.left_out:
-            self._tools.tally.note_repair("orders", order_id, why)
+    def _remark(self, order_id: str, payments: StatedPayments) -> None:
+        for why in payments.problems:
+            self._tools.tally.log_repair("orders", order_id, why)
         accounts = self._tools.settings.payment_accounts
         with self._lock:
             self._without_account |= {
@@ -121,4 +122,4 @@ class OrderPayments:
                 for payment in payments.paid
                 if payment.method not in accounts
             }
-            self._strange |= {(word, order_id) for word in payments.strange_statuses}
+            self._strange |= {(word, order_id) for word in payments.unknown_statuses}

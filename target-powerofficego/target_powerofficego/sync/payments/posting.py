@@ -16,10 +16,10 @@ from target_powerofficego.dataflow.orders.payments import (
     Payment,
     Voucher,
     by_day_and_method,
-    reference_of,
+    next_voucher_reference,
 )
 from target_powerofficego.dataflow.table import now
-from target_powerofficego.dataflow.values import Unusable, number_in_go, same_text
+from target_powerofficego.dataflow.values import Unusable, normalise_text, number_in_go
 from target_powerofficego.go_api import NotFound, TryAgainLater
 from target_powerofficego.sync.payments.vouchers import VoucherWriter
 
@@ -55,7 +55,7 @@ class PaymentPosting:
         """
         try:
             if not self._tools.plan.is_dry:
-                self._writer.settle_leftovers()
+                self._writer.settle_unanswered()
             if self._tools.settings.payment_accounts:
                 self._post_due()
         except (TryAgainLater, Unusable) as reason:
@@ -64,8 +64,8 @@ class PaymentPosting:
         self._writer.forget_solved()
 
     def _post_due(self) -> None:
-        told_at = self._tools.go.told_at or now()
-        today = told_at.astimezone(self._tools.settings.time_zone).date()
+        server_time = self._tools.go.server_time or now()
+        today = server_time.astimezone(self._tools.settings.time_zone).date()
         accounts = self._tools.settings.payment_accounts
         due = self._tools.store.payments.due(before=today)
         due = [one for one in due if one.method in accounts]
@@ -89,9 +89,9 @@ class PaymentPosting:
         does not hold goes on the next.
         """
         shop_name = self._tools.settings.shop_name
-        taken = self._tools.store.payments.vouchers_of(method, day, were_met=False)
+        taken = self._tools.store.payments.vouchers_of(method, day, in_go=False)
         while payments:
-            reference = reference_of(shop_name, method, day, taken)
+            reference = next_voucher_reference(shop_name, method, day, taken)
             taken.add(reference)
             voucher = Voucher(reference, day, method, tuple(payments))
             there = self._writer.post(voucher, orders)
@@ -104,7 +104,7 @@ class PaymentPosting:
     ) -> Iterable[Payment]:
         """Yield the payments that can be posted as Go stands; report why each other one cannot."""
         still_open = {
-            order_id: order.open_beside(self._posted(order_id))
+            order_id: order.open_amount_without(self._posted(order_id))
             for order_id, order in orders.items()
         }
         uncovered: dict[str, list[str]] = {}
@@ -112,14 +112,14 @@ class PaymentPosting:
             order = orders.get(payment.order_id)
             why = self._why_left_out(payment, order)
             if order is None or why is not None:
-                repair = f"{ITS_PAYMENT} {payment.said} is not posted: {why}"
-                self._tools.tally.note_repair("orders", payment.order_id, repair)
+                repair = f"{ITS_PAYMENT} {payment.description} is not posted: {why}"
+                self._tools.tally.log_repair("orders", payment.order_id, repair)
                 continue
             why = _why_not_covered(payment, order, still_open)
             if why is None:
                 yield payment
             else:
-                reason = f"{ITS_PAYMENT} {payment.said} is not posted: {why}"
+                reason = f"{ITS_PAYMENT} {payment.description} is not posted: {why}"
                 uncovered.setdefault(payment.order_id, []).append(reason)
         for order_id, reasons in uncovered.items():
             self._writer.hold(order_id, f"{'; '.join(reasons)}; see to it in Go")
@@ -146,7 +146,7 @@ class PaymentPosting:
         is_open = order.open_amount is None or order.open_amount > 0
         if is_open or self._tools.store.payments.posted(payment.order_id):
             return None
-        self._tools.store.payments.drop_due(payment)
+        self._tools.store.payments.remove_due(payment)
         return (
             f"nothing is open of its invoice {order.invoice_no} in Go, so it was posted already or"
             " booked by hand"
@@ -221,7 +221,7 @@ def _order(tools: Tools, entry: Mapping[str, Any]) -> OrderInGo:
     balance = entry.get("Balance")
     return OrderInGo(
         currency=entry.get("CurrencyCode"),
-        matching_reference=same_text(entry.get("CustomMatchingReference")),
+        matching_reference=normalise_text(entry.get("CustomMatchingReference")),
         ledger_account_id=_ledger_account(tools, str(entry.get("CustomerId"))),
         open_amount=_decimal(balance),
         invoice_no=entry.get("InvoiceNo"),
@@ -230,7 +230,7 @@ def _order(tools: Tools, entry: Mapping[str, Any]) -> OrderInGo:
 
 
 def _decimal(number: object) -> Decimal | None:
-    return None if number is None else number_in_go(number, what="its balance")
+    return None if number is None else number_in_go(number, label="its balance")
 
 
 def _ledger_account(tools: Tools, customer_id: str) -> int | None:

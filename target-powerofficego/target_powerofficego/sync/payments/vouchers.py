@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from target_powerofficego.dataflow.orders.payments import (
     OrderInGo,
     Voucher,
-    payments_there,
+    payments_in_voucher,
     voucher_body,
 )
 from target_powerofficego.dataflow.table import now
@@ -54,7 +54,7 @@ class VoucherWriter:
         self._tools = tools
         self._open: set[str] = set()
 
-    def settle_leftovers(self) -> None:
+    def settle_unanswered(self) -> None:
         """Post again the vouchers whose answer never came.
 
         Raises:
@@ -78,11 +78,11 @@ class VoucherWriter:
             return None
         tools.brakes.before_create()
         with tools.store.transaction():
-            met = tools.store.payments.vouchers_of(voucher.method, voucher.day, were_met=True)
+            met = tools.store.payments.vouchers_of(voucher.method, voucher.day, in_go=True)
             tools.store.payments.put_into_voucher(voucher.payments, voucher.reference)
             detail = {"body": body, "is_met": voucher.reference in met}
             intent = tools.store.intents.begin(PAYMENTS, voucher.reference, "create", detail)
-        shown = Create(voucher.shown(accounts.by_method[voucher.method]))
+        shown = Create(voucher.planned(accounts.by_method[voucher.method]))
         return self._send(intent, shown, was_sent=False)
 
     def hold(self, shop_id: str, reason: str) -> None:
@@ -167,7 +167,7 @@ class VoucherWriter:
             return self._posted(intent, shown)
         if entry is not None:
             payments = self._tools.store.payments.in_voucher(intent.shop_id)
-            there = payments_there(entry, self._tools.settings.shop_name, payments)
+            there = payments_in_voucher(entry, self._tools.settings.shop_name, payments)
             if was_sent and len(there) == len(payments):
                 return self._posted(intent, shown)
             self._tools.tally.count(PAYMENTS, intent.shop_id, "linked")
@@ -222,11 +222,11 @@ class VoucherWriter:
         store = self._tools.store
         with store.transaction():
             if met is not None:
-                store.payments.note_met(intent.shop_id, met)
+                store.payments.note_in_go(intent.shop_id, met)
             elif is_posted:
                 store.payments.note_posted(intent.shop_id)
             else:
-                store.payments.take_out_of_voucher(intent.shop_id)
+                store.payments.empty_voucher(intent.shop_id)
             posted = store.payments.in_voucher(intent.shop_id)
             store.intents.end(intent)
         return {(one.order_id, one.payment_id) for one in posted}

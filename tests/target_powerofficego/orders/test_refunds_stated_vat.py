@@ -6,8 +6,8 @@ import pytest
 from target_powerofficego.dataflow.orders.line_amounts import Money
 from target_powerofficego.dataflow.orders.lines import ServiceCodes, service_at, service_line
 from target_powerofficego.dataflow.orders.refunds import (
-    less_refunds,
-    splits_in_words,
+    describe_splits,
+    subtract_refunds,
 )
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.values import Contradiction, Unusable
@@ -42,7 +42,7 @@ def part(line_id, quantity=None, amount=None):
 
 
 def left_of(told, *refunds):
-    lines, _ = less_refunds(
+    lines, _ = subtract_refunds(
         ShopOrder(told).lines, ShopOrder({**told, "refunds": [*refunds]}).refunds, CODES
     )
     return lines
@@ -216,7 +216,7 @@ def test_a_gift_card_that_was_taken_off_the_order_is_taken_along_by_the_goods():
     ]
     lines = [without_vat[0], at_0]
 
-    left, paid_back = less_refunds(
+    left, paid_back = subtract_refunds(
         lines, ShopOrder({**told, "refunds": [refund("100.00", part("c", "1"))]}).refunds, CODES
     )
 
@@ -240,10 +240,10 @@ def test_what_rounds_the_whole_order_comes_back_with_the_last_of_it_alone(ore, a
     raw = [half, refund(rest, part("c", "1"))]
     first, then = ShopOrder({"lines": [{"id": "c"}], "refunds": raw}).refunds
 
-    left, _ = less_refunds(whole, [first], CODES)
+    left, _ = subtract_refunds(whole, [first], CODES)
     assert by_rate(left) == {"25": "125.00", "0": ore}
-    assert by_rate(less_refunds(whole, [first, then], CODES)[0]) == {}
-    money, _ = less_refunds(whole, ShopOrder({"refunds": [refund("50.00")]}).refunds, CODES)
+    assert by_rate(subtract_refunds(whole, [first, then], CODES)[0]) == {}
+    money, _ = subtract_refunds(whole, ShopOrder({"refunds": [refund("50.00")]}).refunds, CODES)
     assert by_rate(money) == {"25": "200.00", "0": ore}
 
 
@@ -347,7 +347,7 @@ def test_how_a_refund_for_no_line_is_split_is_told_in_words():
     refunds = [refund("73.00"), refund("25.00", id="r2", amount_excl="20.00")]
     lines = left_of(order(), *refunds)
 
-    (told,) = splits_in_words(lines, ShopOrder({"refunds": refunds}).refunds)
+    (told,) = describe_splits(lines, ShopOrder({"refunds": refunds}).refunds)
     assert told.startswith('73.00 of refund "r1" is for no line and tells no VAT')
     assert told.endswith("50.00 at 25 % and 23.00 at 15 %")
 
@@ -356,5 +356,5 @@ def test_nothing_is_said_of_an_order_that_is_paid_back_whole():
     refunds = [refund("465.00")]
 
     assert (
-        splits_in_words(left_of(order(), *refunds), ShopOrder({"refunds": refunds}).refunds) == []
+        describe_splits(left_of(order(), *refunds), ShopOrder({"refunds": refunds}).refunds) == []
     )

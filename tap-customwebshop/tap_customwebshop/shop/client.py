@@ -15,8 +15,8 @@ import orjson
 import requests
 import simplejson
 
-from tap_customwebshop.client import persist
-from tap_customwebshop.connection import PassingTrouble, ShopConnection
+from tap_customwebshop.client import with_retries
+from tap_customwebshop.connection import ShopConnection, TemporaryError
 from tap_customwebshop.errors import (
     ContractBrokenError,
     ShopError,
@@ -35,7 +35,7 @@ from tap_customwebshop.shop.listing import (
     value_at,
 )
 from tap_customwebshop.shop.templates import filled, joined, query_of
-from tap_customwebshop.stamps import parse_date, write_stamp
+from tap_customwebshop.stamps import format_stamp, parse_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -82,11 +82,11 @@ _DENIED = {"FORBIDDEN", "ACCESS_DENIED", "UNAUTHENTICATED"}
 """Codes of GraphQL errors which say that the key may not do this."""
 
 
-class NotThereError(ShopRefusedError):
+class NotFoundError(ShopRefusedError):
     """The shop has no such thing: 404, 410, or null for a single record."""
 
 
-class NotTakenError(ShopRefusedError):
+class RequestRefusedError(ShopRefusedError):
     """The shop refuses just this request; nothing was changed.
 
     Attributes:
@@ -101,15 +101,15 @@ class NotTakenError(ShopRefusedError):
         )
 
 
-class ChangedMeanwhileError(NotTakenError):
+class ChangedMeanwhileError(RequestRefusedError):
     """The shop does not take a change because of what it holds now: 409 or 412."""
 
 
 _KINDS_OF_REFUSAL: dict[int, type[ShopRefusedError]] = {
     401: ShopRefusedError,
     403: ShopRefusedError,
-    404: NotThereError,
-    410: NotThereError,
+    404: NotFoundError,
+    410: NotFoundError,
 }
 
 
@@ -120,17 +120,17 @@ class RawPage:
     Attributes:
         rows: The rows.
         read_at: The moment just before this page was requested, UTC.
-        told_at: The time that the shop itself gave with it; None if it gave none.
+        server_time: The time that the shop itself gave with it; None if it gave none.
         is_whole: Whether no row can have slipped past it; False if the list shrank meanwhile.
     """
 
     rows: list[Any]
     read_at: datetime
-    told_at: datetime | None
+    server_time: datetime | None
     is_whole: bool = True
 
 
-class Asker:
+class ShopFileClient:
     """Asks one shop. Not for more than one thread.
 
     Args:
@@ -165,7 +165,7 @@ class Asker:
         """Return the JSON answer of a path, or of an address that the shop gave.
 
         Raises:
-            NotThereError: The shop has nothing there.
+            NotFoundError: The shop has nothing there.
             ShopError: The shop cannot be asked, or refuses.
         """
         if not path.startswith("/"):
@@ -176,7 +176,7 @@ class Asker:
         """Return one record of a list, alone on its page, by the path or query in `single`.
 
         Raises:
-            NotThereError: The shop has it no longer.
+            NotFoundError: The shop has it no longer.
             ShopError: The shop cannot be asked, or refuses.
         """
         read_at = datetime.now(timezone.utc)
@@ -185,7 +185,9 @@ class Asker:
         if row is ABSENT:
             raise self._broken(listing, f"single: the answer has nothing at '{listing.single_at}'")
         if row is None:
-            raise NotThereError(f"{self._connection.shown(listing.path)}: there is no such record.")
+            raise NotFoundError(
+                f"{self._connection.redacted(listing.path)}: there is no such record."
+            )
         return RawPage([row], read_at, parse_date(headers.get("Date")))
 
     def close(self) -> None:
@@ -202,25 +204,25 @@ class Asker:
         Return the JSON answer; None where it is empty.
 
         Raises:
-            PassingTrouble: No answer, or one that does not tell whether it was done.
-            NotThereError, ChangedMeanwhileError, NotTakenError: Nothing was changed.
+            TemporaryError: No answer, or one that does not tell whether it was done.
+            NotFoundError, ChangedMeanwhileError, RequestRefusedError: Nothing was changed.
             ShopError: No change can succeed as things are; nothing was changed.
         """
         answer = self._signed(method, path, {}, body)
-        shown = f"{method} {self._connection.shown(path)}"
+        shown = f"{method} {self._connection.redacted(path)}"
         if answer.status >= _SERVER_ERRORS:
-            raise PassingTrouble(f"the shop answered {answer.status}")
+            raise TemporaryError(f"the shop answered {answer.status}")
         if answer.status not in range(200, 300):
             raise _refusal_of_change(shown, answer)
         content = _read(answer.body)
         _check_mutation(shown, body, content)
         return content
 
-    def knock(self, listing: Listing) -> None:
+    def probe(self, listing: Listing) -> None:
         """Ask once whether the shop answers at a list's path, whatever it answers.
 
         Raises:
-            PassingTrouble: It does not.
+            TemporaryError: It does not.
         """
         self._once("GET", listing.path.partition("{")[0], {}, None)
 
@@ -300,7 +302,7 @@ class Asker:
                 path = self._connection.path_of(step["link"], seen_from=listing.path)
                 return self._ask(listing.method or "GET", path, {}, None)
             return self._ask(*self._request(listing, step, size, since))
-        except NotThereError:
+        except NotFoundError:
             if is_first:
                 raise
             if step.keys() <= _COUNTED:
@@ -339,7 +341,7 @@ class Asker:
         if listing.since_format == "unix":
             return str(int(moment.timestamp()))
         if listing.since_format == "rfc3339":
-            return write_stamp(moment)
+            return format_stamp(moment)
         return moment.strftime(listing.since_format)
 
     def _rows(self, listing: Listing, content: object) -> list[Any]:
@@ -358,9 +360,9 @@ class Asker:
     def _ask(
         self, method: str, path: str, query: Mapping[str, str], body: object
     ) -> tuple[Any, Mapping[str, str]]:
-        return persist(
+        return with_retries(
             lambda: self._attempt(method, path, query, body),
-            shown=f"{method} {self._connection.shown(path)}",
+            description=f"{method} {self._connection.redacted(path)}",
             retry_seconds=self._retry_seconds,
             sleep=self._sleep,
         )
@@ -370,12 +372,12 @@ class Asker:
     ) -> tuple[Any, Mapping[str, str]]:
         """Make one attempt to read something."""
         answer = self._signed(method, path, query, body)
-        shown = f"{method} {self._connection.shown(path)}"
+        shown = f"{method} {self._connection.redacted(path)}"
         if answer.status not in range(200, 300):
             advice = _ADVICE.get(answer.status, "the tap cannot go on from here")
             names = _names(query, body)
             sent = f"; sent were: {names}" if names else ""
-            kind = _KINDS_OF_REFUSAL.get(answer.status, NotTakenError)
+            kind = _KINDS_OF_REFUSAL.get(answer.status, RequestRefusedError)
             raise kind(f"{shown}: the shop answered {answer.status}: {advice}{sent}.")
         content = _read(answer.body)
         _check_graphql(shown, body, content)
@@ -397,9 +399,9 @@ class Asker:
         self, method: str, path: str, query: Mapping[str, str], body: object, kind: str = "json"
     ) -> connection.Answer:
         if body is None:
-            return self._connection.ask(method, path, query=query)
+            return self._connection.send(method, path, query=query)
         sent, headers = _WRITERS[kind](body), {"Content-Type": f"application/{kind}"}
-        return self._connection.ask(method, path, query=query, body=sent, headers=headers)
+        return self._connection.send(method, path, query=query, body=sent, headers=headers)
 
     def _log_in(self) -> bool:
         """Get a token if one is needed and there is none that still holds; return whether."""
@@ -408,7 +410,7 @@ class Asker:
         if holds or not isinstance(auth, (ClientCredentials, Login)):
             return False
         self._signature.token = ""
-        shown = f"POST {self._connection.shown(auth.path)}"
+        shown = f"POST {self._connection.redacted(auth.path)}"
         body = filled(dict(auth.body), self._secrets)
         kind = "json" if isinstance(auth, Login) else "x-www-form-urlencoded"
         answer = self._once("POST", auth.path, {}, body, kind)
@@ -429,7 +431,7 @@ class Asker:
         return True
 
     def _broken(self, listing: Listing, what: str) -> ShopError:
-        return ContractBrokenError(f"{self._connection.shown(listing.path)}: {what}.")
+        return ContractBrokenError(f"{self._connection.redacted(listing.path)}: {what}.")
 
     def _sent(self, listing: Listing) -> str:
         """Return the names of the parameters of a listing."""
@@ -470,7 +472,7 @@ def _read(body: bytes) -> Any:  # noqa: ANN401 - JSON
         return read_json(body) if body else None
     except ValueError:
         what = "the shop's answer is not JSON"
-        raise PassingTrouble(what, most_attempts=3) from None
+        raise TemporaryError(what, most_attempts=3) from None
 
 
 def _is_turned_away(answer: connection.Answer, body: object) -> bool:
@@ -515,8 +517,8 @@ def _check_graphql(shown: str, body: object, content: object) -> None:
         return
     words = plain("; ".join(str(value_at(one, "message")) for one in errors))
     if "THROTTLED" in str(errors):
-        raise PassingTrouble("the shop is busy (THROTTLED)", may_be_done=False)
-    kind = ShopRefusedError if _deny(errors) else NotTakenError
+        raise TemporaryError("the shop is busy (THROTTLED)", may_have_happened=False)
+    kind = ShopRefusedError if _deny(errors) else RequestRefusedError
     raise kind(f"{shown}: the shop says: {words:.200}.")
 
 
@@ -553,12 +555,12 @@ def _refusal_of_change(shown: str, answer: connection.Answer) -> ShopRefusedErro
     if answer.status in (401, 403):
         return ShopRefusedError(f"{told}: the key may not change this; check its rights.")
     if answer.status in (404, 410):
-        return NotThereError(told)
+        return NotFoundError(told)
     try:
         said = read_json(answer.body)
     except ValueError:
         said = None
-    kind = ChangedMeanwhileError if answer.status in (409, 412) else NotTakenError
+    kind = ChangedMeanwhileError if answer.status in (409, 412) else RequestRefusedError
     return kind(told, *_words_of(said))
 
 
@@ -571,14 +573,14 @@ def _check_mutation(shown: str, body: object, content: Any) -> None:  # noqa: AN
         return
     errors = _errors_of(body, content)
     if errors and _may_be_done(content, errors):
-        raise PassingTrouble("the shop answered with an error beside the result")
+        raise TemporaryError("the shop answered with an error beside the result")
     if "THROTTLED" in str(errors):
-        raise PassingTrouble("the shop is busy (THROTTLED)", may_be_done=False)
+        raise TemporaryError("the shop is busy (THROTTLED)", may_have_happened=False)
     if _deny(errors):
         raise ShopRefusedError(f"{shown}: the key may not change this; check its rights.")
     refusals = errors or [one for result in _results_of(content) for one in _refusals_in(result)]
     if refusals:
-        raise NotTakenError(f"{shown}: the shop refused the change", *_words_of(refusals[0]))
+        raise RequestRefusedError(f"{shown}: the shop refused the change", *_words_of(refusals[0]))
 
 
 def _deny(errors: list[Any]) -> bool:

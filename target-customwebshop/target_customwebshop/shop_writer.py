@@ -12,20 +12,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ShopError
-from target_powerofficego.dataflow.customer import PERSON_NAMES, whole_name
+from target_powerofficego.dataflow.customer import PERSON_NAMES, full_name
 from target_powerofficego.dataflow.table import Agreement, now
 from target_powerofficego.dataflow.values import ABSENT, Unusable, text
-from target_powerofficego.settle.told_values import sameness, told_values
+from target_powerofficego.settle.shop_values import equality_by_name, shop_values
 from target_powerofficego.settle.writes import CarefulWrite
 from target_powerofficego.store.tables import to_stamp
-from target_powerofficego.store.values import entity_of, on_the_way_back
-from target_powerofficego.sync.go.operations import is_form_of
+from target_powerofficego.store.values import back_name, entity_of
+from target_powerofficego.sync.go.operations import is_variant_of
 
 from target_customwebshop.shop_records import (
     ChangedMeanwhile,
     NoAnswer,
-    NotThere,
     RecordError,
+    RecordMissing,
 )
 
 if TYPE_CHECKING:
@@ -79,14 +79,14 @@ class ShopWriter:
         """Change a record that is still as it was found; return the link with its new base.
 
         Raises:
-            ChangedMeanwhile, NotThere, NotTaken, LeftAlone, TryLater: nothing was changed, or not
+            ChangedMeanwhile, RecordMissing, ChangeRefused, ChangeUnsupported, TryLater: nothing was changed, or not
                 all of it; then both sides agree on what was.
             NoAnswer: whether it was changed is not known, and the shop could not be looked at; the
                 intent stays.
             ShopError: the same.
             BrakeReached: nothing was changed.
         """
-        self._shop.see_that_it_is_taken(link.entity, link.shop_id, change.patch)
+        self._shop.require_supported(link.entity, link.shop_id, change.patch)
         self._brakes.before_change()
         detail = {
             "rows": {row.row: row.after for row in change.rows},
@@ -95,9 +95,7 @@ class ShopWriter:
             "read_at": to_stamp(change.go_read_at),
             "updated_at": stamp_of(found.record),
         }
-        intent = self._store.intents.begin(
-            on_the_way_back(link.entity), link.shop_id, "patch", detail
-        )
+        intent = self._store.intents.begin(back_name(link.entity), link.shop_id, "patch", detail)
         write = CarefulWrite(self._store, intent, NoAnswer, (), (RecordError, ShopError))
 
         def send() -> tuple[Read, bool]:
@@ -119,12 +117,12 @@ class ShopWriter:
             raise error
         if undone and is_answer:
             kept = f"the shop took it and kept its own value of {', '.join(undone)}"
-            raise self._shop.kept_as_it_was(kept, title=kept)
+            raise self._shop.unchanged_error(kept, title=kept)
         if undone:
             raise ChangedMeanwhile(f"{link.entity} {link.shop_id} was edited in the shop meanwhile")
         return link
 
-    def settle_leftover(self, intent: Intent) -> None:
+    def settle_unanswered_change(self, intent: Intent) -> None:
         """See what became of a change without an answer.
 
         Raises:
@@ -134,7 +132,7 @@ class ShopWriter:
         link = self._store.links.get(entity, intent.shop_id)
         try:
             there = None if link is None else self._shop.read(entity, intent.shop_id)
-        except NotThere:
+        except RecordMissing:
             there = None
         if link is None or there is None:
             self._store.intents.end(intent)
@@ -144,8 +142,8 @@ class ShopWriter:
         logger.info("%s %s: a change had no answer; %s", entity, intent.shop_id, outcome)
 
     def values(self, entity: str, record: Record) -> dict[str, Value]:
-        """Return a record in Go's form; see `told_values`."""
-        return told_values(entity, record, self._tables[entity], self._conversion)
+        """Return a record in Go's form; see `shop_values`."""
+        return shop_values(entity, record, self._tables[entity], self._conversion)
 
     def _look_after(self, link: Link, write: CarefulWrite[NoAnswer, Exception]) -> Read:
         """Read a record whose change was not answered.
@@ -172,7 +170,7 @@ class ShopWriter:
         after = self.values(link.entity, there.record)
         sent, undone = self._agreed_on_sent(link, intent, after, is_answer=is_answer)
         base = {**link.base, **sent}
-        is_whole_answer = is_answer and self._shop.sees_edits_meanwhile
+        is_whole_answer = is_answer and self._shop.detects_edits
         base |= self._agreed_beside(link, intent, base, after, is_whole_answer=is_whole_answer)
         stamp = stamp_of(there.record)
         if sent and stamp != intent.detail.get("updated_at"):
@@ -188,7 +186,7 @@ class ShopWriter:
     ) -> tuple[dict[str, Agreement], list[str]]:
         """Return what both sides hold of the rows that were sent, and those that are not there."""
         detail, base, answered_at = intent.detail, dict(link.base), now()
-        same = sameness(self._tables[link.entity])
+        same = equality_by_name(self._tables[link.entity])
         agreed: dict[str, Agreement] = {}
         undone = []
         for name, sent in detail["rows"].items():
@@ -217,7 +215,7 @@ class ShopWriter:
     ) -> dict[str, Agreement]:
         """Return what both sides hold of rows that the shop changed along with those sent."""
         detail, answered_at = intent.detail, now()
-        same = sameness(self._tables[link.entity])
+        same = equality_by_name(self._tables[link.entity])
         agreed: dict[str, Agreement] = {}
         for name, value in after.items():
             one, before = base.get(name), detail["before"].get(name)
@@ -251,8 +249,8 @@ class ShopWriter:
         if value is ABSENT or same(name, value, sent):
             return value is not ABSENT
         if same(name, value, before):
-            return is_answer and is_form_of(value, sent)
-        return is_answer or is_form_of(value, sent)
+            return is_answer and is_variant_of(value, sent)
+        return is_answer or is_variant_of(value, sent)
 
 
 def _is_whole_name(
@@ -262,7 +260,7 @@ def _is_whole_name(
     if name not in PERSON_NAMES:
         return False
     in_go = {one: sent[one] if one in sent else base[one].go for one in PERSON_NAMES if one in base}
-    return whole_name(in_go) == whole_name(after)
+    return full_name(in_go) == full_name(after)
 
 
 def _held(known: Value, told: Value) -> Value:
@@ -280,6 +278,6 @@ def _part(value: Value, sent: Value) -> Value:
 def stamp_of(record: Record) -> str | None:
     """Return when the shop says that a record was last changed."""
     try:
-        return text(record.get("updated_at"), what="updated_at")
+        return text(record.get("updated_at"), label="updated_at")
     except Unusable:
         return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from target_powerofficego.dataflow.customer import what_hangs_on
-from target_powerofficego.dataflow.orders.lines_back import agree, members_by_reference
+from target_powerofficego.dataflow.customer import separate_entries
+from target_powerofficego.dataflow.orders.lines_back import lines_agree, members_by_reference
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
-from target_powerofficego.dataflow.orders.state import AMOUNTS, LINE, as_kept, order_amounts
+from target_powerofficego.dataflow.orders.state import AMOUNTS, LINE, amounts_to_base, order_amounts
 from target_powerofficego.dataflow.values import ABSENT, Unusable
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.values import Value
 
 
-def told_values(
+def shop_values(
     entity: str, record: Record, table: Table, conversion: Conversion
 ) -> dict[str, Value]:
     """Return a record in Go's form, each row on its own; what cannot be read is left out.
@@ -30,7 +30,7 @@ def told_values(
     order = ShopOrder(record)
     with contextlib.suppress(Unusable):
         if entity == "customers":
-            found |= what_hangs_on(record)
+            found |= separate_entries(record)
         elif entity == "orders":
             members = members_by_reference(order)
             found |= {f"{LINE}{reference}": one for reference, one in members.items()}
@@ -43,13 +43,13 @@ def told_values(
             found[row.name] = value
     if entity == "orders":
         with contextlib.suppress(Unusable):
-            found[AMOUNTS] = as_kept(order_amounts(found, order.lines))
+            found[AMOUNTS] = amounts_to_base(order_amounts(found, order.lines))
     return found
 
 
-def sameness(table: Table) -> Callable[[str, Value, Value], bool]:
+def equality_by_name(table: Table) -> Callable[[str, Value, Value], bool]:
     """Return a function that says whether two values of one name are the same."""
     rows = {row.name: row for row in table.rows}
     return lambda name, one, other: (
-        rows[name].are_equal(one, other) if name in rows else agree(one, other)
+        rows[name].are_equal(one, other) if name in rows else lines_agree(one, other)
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from target_powerofficego.plugin.plain_text import NOT_SHOWN, is_like_a_name
+from target_powerofficego.plugin.plain_text import NOT_SHOWN, looks_like_a_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, MutableMapping
@@ -58,12 +58,12 @@ def _in_words(error: ValidationError) -> str:
     return f"{name} has a value that it cannot have ({rule}: {wanted})"
 
 
-def misspelt(names: Iterable[str], known: Collection[str]) -> list[str]:
+def unknown_settings(names: Iterable[str], known: Collection[str]) -> list[str]:
     """Say which settings do not exist, and what each was perhaps meant to be."""
     lines: list[str] = []
     for name in (one for one in names if one not in known):
         near = difflib.get_close_matches(name, known, n=1)
         meant = f'; did you mean "{near[0]}"?' if near else ""
-        shown = f'"{name}"' if near or is_like_a_name(name) else f"of one name: {NOT_SHOWN}"
+        shown = f'"{name}"' if near or looks_like_a_name(name) else f"of one name: {NOT_SHOWN}"
         lines.append(f"There is no setting {shown}{meant}")
     return lines
