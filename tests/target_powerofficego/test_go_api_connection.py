@@ -58,8 +58,8 @@ def test_plain_http_is_fine_to_this_machine(host):
         ({"api_url": "https://x:port/v2"}, "should look like https://host/path"),
         ({"api_url": "https://x/v 2"}, "should look like https://host/path"),
         ({"client_key": ""}, "client_key is empty"),
-        ({"application_key": "app-111\n"}, "application_key holds a space, line break"),
-        ({"subscription_key": "nøkkel"}, "subscription_key holds a space, line break or letter"),
+        ({"application_key": "app-111\n"}, "application_key contains a space, line break"),
+        ({"subscription_key": "nøkkel"}, "subscription_key contains a space, line break or letter"),
     ],
 )
 def test_what_cannot_work_is_told_in_one_line_without_any_key(given, told):

@@ -135,7 +135,7 @@ def test_a_read_whose_answer_trickles_in_is_given_up_and_repeated(box, connect):
 def test_a_write_whose_answer_trickles_in_has_an_unknown_outcome(box, connect):
     box.faults.add(method="POST", path="/products", drip_seconds=20)
 
-    with pytest.raises(UnknownOutcome, match="no whole answer within 1 seconds"):
+    with pytest.raises(UnknownOutcome, match="no complete answer within 1 seconds"):
         connect(timeout_seconds=1).create("/Products", GARN)
 
     assert names_in(box) == ["Garn"]
@@ -147,7 +147,7 @@ def test_an_answer_that_trickles_in_is_given_up_whatever_part_of_it_is_slow(conn
         client = connect(
             api_url=url, token_url=f"{url}/token", timeout_seconds=0.5, retry_seconds=0
         )
-        with pytest.raises(UnknownOutcome, match=r"no whole answer within 0\.5 seconds"):
+        with pytest.raises(UnknownOutcome, match=r"no complete answer within 0\.5 seconds"):
             client.create("/Products", GARN)
 
 
@@ -184,7 +184,7 @@ def test_a_write_that_was_reset_is_never_repeated(box, client, moment, on_a_used
 
     assert str(caught.value) == (
         "POST /Products: the connection broke; "
-        "whether it was done is not known, look before repeating it"
+        "it may or may not have been done, check before repeating it"
     )
     assert len(box.requests.writes("go")) == 1
     assert names_in(box) == ([] if moment == "before" else ["Garn"])
@@ -211,7 +211,7 @@ def test_a_write_that_times_out_has_an_unknown_outcome(box, connect, write):
         "DELETE": lambda: client.delete(path),
     }
 
-    with pytest.raises(UnknownOutcome, match="no whole answer within 1 seconds"):
+    with pytest.raises(UnknownOutcome, match="no complete answer within 1 seconds"):
         calls[write]()
 
     assert len(box.requests.writes("go")) == 1
@@ -237,7 +237,7 @@ def test_a_429_holds_back_every_thread(box, connect):
     with ThreadPoolExecutor() as other_thread:
         reading = other_thread.submit(client.read, "/Customers")
 
-    assert "GET /Customers: not sent, its turn comes only in" in str(reading.exception())
+    assert "GET /Customers: not sent, its turn would come only in" in str(reading.exception())
     assert box.requests.reads("go") == []
 
 
@@ -250,8 +250,8 @@ def test_to_be_turned_away_for_longer_than_the_budget_ends_the_run(box, client):
         client.create("/Products", GARN)
 
     assert str(caught.value) == (
-        "PowerOffice Go answers no call at all; what is done stays done, and the next run goes on "
-        "from there. Last: POST /Products: 429 Too Many Requests; try again later"
+        "PowerOffice Go does not answer any call; what was done is kept, and the next run continues "
+        "from there. Last error: POST /Products: 429 Too Many Requests; try again later"
     )
     assert len(box.requests.writes("go")) == 1
     assert box.requests.reads("go") == []
@@ -261,14 +261,14 @@ def test_to_be_turned_away_for_longer_than_the_budget_ends_the_run(box, client):
 def test_a_go_that_fails_whatever_is_asked_ends_the_run(box, connect, fault):
     box.faults.add(path="/v2/", times=None, **fault)
 
-    with pytest.raises(OutOfService, match=r"Last: GET /Products: .*; try again later"):
+    with pytest.raises(OutOfService, match=r"Last error: GET /Products: .*; try again later"):
         connect(retry_seconds=1).read("/Products")
 
 
 def test_a_go_that_gives_no_tokens_ends_the_run(box, connect):
     box.faults.add(path="/oauth/token", times=None, status=503)
 
-    with pytest.raises(OutOfService, match="Last: token: 503"):
+    with pytest.raises(OutOfService, match="Last error: token: 503"):
         connect(retry_seconds=1).create("/Products", GARN)
 
 
@@ -506,7 +506,7 @@ def test_a_retry_after_that_says_nothing_is_no_reason_to_stop(box, client, asked
 def test_a_retry_after_for_ever_ends_the_run_at_once(box, client, asked, path, status):
     box.faults.add(path=path, status=status, headers={"Retry-After": asked}, times=None)
 
-    with pytest.raises(OutOfService, match="PowerOffice Go answers no call at all"):
+    with pytest.raises(OutOfService, match="PowerOffice Go does not answer any call"):
         client.read("/Products")
 
     assert box.requests.count("go") <= 3

@@ -125,13 +125,13 @@ def test_a_go_that_was_reached_once_is_tried_for_the_whole_budget(first):
         repetition.run(forever())
 
 
-def test_each_wait_is_told_with_what_went_wrong():
-    told: list[str] = []
+def test_each_wait_is_reported_with_what_went_wrong():
+    lines: list[str] = []
     errors = [TryAgainLater("GET /Products: 503; try later"), Unreachable("down; check it")]
 
-    Repetition(300, lambda _: None, tell=told.append).run(Failing(*errors))
+    Repetition(300, lambda _: None, on_retry=lines.append).run(Failing(*errors))
 
-    assert [line.rpartition(" in ")[0] for line in told] == [
-        "GET /Products: 503; asking again",
-        "down; asking again",
+    assert [line.rpartition(" in ")[0] for line in lines] == [
+        "GET /Products: 503; retrying",
+        "down; retrying",
     ]

@@ -297,7 +297,7 @@ def test_a_session_that_was_lost_is_opened_again_and_said_so_once(box, go_at, da
         go.read("/Customers")
 
     (line,) = [one.getMessage() for one in caplog.records if "rate_limit_store" in one.getMessage()]
-    assert line.startswith("rate_limit_store cannot be used any more: postgresql://")
+    assert line.startswith("rate_limit_store can no longer be used: postgresql://")
     assert [one.status for one in box.requests.reads("go")] == [204, 204]
 
 
@@ -309,7 +309,7 @@ def test_a_store_that_stays_away_ends_the_run_and_no_call_is_made_without_a_turn
     go.read("/Customers")
     place.write_text("[]")
 
-    with pytest.raises(Unreachable, match=r"cannot be used any more: .*run again"):
+    with pytest.raises(Unreachable, match=r"can no longer be used: .*run again"):
         go.create("/Customers", {"Name": "Kari"})
 
     assert box.go.entries("Customers") == []
