@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ledger import singer_lines
 from rich.console import Console
 from target_powerofficego.links_command import main
-from target_powerofficego.settle.progress import Lines, Pace, Progress, Standing
+from target_powerofficego.settle.progress import LogReporter, Pace, Progress, Snapshot
 from target_powerofficego.settle.terminal import Bar
 
 ENTITIES = ("customers", "products", "orders")
@@ -81,16 +81,16 @@ def test_while_go_is_slow_a_line_and_the_list_of_runs_say_how_far_the_run_is(
     assert run["calls"]["writes"] == 3
 
 
-class Kept(Lines):
-    """Keeps what was told last."""
+class Kept(LogReporter):
+    """Keeps the last report."""
 
-    words = ""
+    text = ""
 
     def __init__(self):
         super().__init__(logging.getLogger(__name__))
 
-    def tell(self, words, _):
-        self.words = words
+    def report(self, text, _):
+        self.text = text
 
 
 @pytest.mark.parametrize(
@@ -117,15 +117,15 @@ class Kept(Lines):
     ],
 )
 def test_in_words(seen, done, parked, is_all_read, words):
-    standing = Standing(
+    snapshot = Snapshot(
         {"orders": seen}, {"orders": done}, 0, 7, {"orders": parked}, 0, is_all_read
     )
     kept = Kept()
     moments = iter([0.0, 10.0])
 
-    Progress(lambda: standing, kept, "Go", lambda: next(moments)).tell()
+    Progress(lambda: snapshot, kept, "Go", lambda: next(moments)).report()
 
-    assert kept.words == words
+    assert kept.text == words
 
 
 @given(
@@ -144,26 +144,26 @@ def test_what_was_done_alone_tells_what_the_rest_of_its_kind_takes(seconds, left
 
 
 def test_records_that_bring_nothing_new_make_no_end_seem_nearer():
-    standing = iter(
+    snapshot = iter(
         [
-            Standing({"orders": 300}, {"orders": 100}, 95_000, 0, {}, 0, True),
-            Standing({"orders": 300}, {"orders": 200}, 95_000, 0, {}, 0, True),
+            Snapshot({"orders": 300}, {"orders": 100}, 95_000, 0, {}, 0, True),
+            Snapshot({"orders": 300}, {"orders": 200}, 95_000, 0, {}, 0, True),
         ]
     )
     kept, moments = Kept(), iter([0.0, 10.0, 20.0])
-    progress = Progress(lambda: next(standing), kept, "Go", lambda: next(moments))
+    progress = Progress(lambda: next(snapshot), kept, "Go", lambda: next(moments))
 
-    assert (progress.tell(), progress.tell()) == (20, 10)
-    assert kept.words.startswith("95,200 of 95,300 records done")
+    assert (progress.report(), progress.report()) == (20, 10)
+    assert kept.text.startswith("95,200 of 95,300 records done")
 
 
 def test_what_is_tried_once_more_at_the_end_takes_its_time_too():
     parked = {"orders": 50, "payments": 1}
-    standing = Standing({"orders": 300}, {"orders": 100}, 0, 0, parked, 0, True)
+    snapshot = Snapshot({"orders": 300}, {"orders": 100}, 0, 0, parked, 0, True)
     kept, moments = Kept(), iter([0.0, 10.0])
 
-    assert Progress(lambda: standing, kept, "Go", lambda: next(moments)).tell() == 25
-    assert kept.words.endswith("0 writes to Go, 51 parked")
+    assert Progress(lambda: snapshot, kept, "Go", lambda: next(moments)).report() == 25
+    assert kept.text.endswith("0 writes to Go, 51 parked")
 
 
 def test_nothing_is_said_of_the_end_before_anything_was_done():
@@ -177,8 +177,8 @@ def test_on_a_terminal_the_log_passes_by_above_the_bar(monkeypatch):
     logging.getLogger().addHandler(handler)
     try:
         bar = Bar(Console(stderr=True, force_terminal=True, width=100))
-        bar.tell(
-            "3 of 8 records done [b]", Standing({"orders": 8}, {"orders": 3}, 0, 0, {}, 0, True)
+        bar.report(
+            "3 of 8 records done [b]", Snapshot({"orders": 8}, {"orders": 3}, 0, 0, {}, 0, True)
         )
         logging.getLogger("a plugin").warning("a line of the log [b]")
         during = screen.getvalue()

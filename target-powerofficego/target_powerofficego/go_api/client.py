@@ -88,7 +88,7 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         timeout_seconds: how long an answer may take, to its last byte.
         retry_seconds: the budget of a call, for all its attempts and the waits between them.
         user_agent: the User-Agent header.
-        first_contact_seconds: the budget until Go has been reached once; by default `retry_seconds`.
+        first_contact_seconds: the budget until Go is reached once; by default `retry_seconds`.
         on_retry: called with a line for a person before a failed call is repeated.
 
     Raises:

@@ -457,7 +457,7 @@ class Repetition:
     Args:
         budget_seconds: no attempt begins later than this after the first one.
         wait: sleeps for a number of seconds; any exception it raises ends the call.
-        first_contact_seconds: the budget while every attempt so far was `Unreachable`, if it is less.
+        first_contact_seconds: the budget until an attempt is not `Unreachable`, if it is less.
         on_retry: called before each wait with a line for a person.
     """
 
