@@ -320,12 +320,12 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
             raise
 
     def _require_answers(self, later: TryAgainLater) -> None:
-        """Check whether Go still answers other calls than the one that failed.
+        """Require that Go still answers a call other than the one that failed.
 
         Without this, a run would spend the full budget on each record, and reject them all.
 
         Raises:
-            OutOfService: it does not.
+            OutOfService: it answers no call.
         """
         call = Call("GET", "/ClientIntegrationInformation")
         try:

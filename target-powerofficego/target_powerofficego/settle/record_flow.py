@@ -77,7 +77,7 @@ _NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, ID_REUSED, NEVER_IN_GO)
 class RunTools:
     """The store, and what is known about the run; shared by all workers.
 
-    `wait` sleeps for a number of seconds, while a replica that is read may be behind.
+    `wait` sleeps for a number of seconds, so that a replica that is behind can catch up.
     """
 
     settings: SideSettings

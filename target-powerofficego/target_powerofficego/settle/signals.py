@@ -44,8 +44,8 @@ def read_message(line: str, number: int) -> dict[str, Any]:
         message = read_json(line)
     if not isinstance(message, dict):
         raise BrokenInput(
-            f"line {number} of the input is not a Singer message (a JSON object); the tap was cut"
-            " off, or something else prints to its output"
+            f"line {number} of the input is not a Singer message (a JSON object); the tap was"
+            " interrupted, or something else prints to its output"
         )
     for name in _TEXT_MEMBERS:
         if not isinstance(message.get(name, ""), str):
@@ -79,7 +79,7 @@ class Terminated(Exception):  # noqa: N818 - reads as what happened
 
 
 class InterruptibleReader(SingerReader):
-    """Reads messages; a signal interrupts it while it waits for input, and else waits itself."""
+    """Reads messages until a signal: at once while it waits for input, else before the next line."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -186,7 +186,7 @@ class Writer:
             if earlier:
                 raise Undecidable(CHANGE_NOT_VISIBLE) from failed
             raise
-        for older in earlier:  # whatever became of them, Go has now answered what it holds
+        for older in earlier:  # whatever became of them, Go has now answered the entry
             self._store.intents.end(older)
         return answer
 
@@ -292,7 +292,7 @@ class Writer:
     def note_sending(
         self, link: Link, status: str, read_at: datetime.datetime, *, is_accepted: bool
     ) -> Intent:
-        """Keep an intent that Go is asked for an order's invoice; `is_accepted`: it works on it."""
+        """Keep the intent of asking Go for an order's invoice; `is_accepted`: Go has accepted."""
         detail = {
             "status": status,
             "read_at": to_stamp(read_at),
