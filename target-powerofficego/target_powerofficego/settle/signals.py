@@ -79,7 +79,7 @@ class Terminated(Exception):  # noqa: N818 - reads as what happened
 
 
 class InterruptibleReader(SingerReader):
-    """Reads messages until a signal: at once while it waits for input, else before the next line."""
+    """Reads messages until a signal, which interrupts waiting for input, but not a message."""
 
     def __init__(self) -> None:
         super().__init__()
