@@ -34,7 +34,7 @@ def test_a_failing_go_is_asked_again(filled, box, read_go, fault, path):
 
     (record,) = emitted.records()
     assert len(record["SalesOrderLines"]) == 1
-    assert "retrying in" in emitted.log
+    assert "asking again in" in emitted.log
 
 
 @pytest.mark.parametrize("name", ["api_url", "token_url"])
@@ -44,7 +44,7 @@ def test_a_go_that_cannot_be_reached_is_told_soon_and_named(read_go, name):
 
     emitted = read_go("customers", fails_with=Unreachable, **{name: address})
 
-    assert "the host is down or refuses connections; retrying in" in emitted.log
+    assert "the host is down or refuses connections; asking again in" in emitted.log
     line = emitted.log.splitlines()[-1]
     assert line.startswith("PowerOffice Go at http://127.0.0.1:")
     assert " cannot be reached: " in line

@@ -132,6 +132,6 @@ def test_each_wait_is_reported_with_what_went_wrong():
     Repetition(300, lambda _: None, on_retry=lines.append).run(Failing(*errors))
 
     assert [line.rpartition(" in ")[0] for line in lines] == [
-        "GET /Products: 503; retrying",
-        "down; retrying",
+        "GET /Products: 503; asking again",
+        "down; asking again",
     ]

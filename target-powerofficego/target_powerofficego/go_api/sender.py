@@ -511,7 +511,7 @@ class Repetition:
         if self._on_retry and state.outcome:
             message = str(state.outcome.exception())
             failure, _, _advice = message.rpartition("; ")
-            self._on_retry(f"{failure or message}; retrying in {state.upcoming_sleep:.1f} s")
+            self._on_retry(f"{failure or message}; asking again in {state.upcoming_sleep:.1f} s")
 
     def _seconds(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
