@@ -242,7 +242,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         return refused
 
     def money_members(self, record: Record) -> Record:
-        """Return the part of an open record of whose change a person must be notified again."""
+        """Return the part of an open record that a person must hear about again if it changes."""
         del record
         return {}
 
