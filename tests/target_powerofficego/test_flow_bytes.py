@@ -152,7 +152,7 @@ def test_lines_are_counted_and_numbered_though_they_are_not_read(ledger, custome
     assert "(1 schemas, 3 records, 0 batch manifests, 1 state messages" in whole.log
 
     broken = ledger.command_on(lines_of(*people) + "Hemmelig\n", ends_with=1)
-    assert "line 6 of the input is no Singer message" in broken.log
+    assert "line 6 of the input is not a Singer message" in broken.log
 
 
 @pytest.mark.slow
