@@ -157,7 +157,7 @@ NEVER_GUESSED: dict[str, tuple[str, list[object]]] = {
     ),
     "vat_rate": ("in percent", ["-1", "100.01", "2500", Decimal(-25)]),
     "instant": (
-        "is not a moment",
+        "is not a date and time",
         ["2026-01-31", "2026-01-31T12:00:00", "31.01.2026 12:00", "yesterday", "1769860800"],
     ),
     "country": ("not a country code", ["XX", "NOR", "578", "ZZ", "Norge"]),

@@ -182,7 +182,7 @@ def test_what_is_no_organisation_number_is_left_out_with_a_warning(
 
     outcome = ledger.run(registered, product(), *bought(by("-", number)), ends_with=0)
 
-    told = "the organisation number is not a valid one, and was left out"
+    told = "the organisation number is not valid and was left out"
     assert f"customers 1001: {told}" in outcome.log
     assert f"orders 1: {told}" in outcome.log
     assert number not in outcome.log.replace("127.0.0.1", "") or number == "-"

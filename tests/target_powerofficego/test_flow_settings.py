@@ -83,7 +83,7 @@ def test_what_is_no_date_is_rejected_wherever_it_is_read_from(
 
     ledger.run(customer(), product(), told, properties=source)
 
-    assert 'custom.dag "31.01.2026" is not a moment' in ledger.unsettled("reject")[0].reason
+    assert 'custom.dag "31.01.2026" is not a date and time' in ledger.unsettled("reject")[0].reason
     assert box.go.entries("SalesOrders") == []
 
 

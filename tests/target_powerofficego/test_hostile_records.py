@@ -507,6 +507,6 @@ def test_a_word_that_is_not_known_is_rejected(ledger, box, customer, product):
 
     reasons = sorted(one.reason for one in ledger.unsettled("reject"))
     assert "status" in reasons[0]
-    assert "known are active, draft, archived" in reasons[0]
-    assert "known are person, company" in reasons[1]
+    assert "is not one of active, draft, archived" in reasons[0]
+    assert "is not one of person, company" in reasons[1]
     assert box.go.entries("Customers") == box.go.entries("Products") == []
