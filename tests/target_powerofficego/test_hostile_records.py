@@ -30,7 +30,7 @@ LATEST = "2026-01-07T10:00:00Z"
         ({"price_excl": True}, "price_excl"),
         ({"price_excl": "9" * 30}, "price_excl"),
         ({"price_excl": 10**30}, "price_excl"),
-        ({"price_excl": None, "tax_rate": None}, "there is only a price with VAT and no tax_rate"),
+        ({"price_excl": None, "tax_rate": None}, "it has only a price with VAT and no tax_rate"),
         ({"price_excl": None, "tax_rate": "-100"}, "is not a VAT rate"),
         ({"currency": "kroner"}, 'currency "kroner" is not a currency code'),
         ({"description": {"html": "x"}}, "description should be text"),
