@@ -268,7 +268,7 @@ def _whole_number(value: object, *, label: str) -> int | None:
     """Return a whole number.
 
     Raises:
-        Unusable: it is not one.
+        Unusable: the value is not a whole number.
     """
     number = values.amount(value, label=label)
     if number is None:

@@ -277,7 +277,7 @@ def write_price(value: Value, record: Record) -> Record:
             patch["price_incl"] = values.money(_plus_vat(excl, rate))
         return patch
     rate = values.require(
-        rate, "the shop's price includes VAT, but it has no tax_rate to add it by"
+        rate, "the shop's price includes VAT, but there is no tax_rate to calculate it with"
     )
     incl = _plus_vat(excl, rate)
     has_excl = prices["price_excl"] is not None
@@ -300,11 +300,11 @@ def _write_unit(value: Value, _: Record) -> Record:
     """Write the unit as the word that Norwegian shops use for it.
 
     Raises:
-        Unusable: no word is known for it.
+        Unusable: no word for it is known.
     """
     code = values.normalise_code(values.text(value, label="UnitOfMeasureCode"))
     if code is not None and code not in UNIT_WORDS:
-        raise Unusable(f"there is no word for the unit {values.quoted(code)}")
+        raise Unusable(f"there is no known word for the unit {values.quoted(code)}")
     return {"unit": None if code is None else UNIT_WORDS[code]}
 
 

@@ -138,7 +138,7 @@ class Property:
 def member_reader(
     name: str, read: Callable[..., Value] = text, *, omitted: Value = ABSENT, **options: object
 ) -> Callable[[Record, Conversion], Value]:
-    """Return the `to_go` that reads one member with `read`; `omitted` is its value if omitted."""
+    """Return the `to_go` that reads one member; `omitted` is its value if the shop omits it."""
 
     def to_go(record: Record, _: Conversion) -> Value:
         return read(record[name], label=name, **options) if name in record else omitted

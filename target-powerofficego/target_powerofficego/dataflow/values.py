@@ -316,7 +316,7 @@ def is_gtin(value: str) -> bool:
 
 
 def date_in_zone(stamp: object, *, zone: ZoneInfo, label: str) -> str | None:
-    """Return the ISO date on which a stamp falls in a time zone.
+    """Return the ISO date of a stamp in a time zone.
 
     Raises:
         Unusable: it is not an RFC 3339 stamp with an offset.
@@ -385,10 +385,10 @@ def short_reference(shop_name: str, shop_id: str) -> str:
 
     PowerOffice Go accepts 50 characters.
     """
-    whole = f"{shop_name}:{shop_id}"
-    if len(whole) <= _LONGEST_REFERENCE:
-        return whole
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:24]
+    reference = f"{shop_name}:{shop_id}"
+    if len(reference) <= _LONGEST_REFERENCE:
+        return reference
+    digest = hashlib.sha256(reference.encode()).hexdigest()[:24]
     return f"{shop_name[:20]}:#{digest}"
 
 
@@ -486,8 +486,8 @@ def normalise_phone(plain: str) -> str:
         number = phonenumbers.parse(plain, "NO")
     except phonenumbers.NumberParseException:
         return plain
-    whole = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return f"{whole};ext={number.extension}" if number.extension else str(whole)
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return f"{e164};ext={number.extension}" if number.extension else str(e164)
 
 
 def normalise_date(value: Value) -> Value:

@@ -146,8 +146,8 @@ def merge(
             continue
         if not _is_edited(row, before, current, way.source):
             continue
-        is_edited_there = not is_stale and _is_edited(row, before, current, way.value)
-        if is_edited_there and not row.overwrites and not row.is_set_by_go:
+        is_edited_on_both = not is_stale and _is_edited(row, before, current, way.value)
+        if is_edited_on_both and not row.overwrites and not row.is_set_by_go:
             owner = owners.get(row.name, Owner.NEWEST)
             conflict = replace(_decide(row, current.shop, current.go, owner, evidence), base=before)
             conflicts.append(conflict)
