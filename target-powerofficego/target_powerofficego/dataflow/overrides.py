@@ -28,7 +28,8 @@ _DIRECTIONS = {
     "off": Direction.OFF,
 }
 _FIXED = {"customers": ("id", "type"), "products": ("sku",), "orders": ("id", "customer")}
-_MEMBERS = {"direction", "source", "constant", "go"}
+_TEXTS = {"direction", "source", "go"}
+_MEMBERS = {*_TEXTS, "constant"}
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ def _override(table: Table, name: str, override: Any) -> Table:  # noqa: ANN401 
     members = {"direction": override} if isinstance(override, str) else override
     if not isinstance(members, dict) or not members or set(members) - _MEMBERS:
         raise ValueError("give a direction, or an object of direction, source, constant and go")
+    for member in sorted(_TEXTS & set(members)):
+        _require(isinstance(members[member], str), f"{member} must be text")
     _require("source" not in members or "constant" not in members, "give either source or constant")
     _require(name not in _FIXED[table.entity], "this row cannot be changed")
     rows = {row.name: row for row in table.rows}
