@@ -107,12 +107,12 @@ def test_numbers_and_moments_become_text_and_the_rest_stays():
 @pytest.mark.parametrize(
     ("member", "value", "words"),
     [
-        ("total_incl", 1.5, "'total_incl' is no decimal"),
-        ("total_incl", Decimal("NaN"), "'total_incl' is no decimal"),
-        ("total_incl", True, "'total_incl' is no decimal"),
+        ("total_incl", 1.5, "'total_incl' is not a decimal"),
+        ("total_incl", Decimal("NaN"), "'total_incl' is not a decimal"),
+        ("total_incl", True, "'total_incl' is not a decimal"),
         ("id", Decimal("Infinity"), "'id' must be text"),
         ("status", "sent", "'status' must be one of draft, pending"),
-        ("paid_at", "2026-01-31T12:00:00", "'paid_at' is no moment with a zone"),
+        ("paid_at", "2026-01-31T12:00:00", "'paid_at' is not a time with a zone"),
         ("lines", [None], "'lines' must be an object"),
         ("lines", ({"id": "1"},), "'lines' must be a list"),
         ("lines", [{"id": "1", "skuu": "A"}], "no 'lines.skuu'; did you mean 'lines.sku'?"),

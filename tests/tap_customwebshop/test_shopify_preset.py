@@ -358,7 +358,7 @@ def test_check_has_nothing_to_say_against_a_tip(shop, reader, tmp_path):
     config.write_text(json.dumps(reader.config), encoding="utf-8")
     checked = commands.run("tap-customwebshop", "--config", config, "--check")
     assert checked.stdout.splitlines() == [
-        f"{stream}: 1 records looked at, 0 kinds of faults"
+        f"{stream}: 1 records checked, 0 kinds of faults"
         for stream in ("customers", "products", "orders")
     ]
     assert checked.returncode == 0
