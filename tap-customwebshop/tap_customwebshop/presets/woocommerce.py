@@ -72,6 +72,7 @@ STATUSES = {"checkout-draft": "draft", "on-hold": "on_hold", "trash": "cancelled
 }
 PRODUCT_STATUSES = {"publish": "active", "future": "draft", "draft": "draft", "pending": "draft"}
 LINES = ("line_items", "shipping_lines", "fee_lines")
+# WooCommerce's names of the contract's members
 ADDRESS = {
     "company": "company",
     "line1": "address_1",
@@ -126,18 +127,15 @@ def product(row: Row, shop: Shop) -> Iterator[Row]:
 
     A variation that is read as a product has no category, so it is read again from its parent.
     """
-    if row["type"] in ("grouped", "external"):
-        return
     if row["type"] == "variation":
         path = f"{API}/products/{row['parent_id']}"
         yield variant(shop.get(f"{path}/variations/{row['id']}"), shop.get(path), shop)
-        return
-    if not row["type"].startswith("variable"):
+    elif row["type"].startswith("variable"):
+        params = "status=trash" if row["status"] == "trash" else ""  # its variations are there too
+        for variation in shop.list(listing(f"/products/{row['id']}/variations", params)):
+            yield variant(variation, row, shop)
+    elif row["type"] not in ("grouped", "external"):
         yield sellable(row, row, shop)
-        return
-    params = "status=trash" if row["status"] == "trash" else ""  # its variations are there too
-    for variation in shop.list(listing(f"/products/{row['id']}/variations", params)):
-        yield variant(variation, row, shop)
 
 
 def variant(row: Row, parent: Row, shop: Shop) -> Row:
@@ -267,9 +265,9 @@ def totals(row: Row, lines: list[Priced]) -> Row:
         tax, rounding = line_tax, total - line_total
     else:
         vat = {
-            percent(line.get("rate_percent")): Decimal(line["tax_total"])
-            + Decimal(line["shipping_tax_total"])
-            for line in row["tax_lines"]
+            percent(entry.get("rate_percent")): Decimal(entry["tax_total"])
+            + Decimal(entry["shipping_tax_total"])
+            for entry in row["tax_lines"]
         }
         taxes = [
             {**part, "amount": amount(vat.get(part["rate"], part["amount"]))} for part in taxes

@@ -129,7 +129,7 @@ class RawPage:
 
 
 class ShopFileClient:
-    """Calls one shop. Not safe for several threads.
+    """Calls one shop. Not thread-safe.
 
     Args:
         connect: Makes a connection with this authentication.
@@ -168,7 +168,7 @@ class ShopFileClient:
         """
         if not path.startswith("/"):
             path = self._connection.path_of(path, seen_from="/")
-        return self._ask("GET", path, {}, None)[0]
+        return self.look(path)[0]
 
     def single(self, listing: Listing, key: str) -> RawPage:
         """Return one record of a list, alone on its page, by the path or query in `single`.
@@ -399,7 +399,7 @@ class ShopFileClient:
         return self._connection.send(method, path, query=query, body=sent, headers=headers)
 
     def _log_in(self) -> bool:
-        """Get a token if one is needed and none is valid; return whether a new one was got."""
+        """Get a token if one is needed and none is valid; return whether it is new."""
         auth = self._auth
         is_valid = self._authenticator.token and time.monotonic() < self._token_until
         if is_valid or not isinstance(auth, (ClientCredentials, Login)):

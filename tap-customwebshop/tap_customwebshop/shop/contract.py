@@ -59,7 +59,7 @@ class Rule:
 
     Attributes:
         words: The words that it may be, which its description lists; none for free text.
-        forms: By type, what converts a value to the contract's form; None if nothing need be done.
+        forms: By type, what converts a value to the contract's form; None if it has it already.
     """
 
     def __init__(self, name: str, field: dict[str, Any]) -> None:

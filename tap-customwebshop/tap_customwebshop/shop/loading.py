@@ -226,7 +226,7 @@ def _faults_of_listing(listing: Listing) -> Iterator[str]:
         yield f"{{{name}}} is not a placeholder that the tap fills in{advice}"
     for name in sorted(set(pager.first_step()) - names_in([path, pager.send])):
         yield f"neither path nor pager has {{{name}}}, so every page would be the first"
-    asks = "since" in names_in([path, listing.since])
+    is_filtered = "since" in names_in([path, listing.since])
     is_numbered = isinstance(pager, (Page, Offset))
     for is_wrong, fault in (
         (not str(path).startswith("/"), "path must begin with /"),
@@ -241,7 +241,7 @@ def _faults_of_listing(listing: Listing) -> Iterator[str]:
             listing.since and "since" not in names_in(listing.since),
             "since has no {since}, so the moment would not be sent",
         ),
-        (is_numbered and asks and listing.sorted and listing.has_stamps, _NUMBERED_PAGES),
+        (is_numbered and is_filtered and listing.sorted and listing.has_stamps, _NUMBERED_PAGES),
         (
             not _is_zone(listing.zone),
             f"there is no time zone '{listing.zone}'; use one such as Europe/Oslo",

@@ -74,7 +74,7 @@ def configured_auth(config: Mapping[str, Any]) -> Auth:
 
 
 class SingleRecords:
-    """Reads and changes single records of a shop by its file. Not safe for several threads.
+    """Reads and changes single records of a shop by its file. Not thread-safe.
 
     Args:
         file: The shop file.

@@ -269,14 +269,14 @@ class FileStream(ShopStream):
         earliest = "" if floor is None else format_stamp(floor)
         for number, row in enumerate(page.rows, first):
             try:
-                made = self.mapper.records(row, f"{self.name}[{number}]")
+                mapped = self.mapper.records(row, f"{self.name}[{number}]")
             except ShopFunctionError as error:
                 key = row.get("id") if isinstance(row, dict) else None
                 label = f" (id {key})" if isinstance(key, (int, str)) else ""
                 failures.append(error.reason + plain(label[:60]))
             else:
                 records += [
-                    record for record in made if self._is_wanted(record, page.read_at, earliest)
+                    record for record in mapped if self._is_wanted(record, page.read_at, earliest)
                 ]
         content = records, None, page.read_at, page.server_time, tuple(failures)
         is_whole = page.is_whole and not failures
