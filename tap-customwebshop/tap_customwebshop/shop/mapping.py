@@ -29,7 +29,7 @@ _REQUIRED = object()
 
 
 class Shop:
-    """What a shop file's functions can request beside the row. Answers are kept for the run.
+    """What a shop file's functions get as `shop`. Answers are kept for the run.
 
     Attributes:
         settings: The setting `shop_settings`.

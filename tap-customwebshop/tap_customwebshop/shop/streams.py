@@ -34,9 +34,9 @@ _HASH_BYTES = 8
 _NEW_OBJECTS = 20_000
 """New objects between two searches for reference cycles; rows and records have none."""
 _ROUNDING = timedelta(seconds=2)
-"""How much earlier than `since` the shop may be asked, for whole seconds or exclusive filters."""
+"""How much earlier a shop may be asked because of whole seconds or a filter that is exclusive."""
 _EARLY_START = timedelta(hours=1)
-"""How much earlier than on the day before a daily run may begin."""
+"""How much earlier than the day before a daily run may start."""
 
 
 @dataclass(frozen=True)
