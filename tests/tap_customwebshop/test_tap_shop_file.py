@@ -394,13 +394,15 @@ def test_what_the_file_prints_is_not_taken_as_a_singer_message(read):
 
 
 @pytest.mark.parametrize("ends", ["sys.exit(0)", "exit()", "raise SystemExit"])
-@pytest.mark.parametrize("where", ["customer", "touched"])
+@pytest.mark.parametrize("where", ["customer", "touched", "single"])
 def test_a_file_that_ends_the_program_is_an_error_that_names_its_line(read, where, ends):
     functions = {
         "customer": ROWS.replace("    return", f"    {ends}\n    return"),
         "touched": f"{ROWS}\ndef touched(shop, since):\n    {ends}\n",
+        "single": f"{ROWS}\ndef touched(shop, since):\n    return {{'customers': ['gone']}}\n",
     }
-    listing = "CUSTOMERS = Listing('/a', since='s={since}', single='/a/{id}')"
+    single = f"def single(key, shop):\n    {ends}\n" if where == "single" else "single = '/a/{id}'"
+    listing = f"{single}\nCUSTOMERS = Listing('/a', since='s={{since}}', single=single)"
     state = {"bookmarks": {"customers": {"replication_key_value": "2025-01-01T00:00:00Z"}}}
     emitted = read(
         lambda _: FIVE,

@@ -143,6 +143,7 @@ class Mapper:
         Raises:
             NotFoundError: The shop no longer has it.
             ShopFunctionError: The function in `single` failed.
+            ShopFileError: The function in `single` ended the program.
             ShopError: The shop cannot be reached, or refuses.
         """
         find_row = self._listing.single
@@ -153,6 +154,8 @@ class Mapper:
             row = find_row(key, self._shop)
         except ShopError:
             raise
+        except SystemExit as error:
+            raise self._file.exit_error(error) from None
         except Exception as error:  # noqa: BLE001 - whatever the file does
             reason = f"{self._file.location(error)}: 'single' failed ({type(error).__name__})."
             raise ShopFunctionError(reason) from None
