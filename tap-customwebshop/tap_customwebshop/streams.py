@@ -143,7 +143,7 @@ class ShopStream(Stream):
         return record
 
     def _broken(self, what: str) -> ContractBrokenError:
-        return ContractBrokenError(f"GET {self.path}: {what}; repair it in the shop and run again.")
+        return ContractBrokenError(f"GET {self.path}: {what}; fix it in the shop and run again.")
 
     def _check_stamp(self, record: dict[str, Any], place: str) -> None:
         self._stamp = self._read_stamp(record, place)
