@@ -72,7 +72,7 @@ def parse_page(
         ValueError: The body is not JSON.
         ContractBrokenError: It is JSON, but not as in the contract.
     """
-    answer = (form.answer(body) if form else None) or read_json(body)
+    answer = (form.parse_answer(body) if form else None) or read_json(body)
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         raise ContractBrokenError("the answer has no list 'data'")
     return Page(answer["data"], _cursor(answer), read_at, server_time)

@@ -308,8 +308,8 @@ class ShopConnection:
             parts.path
         ):
             raise ShopRefusedError(
-                f"{self.redacted(seen_from)}: the shop sends the address of a next page whose path"
-                f" is not below that of 'api_url'; only paths below {base.path or '/'} are read."
+                f"{self.redacted(seen_from)}: the shop sends an address whose path is not below"
+                f" that of 'api_url'; only paths below {base.path or '/'} are read."
             )
         return parts.path[len(base.path.rstrip("/")) :] + (f"?{parts.query}" if parts.query else "")
 

@@ -31,11 +31,11 @@ _REACH_SECONDS = 10.0
 """How long to try to reach Go at all; a wrong address should be reported while a person watches."""
 
 _NO_STATE = (
-    "--state: the file holds no state, which is one JSON object: give the last line that the target"
+    "--state: the file is not a state, which is one JSON object: give the last line that the target"
     " printed, or leave --state out"
 )
 _NO_CATALOG = (
-    "--catalog: the file holds no catalog: give what --discover prints, or leave --catalog out"
+    "--catalog: the file is not a catalog: give what --discover prints, or leave --catalog out"
 )
 
 

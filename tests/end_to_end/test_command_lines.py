@@ -157,7 +157,7 @@ def test_a_state_file_that_holds_no_state_of_a_tap_is_told(tmp_path, tap, state)
     path = tmp_path / "state.json"
     path.write_text(state)
     (line,) = errors(commands.run(tap, "--state", path))
-    assert line.startswith("--state: the file holds no state, which is one JSON object")
+    assert line.startswith("--state: the file is not a state, which is one JSON object")
 
 
 @pytest.mark.parametrize("words", [["--about"], ["--discover"]], ids=" ".join)
