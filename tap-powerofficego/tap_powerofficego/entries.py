@@ -9,7 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
-from target_powerofficego.plugin.json_text import fraction, may_hold_invalid_character, read_json
+from target_powerofficego.plugin.json_text import (
+    may_hold_invalid_character,
+    parse_fraction,
+    read_json,
+)
 
 from tap_powerofficego.writer import as_json
 
@@ -52,7 +56,9 @@ class PageReader:
     def __init__(self, members: Iterable[str]) -> None:
         names = (*_KEY_AND_LINES, *members)
         form: Any = TypedDict("form", dict.fromkeys(names, Any), total=False)  # type: ignore[misc]
-        self._members: msgspec.json.Decoder[Any] = msgspec.json.Decoder(form, float_hook=fraction)
+        self._members: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            form, float_hook=parse_fraction
+        )
 
     def __call__(self, answer: bytes) -> Any:  # noqa: ANN401
         """Return the entries of an answer; what is no list, and no entry, is returned as it is.

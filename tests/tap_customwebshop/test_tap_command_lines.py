@@ -111,4 +111,4 @@ def test_records_on_a_full_disk_are_one_line(tap, config):
             ended = subprocess.run(
                 command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
             )
-    assert_one_line(ended, "What is printed cannot be written: No space left on device.")
+    assert_one_line(ended, "The output cannot be written: No space left on device.")
