@@ -340,7 +340,7 @@ def test_a_beginning_before_all_time_is_everything(merchant, read_go, settings):
 
 def test_a_bookmark_does_not_move_back(merchant, read_go):
     merchant.product()
-    later = stamps.write(stamps.now() + timedelta(hours=12))
+    later = stamps.format_stamp(stamps.now() + timedelta(hours=12))
     held = {
         "replication_key": "LastChangedDateTimeOffset",
         "replication_key_value": later,

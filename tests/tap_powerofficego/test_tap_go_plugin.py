@@ -139,7 +139,7 @@ def test_a_bookmark_that_is_no_moment_is_one_line(name):
     with pytest.raises(ConfigValidationError) as failure:
         TapPowerOfficeGo(config=dict(USABLE), state=state)
     assert failure.value.errors == [
-        f"The state's {name} of 'products' is no moment; correct or remove it."
+        f"The state's {name} of 'products' is not a timestamp; correct or remove it."
     ]
 
 
@@ -254,7 +254,7 @@ def test_a_reader_that_goes_away_is_one_line(merchant, config, tmp_path):
         ),
         (
             {"bookmarks": {"customers": {"replication_key_value": "9999-12-31T23:59:59-05:00"}}},
-            "The state's replication_key_value of 'customers' is no moment",
+            "The state's replication_key_value of 'customers' is not a timestamp",
         ),
     ],
 )
