@@ -324,7 +324,7 @@ PRODUCTS: dict[str, Any] = th.PropertiesList(
     text("url", "Its page in the shop."),
     *life_cycle(),
 ).to_dict()
-"""One thing that can be sold, that is, one SKU; a variant is a record with a `parent_id`."""
+"""A product for sale, that is, one SKU; a variant is a record with a `parent_id`."""
 
 ORDERS: dict[str, Any] = th.PropertiesList(
     key(),

@@ -45,7 +45,7 @@ class ShopStream(Stream):
     "false" into true and is two thirds of a tap's work. Here values pass as the shop sent them; the
     target checks them.
 
-    The only thing it uses of a client is `ShopClient.pages`; anything that yields a `Page` will do.
+    Of the client, only `ShopClient.pages` is used; anything that yields a `Page` can replace it.
     """
 
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
