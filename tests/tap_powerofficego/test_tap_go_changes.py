@@ -100,7 +100,7 @@ def test_an_entry_that_comes_to_light_late_within_the_overlap_is_read(merchant, 
     assert read_go("products", state=state, overlap_seconds=0).ids("products") == []
 
 
-def test_what_was_emitted_in_the_overlap_comes_again_once_anything_there_is_another(
+def test_what_was_emitted_in_the_overlap_comes_again_once_anything_in_it_differs(
     merchant, box, read_go
 ):
     address = {"ZipCode": "0155", "City": "Oslo"}
@@ -149,7 +149,7 @@ def test_an_edit_of_an_address_alone_is_found_by_the_full_check_only(merchant, b
 
 
 @pytest.mark.parametrize("stream", ["customers", "products", "salesorders"])
-def test_everything_is_read_anew_when_the_full_check_is_due(filled, read_go, resources, stream):
+def test_everything_is_read_again_when_the_full_check_is_due(filled, read_go, resources, stream):
     state = last_state(read_go(stream))
 
     emitted = read_go(stream, state=state, full_check_hours=0)
@@ -187,7 +187,7 @@ def test_an_edit_of_stock_is_found_by_the_filter_for_stock(merchant, box, read_g
     )
 
 
-def test_products_without_stock_are_not_listed_anew_for_want_of_a_stamp(merchant, box, read_go):
+def test_products_without_stock_are_not_listed_again_for_lack_of_a_stamp(merchant, box, read_go):
     product = merchant.product(Code="A")
     state = last_state(read_go("products"))
     box.go.edit("Products", product["Id"], {"IsStockItem": True, "StockOnHand": 3})
@@ -242,7 +242,7 @@ def test_a_payment_is_found_by_the_filter_for_balances(merchant, box, read_go):
     assert after["replication_key_value"] == before["replication_key_value"]
 
 
-def test_a_credit_note_comes_in_the_run_that_tells_the_balance_it_explains(merchant, box, read_go):
+def test_a_credit_note_comes_in_the_run_that_reads_the_balance_it_explains(merchant, box, read_go):
     customer, product = merchant.customer(), merchant.product()
     invoice = merchant.invoice(customer, product)
     state = last_state(read_go("outgoing_invoices"))

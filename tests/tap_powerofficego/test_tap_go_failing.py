@@ -38,7 +38,7 @@ def test_a_failing_go_is_asked_again(filled, box, read_go, fault, path):
 
 
 @pytest.mark.parametrize("name", ["api_url", "token_url"])
-def test_a_go_that_cannot_be_reached_is_told_soon_and_named(read_go, name):
+def test_a_go_that_cannot_be_reached_is_reported_soon_and_named(read_go, name):
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
 
@@ -279,7 +279,7 @@ def test_an_order_that_was_missing_for_a_moment_is_emitted_by_the_next_run(merch
     assert late in second.ids("salesorders")
 
 
-def test_a_list_that_never_stands_still_is_told_and_ends(merchant, box, read_go):
+def test_a_list_that_never_stands_still_is_reported_and_ends(merchant, box, read_go):
     fill_orders(merchant, 3)
     box.faults.on("go", "GET", "/salesorders$", lambda _: fill_orders(merchant, 1), times=60)
 

@@ -36,7 +36,7 @@ def products(merchant, box):
 
 @pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
 @pytest.mark.parametrize("member", ["Name", "UnitPrice", "LastChangedDateTimeOffset", "New"])
-def test_an_entry_with_what_nothing_can_be_done_with_stops_no_other(
+def test_an_entry_that_cannot_be_used_stops_no_other(
     products, box, read_go, raw, member
 ):
     spoil(box, products, member, raw)
@@ -95,7 +95,7 @@ def test_pages_that_never_end_are_one_line(products, box, read_go):
 
 
 @pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
-def test_no_value_is_written_otherwise_because_its_entry_is_passed_on(products, box, read_go, raw):
+def test_no_value_is_changed_because_its_entry_is_passed_on(products, box, read_go, raw):
     spoil(box, products, "New", raw)
 
     passed_on = read_go("products")

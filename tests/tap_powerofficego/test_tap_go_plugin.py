@@ -134,7 +134,7 @@ def test_a_trial_reads_the_first_page_of_each_list_and_no_lines(merchant, box, c
 
 
 @pytest.mark.parametrize("name", ["replication_key_value", "stock_bookmark", "listed_in_full_at"])
-def test_a_bookmark_that_is_no_moment_is_one_line(name):
+def test_a_bookmark_that_is_not_a_timestamp_is_one_line(name):
     state = {"bookmarks": {"products": {name: "x"}}}
     with pytest.raises(ConfigValidationError) as failure:
         TapPowerOfficeGo(config=dict(USABLE), state=state)
@@ -258,7 +258,7 @@ def test_a_reader_that_goes_away_is_one_line(merchant, config, tmp_path):
         ),
     ],
 )
-def test_a_state_that_nothing_can_be_read_by_is_one_line(config, tmp_path, state, told):
+def test_a_state_that_cannot_be_used_is_one_line(config, tmp_path, state, told):
     (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
 
     ended = taps.run(TAP, "--state", tmp_path / "state.json", config=config, folder=tmp_path)

@@ -45,7 +45,7 @@ def test_by_default_only_what_the_way_back_needs_is_read(filled, read_go):
     assert not [one for one in run.reads if one.path.lower().endswith(("/complete", "/lines"))]
 
 
-def test_every_stream_emits_what_stands_in_go_with_every_member_of_its_schema(
+def test_every_stream_emits_what_is_in_go_with_every_member_of_its_schema(
     filled, box, read_go, resources
 ):
     emitted = read_go()
