@@ -35,7 +35,7 @@ BUILT_ON = {
 
 
 def imports_of(folder, *, when_running=False):
-    """Return (file, top-level module) of the absolute imports, or of those that are not for types."""
+    """Return (file, top-level module) of the absolute imports; `when_running` excludes types."""
     return {
         (name, module.partition(".")[0])
         for name, module in modules_of(folder, when_running=when_running)

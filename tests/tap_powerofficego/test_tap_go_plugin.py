@@ -23,17 +23,17 @@ USABLE = {**SECRETS, "environment": "demo"}
 sdk_config = {**USABLE}
 all_selected = TapPowerOfficeGo(config=dict(USABLE)).catalog_dict
 for stream in all_selected["streams"]:
-    for one in stream["metadata"]:
-        one["metadata"]["selected"] = True
+    for field in stream["metadata"]:
+        field["metadata"]["selected"] = True
 
 
 of_the_sdk = get_tap_test_class(TapPowerOfficeGo, config=sdk_config, catalog=all_selected)
 
 
-# Many members of an entry are null, of which the SDK warns.
+# Many members of an entry are null, and the SDK warns of that.
 @pytest.mark.filterwarnings("ignore:No records were available")
 class TestBySDK(of_the_sdk):  # type: ignore[misc, valid-type]
-    """The SDK's tests, on books that have something of everything."""
+    """The SDK's tests, on books that have some of everything."""
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
@@ -74,10 +74,10 @@ class TestBySDK(of_the_sdk):  # type: ignore[misc, valid-type]
 def test_a_wrong_setting_is_one_line_that_names_it_and_holds_no_secret(wrong, line):
     with pytest.raises(ConfigValidationError) as failure:
         TapPowerOfficeGo(config={**USABLE, **wrong})
-    (said,) = failure.value.errors
-    assert line in said
-    assert "hemmelig" not in said
-    assert "12345" not in said
+    (error,) = failure.value.errors
+    assert line in error
+    assert "hemmelig" not in error
+    assert "12345" not in error
 
 
 def test_the_limit_of_the_key_is_shared_where_the_setting_says(read_go, filled, tmp_path):
@@ -85,8 +85,8 @@ def test_the_limit_of_the_key_is_shared_where_the_setting_says(read_go, filled, 
 
     assert read_go("customers", rate_limit_store=str(place)).ids("customers")
 
-    (of_the_key,) = json.loads(place.read_text())["rate_limits"].values()
-    assert of_the_key["turns"]["given"]
+    (limit,) = json.loads(place.read_text())["rate_limits"].values()
+    assert limit["turns"]["given"]
 
 
 def test_a_setting_that_is_null_has_its_default_and_a_number_may_be_text():
@@ -130,7 +130,7 @@ def test_a_trial_reads_the_first_page_of_each_list_and_no_lines(merchant, box, c
     assert ended.stderr.count("ERROR") == 0
     assert "failed" not in ended.stderr
     assert box.requests.count(path="/complete$") == 0
-    assert {one.query.get("PageSize") for one in box.requests.reads()} == {"1"}
+    assert {read.query.get("PageSize") for read in box.requests.reads()} == {"1"}
 
 
 @pytest.mark.parametrize("name", ["replication_key_value", "stock_bookmark", "listed_in_full_at"])
@@ -160,21 +160,21 @@ def orders(merchant):
 
 @pytest.fixture
 def end_at_the_sixth_order(box, config, catalog_file, tmp_path):
-    """Run the tap, do something to it when it asks for a sixth order, and return its messages.
+    """Run the tap, stop it when it asks for a sixth order, and return its messages and status.
 
-    It is not answered before it has ended.
+    The sandbox does not answer before the tap has ended.
     """
 
-    def run(how, **settings):
+    def run(stop, **settings):
         started: list[subprocess.Popen] = []
 
         def end(_request):
-            how(started[0])
+            stop(started[0])
             started[0].wait(30)
 
         box.faults.on("go", "GET", "/complete$", end, skip=5)
-        told = ("--catalog", catalog_file)
-        with taps.start("tap_powerofficego", {**config, **settings}, tmp_path, *told) as tap:
+        options = ("--catalog", catalog_file)
+        with taps.start("tap_powerofficego", {**config, **settings}, tmp_path, *options) as tap:
             started.append(tap)
             assert tap.stdout
             output = tap.stdout.read()
@@ -239,14 +239,14 @@ def test_a_reader_that_goes_away_is_one_line(merchant, config, tmp_path):
         assert tap.stderr
         tap.stdout.readline()
         tap.stdout.close()
-        said = tap.stderr.read().decode()
+        log = tap.stderr.read().decode()
         assert tap.wait(30) == 1
-    assert "Whoever reads the records has stopped reading." in said
-    assert "Traceback" not in said
+    assert "Whoever reads the records has stopped reading." in log
+    assert "Traceback" not in log
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "message"),
     [
         (
             {"bookmarks": {"customers": {"replication_key_value": "9999-12-31T00:00:00Z"}}},
@@ -258,9 +258,9 @@ def test_a_reader_that_goes_away_is_one_line(merchant, config, tmp_path):
         ),
     ],
 )
-def test_a_state_that_cannot_be_used_is_one_line(config, tmp_path, state, told):
+def test_a_state_that_cannot_be_used_is_one_line(config, tmp_path, state, message):
     (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
 
     ended = taps.run(TAP, "--state", tmp_path / "state.json", config=config, folder=tmp_path)
 
-    taps.assert_one_error(ended, told, secret=config["client_key"])
+    taps.assert_one_error(ended, message, secret=config["client_key"])
