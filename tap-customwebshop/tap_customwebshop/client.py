@@ -107,7 +107,7 @@ def read_pages(fetch: Callable[[str | None], Page], *, path: str, ahead: bool) -
             so that reading would never end.
     """
     cursors: set[str] = set()
-    contents: set[int] = set()
+    page_hashes: set[int] = set()
     repeats = 0
     start = _start_fetch if ahead else partial
     wait_for_page = start(fetch, None)
@@ -117,9 +117,9 @@ def read_pages(fetch: Callable[[str | None], Page], *, path: str, ahead: bool) -
         if cursor is None:
             yield page
             return
-        ids = _ids(page)
-        repeats = repeats + 1 if ids in contents else 0
-        contents.add(ids)
+        ids_hash = _ids_hash(page)
+        repeats = repeats + 1 if ids_hash in page_hashes else 0
+        page_hashes.add(ids_hash)
         if cursor in cursors or repeats == _MOST_REPEATS:
             yield page
             fault = (
@@ -148,7 +148,7 @@ def read_ahead(pages: Iterator[Page]) -> Iterator[Page]:
         yield page
 
 
-def _ids(page: Page) -> int:
+def _ids_hash(page: Page) -> int:
     """Return a hash of the ids on a page, regardless of their order."""
     return hash(frozenset(map(_id, page.records)))
 
