@@ -31,14 +31,14 @@ class Bookmark:
         state: The stream's part of the Singer state; written in place.
         lookback: How far before the bookmark a run begins.
         since: What the shop was asked for in this run; None for everything.
-        tell: Logs a warning of one line; each is logged only once.
+        warn: Logs a warning of one line; each is logged only once.
     """
 
     stream: str
     state: dict[str, Any]
     lookback: timedelta
     since: datetime | None
-    tell: Callable[[str], None]
+    warn: Callable[[str], None]
 
     def __post_init__(self) -> None:
         self._began_at: str | None = self.state.get("replication_key_value")
@@ -74,7 +74,7 @@ class Bookmark:
                 from there would miss it.
         """
         if stamp < self._since:
-            self.tell(
+            self.warn(
                 f"{self.stream}: the shop ignores 'updated_since' and also sends records that"
                 " changed before"
             )
@@ -82,7 +82,7 @@ class Bookmark:
             if stamp < self._resumed_from():
                 self._go_back()
                 raise ContractBrokenError(self._disorder())
-            self.tell(f"{self.stream}: the shop's records are not in order of 'updated_at'")
+            self.warn(f"{self.stream}: the shop's records are not in order of 'updated_at'")
         self._previous = stamp
 
     def advance(self, stamp: str, read_at: datetime, server_time: datetime | None) -> None:
@@ -98,7 +98,7 @@ class Bookmark:
             self._horizon = format_stamp(server_time + _SECOND if server_time else read_at + FUTURE)
         if stamp > self._horizon:
             if stamp > format_stamp((server_time or read_at) + FUTURE):
-                self.tell(
+                self.warn(
                     f"{self.stream}: a record has an 'updated_at' in the future ({stamp}); it is "
                     "emitted, but the bookmark does not follow"
                 )

@@ -90,7 +90,7 @@ def test_a_go_that_answers_nothing_ends_the_run(box, read_go):
 
     emitted = read_go("customers", fails_with=OutOfService, retry_seconds=10)
 
-    assert "PowerOffice Go answers no call at all" in emitted.log
+    assert "PowerOffice Go does not answer any call" in emitted.log
 
 
 def fill_orders(merchant, count):

@@ -52,7 +52,7 @@ class TestBySDK(of_the_sdk):  # type: ignore[misc, valid-type]
         ({"client_key": None}, "The setting 'client_key' is missing."),
         ({"client_key": " "}, "The setting 'client_key' is empty."),
         ({"client_key": 12345}, "The setting 'client_key' has an invalid value"),
-        ({"client_key": "hemmelig 2"}, "client_key holds a space, line break or letter"),
+        ({"client_key": "hemmelig 2"}, "client_key contains a space, line break or letter"),
         ({"environment": "hemmelig-4"}, "The setting 'environment' has an invalid value"),
         ({"environment": "custom"}, "api_url and token_url must both be set"),
         ({"api_url": "https://go.example.com"}, "api_url and token_url belong to environment"),

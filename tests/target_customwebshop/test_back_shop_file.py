@@ -571,7 +571,7 @@ def test_an_edit_that_waits_for_another_file_is_tried_once_more_by_the_next_run_
 ):
     shop.keeps = {"phone"}
     outcome = edited.back(ends_with=0)
-    assert "1 parked, which the shop does not take; see powerofficego-links parked" in outcome.log
+    assert "1 parked, which the shop does not accept; see powerofficego-links parked" in outcome.log
     assert "the next run tries again" not in outcome.log
     edited.back(ends_with=0)
     assert shop.server.asked == []

@@ -332,7 +332,7 @@ def test_an_order_without_placed_at_counts_from_when_it_was_made(
     ("stamps", "reason"),
     [
         ({"placed_at": None, "created_at": None}, "neither placed_at nor created_at"),
-        ({"placed_at": "i går"}, 'placed_at "i går" is not a moment'),
+        ({"placed_at": "i går"}, 'placed_at "i går" is not a date and time'),
         ({"placed_at": None, "created_at": "2019-01-01"}, 'created_at "2019-01-01" is not'),
     ],
 )

@@ -497,7 +497,7 @@ def test_an_order_held_for_its_payment_is_still_compared_after_a_run_that_was_cu
     ledger.run(changed, full_check_hours=0.000001)
 
     reason = reasons()["hold", "orders", "9001"]
-    assert reason.startswith("Go's order is not the shop's")
+    assert reason.startswith("Go's order differs from the shop's")
     assert "260.00" in reason
     assert reason.count("no longer tells it as paid") == 1
 
