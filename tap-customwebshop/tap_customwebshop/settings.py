@@ -33,8 +33,8 @@ SHOP = th.Property(
     th.StringType,
     title="Shop file",
     description="A Python file that says how the shop is read and written to, such as ./my_shop.py,"
-    " or the name of one that comes with the tap. Left out, the shop has the API that is made for"
-    " these plugins.",
+    " or the name of one that comes with the tap. Without it, the shop must have the API that is"
+    " made for these plugins.",
 )
 SHOP_SETTINGS = th.Property(
     "shop_settings",
@@ -54,7 +54,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         required=True,
         secret=True,
         title="Access token",
-        description="The bearer token that the shop's API asks for.",
+        description="The bearer token that the shop's API requires.",
     ),
     SHOP,
     SHOP_SETTINGS,
@@ -78,7 +78,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         th.IntegerType(minimum=1, maximum=1000),
         default=500,
         title="Page size",
-        description="How many records to ask for at a time, 1 to 1000.",
+        description="How many records to request at a time, 1 to 1000.",
     ),
     th.Property(
         "request_timeout",
@@ -92,8 +92,8 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         th.IntegerType(minimum=0),
         default=300,
         title="Retry budget (seconds)",
-        description="How long one page may be asked for again, in all, while the shop is busy or "
-        "failing. 0 gives up at once.",
+        description="How long, in total, the request for one page is retried while the shop is "
+        "busy or failing. 0 gives up at once.",
     ),
     th.Property(
         "user_agent",

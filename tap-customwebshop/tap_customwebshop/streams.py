@@ -83,7 +83,7 @@ class ShopStream(Stream):
         try:
             for number, page in enumerate(self._read(), 1):
                 for position, record in enumerate(page.records, 1):
-                    yield self._take(record, f"record {position} of page {number}")
+                    yield self._conform(record, f"record {position} of page {number}")
                 if isinstance(self._tap.message_writer, LineWriter):
                     self._tap.message_writer.flush()
         except ContractBrokenError:
@@ -125,7 +125,7 @@ class ShopStream(Stream):
         moments = [start, bookmark and earlier(bookmark, lookback)]
         return max((moment for moment in moments if moment), default=None)
 
-    def _take(self, record: object, place: str) -> dict[str, Any]:
+    def _conform(self, record: object, place: str) -> dict[str, Any]:
         """Check one record and bring it into the contract's form.
 
         Raises:
@@ -232,9 +232,9 @@ class ShopStream(Stream):
                         bookmark.advance(stamp, read_at, server_time)
                     write(text)
                 else:
-                    taken = self._take(record, f"record {position} of page {number}")
-                    write(as_json(taken))
-                    self._increment_stream_state(taken)
+                    conformed = self._conform(record, f"record {position} of page {number}")
+                    write(as_json(conformed))
+                    self._increment_stream_state(conformed)
 
     @override
     def _process_record(

@@ -37,10 +37,10 @@ _CONNECTION = (
         "rate_limit_store",
         th.StringType,
         title="Rate limit store",
-        description="Where all that use one subscription key share its limit: `memory` (they do"
-        " not), the path of a file (processes of one machine), or the address of a PostgreSQL"
+        description="Where programs with the same subscription key share its limit: `memory` (not"
+        " shared), the path of a file (processes of one machine), or the address of a PostgreSQL"
         " database (several machines; postgresql://user@host/database, its password in PGPASSWORD"
-        " or ~/.pgpass). Default: `memory`. The tap has no link store, so set this also where"
+        " or ~/.pgpass). Default: `memory`. The tap has no link store, so set this even if"
         " target-powerofficego uses its link store's database by default.",
     ),
     *settings_named("request_timeout"),
@@ -49,7 +49,7 @@ _CONNECTION = (
         th.IntegerType(minimum=10),
         default=300,
         title="Retry budget, seconds",
-        description="How long one call may be tried again, in all, while Go is busy or failing.",
+        description="How long, in total, one call is retried while Go is busy or failing.",
     ),
 )
 
@@ -59,15 +59,15 @@ _READING = (
         th.IntegerType(minimum=1, maximum=LARGEST_PAGE),
         default=PAGE_SIZE,
         title="Page size",
-        description="How many entries to ask for at a time, 1 to 20000. A page is held in memory.",
+        description="How many entries to request at a time, 1 to 20000. A page is kept in memory.",
     ),
     th.Property(
         "start_date",
         th.DateTimeType,
         title="Start date",
-        description="Entries that last changed before this moment are not read, nor invoices of an"
-        " earlier voucher date. A date, or RFC 3339; without a time zone it is UTC. All entries if"
-        " empty.",
+        description="Entries that last changed before this moment are not read, nor are invoices"
+        " with an earlier voucher date. A date, or RFC 3339; without a time zone it is UTC. All"
+        " entries if empty.",
     ),
     th.Property(
         "overlap_seconds",
@@ -83,7 +83,7 @@ _READING = (
         default=24,
         title="Full check, hours",
         description="How often customers, products and sales orders are read in full again, because"
-        " edits of an address, for one, do not move Go's stamps.",
+        " some edits, such as those of an address, do not move Go's stamps.",
     ),
 )
 

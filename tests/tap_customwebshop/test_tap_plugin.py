@@ -55,7 +55,10 @@ class TestBySDK(get_tap_test_class(TapCustomWebShop, config=sdk_config)):  # typ
         ({"api_url": "shop.example.com"}, "is not an address"),
         ({"api_url": "https://me:secret@shop.example.com"}, "user name or password"),
         ({"api_url": "https://@shop.example.com"}, "user name or password"),
-        ({"api_url": "https://shop.example.com\\.evil.example"}, "a character that addresses cannot have"),
+        (
+            {"api_url": "https://shop.example.com\\.evil.example"},
+            "a character that addresses cannot have",
+        ),
         ({"api_url": "https://shop.exam\nple.com"}, "a character that addresses cannot have"),
         ({"auth_token": 12345}, "The setting 'auth_token' must be text."),
         ({"auth_token": "se cret\n"}, "characters that a bearer token cannot have"),
