@@ -345,7 +345,7 @@ def test_a_link_out_of_the_path_that_is_set_is_not_followed(read, odd_shop):
 
     file = f"CUSTOMERS = Listing('/list', 'rows', Next('next'))\n{ROWS}"
     emitted = read(answer, file, api_url=f"{odd_shop.url}/api", fails_with=ShopRefusedError)
-    assert "only what is below /api is read" in emitted.log
+    assert "only paths below /api are read" in emitted.log
     assert odd_shop.paths() == ["/api/list"]
 
 

@@ -124,7 +124,7 @@ def test_a_row_that_would_lead_out_of_the_path_is_named_and_the_others_go_on(rea
     rows = [row(1), row(2, name="../orders"), row(3)]
     emitted = read(lambda asked: rows if asked.path == "/list" else {}, file, fails_with=ShopError)
     assert ids(emitted) == ["1", "3"]
-    assert "is no good for a path. (id 2)" in emitted.log
+    assert "cannot be used in a path. (id 2)" in emitted.log
 
 
 @pytest.mark.parametrize(

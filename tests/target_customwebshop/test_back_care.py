@@ -494,7 +494,7 @@ def test_a_key_that_may_only_read_is_one_line(edited):
     ("settings", "told"),
     [
         ({"api_url": "http://shop.example.com/api"}, "api_url must begin with https://"),
-        ({"api_url": "https://shop.example\\.evil.example"}, "api_url has a letter that no"),
+        ({"api_url": "https://shop.example\\.evil.example"}, "api_url has a character that"),
         ({"auth_token": "to ord"}, "auth_token is empty or has characters"),
         ({"shop_nam": "x"}, 'did you mean "shop_name"?'),
         ({"owners": {"customers": "me"}}, "must be shop, go or newest"),

@@ -919,7 +919,7 @@ def test_a_record_whose_id_is_no_good_for_a_path_is_a_reject_and_the_others_cros
     assert shop.records["products"]["501"]["name"] == "Lusekofte"
     assert {one.path for one in shop.server.asked} == {"/products/501"}
     reason = own.both.open_ones()["reject", "customers_back", shop_id]
-    assert "is no good for a path" in reason
+    assert "cannot be used in a path" in reason
 
 
 # Other shapes

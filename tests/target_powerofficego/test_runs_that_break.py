@@ -116,7 +116,7 @@ def test_a_command_whose_output_is_closed_says_so_and_does_nothing(
     )
 
     assert ended.returncode == 1
-    assert "standard output is closed, so nothing can be told on it" in ended.stderr
+    assert "standard output is closed, so nothing can be printed" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert box.go.entries("Customers") == []
 

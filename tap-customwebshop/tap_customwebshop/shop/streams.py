@@ -86,7 +86,7 @@ class ListBookmark(Bookmark):
     @override
     def check(self, stamp: str) -> None:
         if stamp < self._since and self.filter:
-            self.tell(
+            self.warn(
                 f"{self.stream}: the shop ignores '{self.filter}' and sends unchanged records too;"
                 " all are read. Correct 'since' in the shop file."
             )
@@ -320,7 +320,7 @@ class FileStream(ShopStream):
                 self.logger.warning("%s was not read. %s", self.name, failure)
 
     @override
-    def _take(self, record: object, place: str) -> dict[str, Any]:
+    def _conform(self, record: object, place: str) -> dict[str, Any]:
         """See `ShopStream`; the mapper has already checked its form."""
         checked = cast("dict[str, Any]", record)
         self._check_stamp(checked, place)
