@@ -87,7 +87,7 @@ def in_go(ledger: Any, order_id: object) -> dict[str, Any]:
     """Return an order as it is in Go, with the VAT of its lines."""
     orders = ledger.box.go.entries("SalesOrders")
     (order,) = [
-        order for order in orders if f":{order_id}" in str(order["ExternalImportReference"])
+        order for order in orders if str(order["ExternalImportReference"]).endswith(f":{order_id}")
     ]
     vat = sum(line["TotalAmount"] - line["NetAmount"] for line in order["SalesOrderLines"])
     return {**order, "VatAmount": vat}

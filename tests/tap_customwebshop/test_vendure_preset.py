@@ -1,4 +1,4 @@
-"""A Vendure is read as it is, and its orders come to Go to the øre."""
+"""A Vendure shop is read, and its orders reach Go to the øre."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from go_sandbox.shops.vendure.shop import KARI
 from own_shop import FileBoth
-from preset_reader import ACCOUNTS
+from preset_reader import ACCOUNTS, in_go
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.shop.reading import SingleRecords, configured_file
 from tap_customwebshop.tap import TapCustomWebShop
@@ -31,10 +31,10 @@ EDIT_CUSTOMER, EDIT_ADDRESS, EDIT_VARIANT = (
 
 
 class Reader:
-    """Reads a shop with the tap, in runs of which each begins where the last one ended.
+    """Reads a shop with the tap, in runs that each begin where the previous one ended.
 
     Args:
-        kept: What the runs of all tests so far came to: the state, and the records.
+        kept: the state and the records after the runs of all tests so far.
     """
 
     def __init__(self, vendure, read_shop, kept):
@@ -60,21 +60,21 @@ class Reader:
         return read.record_messages()
 
     def changed(self):
-        """Return what a run reads that is not as the run before read it, by stream and id.
+        """Return the records of a run that differ from the previous ones, by stream and id.
 
-        Stamps are of whole seconds here, so what changed in the last one is read again.
+        Stamps here are of whole seconds, so what changed in the last second is read again.
         """
-        known = self._kept.setdefault("records", {})
+        previous = self._kept.setdefault("records", {})
         read = {
             (message["stream"], message["record"]["id"]): message["record"]
             for message in self.messages()
         }
-        changed = {key: record for key, record in read.items() if known.get(key) != record}
-        known |= read
+        changed = {key: record for key, record in read.items() if previous.get(key) != record}
+        previous |= read
         return changed
 
     def records(self, stream):
-        """Return the records of one stream by their ids, after a run."""
+        """Do a run, and return all records of a stream by their ids."""
         self.changed()
         return {
             key: record for (name, key), record in self._kept["records"].items() if name == stream
@@ -82,21 +82,21 @@ class Reader:
 
     @property
     def singles(self):
-        """What reads and changes single records by the preset."""
+        """Reads and changes single records through the preset."""
         connect = TapCustomWebShop(config=self.config).connect
         return SingleRecords(configured_file(self.config), self.config, connect)
 
     def change(self, entity, record_id, patch):
-        """Write an edit as the preset says, with what it may ask the shop."""
-        records = self.singles
-        for call in records.calls(entity, record_id, patch):
-            records.client.send(*call)
-        return records.read(entity, record_id)
+        """Send an edit as the preset makes it, and return the record after it."""
+        singles = self.singles
+        for call in singles.calls(entity, record_id, patch):
+            singles.client.send(*call)
+        return singles.read(entity, record_id)
 
 
 @pytest.fixture(scope="module")
 def kept(vendure):
-    """Of each Vendure its own."""
+    """State and records, separate for each Vendure."""
     return {}
 
 
@@ -107,7 +107,7 @@ def reader(vendure, read_shop, kept):
 
 @pytest.fixture
 def number(request):
-    """Return a word of this test alone, for what must differ in one Vendure."""
+    """Return a word that only this test has, for names that must be unique in a Vendure."""
     return f"{zlib.crc32(request.node.nodeid.encode()):x}"
 
 
@@ -127,17 +127,8 @@ def guest(number):
     return {**names, "emailAddress": f"{number}@example.com", "phoneNumber": "+4799887766"}
 
 
-def in_go(ledger, order_id):
-    """Return the order in Go."""
-    orders = ledger.box.go.entries("SalesOrders")
-    (found,) = [
-        order for order in orders if order["ExternalImportReference"].endswith(f":{order_id}")
-    ]
-    return found
-
-
 def by_rate(entry):
-    """Return what an order in Go comes to at each rate, with VAT."""
+    """Return the sums of an order in Go at each rate, with VAT."""
     sums: Counter[int] = Counter()
     for line in entry["SalesOrderLines"]:
         sums[int(line["VatRate"] * 100)] += line["TotalAmount"]
@@ -145,7 +136,7 @@ def by_rate(entry):
 
 
 def vendures_by_rate(vendure, order):
-    """Return what an order in Vendure comes to at each rate, with VAT."""
+    """Return the sums of an order in Vendure at each rate, with VAT."""
     sums: Counter[int] = Counter()
     for tax in vendure.order(order, "taxSummary {taxRate taxBase taxTotal}")["taxSummary"]:
         sums[tax["taxRate"]] += kroner(tax["taxBase"] + tax["taxTotal"])
@@ -181,7 +172,7 @@ def test_customers_have_a_user_and_a_company_is_in_the_address_for_invoices(vend
     ]
 
 
-def test_a_guests_throw_away_customer_is_none_and_their_order_is_a_guests(
+def test_a_guests_temporary_customer_is_left_out_and_the_order_is_a_guests(
     vendure, reader, coffee, guest
 ):
     order = vendure.place_order(
@@ -197,7 +188,7 @@ def test_a_guests_throw_away_customer_is_none_and_their_order_is_a_guests(
     assert record["shipping_address"]["line1"] == "Storgata 1"
 
 
-def test_each_variant_is_a_product_with_the_price_that_is_entered(vendure, reader, number):
+def test_each_variant_is_a_product_with_the_price_as_entered(vendure, reader, number):
     skus = [f"S-{number}", f"M-{number}"]
     variants = [(skus[0], 19990, "25"), (skus[1], 20990, "25")]
     small, middle = vendure.add_product("Skjorte", *variants, options="S M")
@@ -236,7 +227,7 @@ def test_an_order_has_vendures_own_amounts(vendure, reader, wool, coffee, guest)
     assert (payment["method"], payment["amount"], payment["status"]) == ("vipps", "858.60", "paid")
 
 
-def test_promotions_are_told_and_are_in_the_lines(vendure, reader, wool, coffee, guest, number):
+def test_promotions_are_discounts_in_the_lines(vendure, reader, wool, coffee, guest, number):
     vendure.add_coupon(f"TI-{number}", "order_percentage_discount", discount=10)
     order = vendure.place_order([(wool, 3), (coffee, 1)], guest=guest, coupons=(f"TI-{number}",))
     record = reader.records("orders")[order]
@@ -254,7 +245,7 @@ def test_promotions_are_told_and_are_in_the_lines(vendure, reader, wool, coffee,
     assert record["total_incl"] == "719.28"
 
 
-def test_carts_and_drafts_are_no_orders(vendure, reader, coffee, guest):
+def test_carts_and_drafts_are_not_orders(vendure, reader, coffee, guest):
     vendure.fill_cart([(coffee, 1)], guest=guest)
     draft = vendure.draft()
     placed = vendure.place_order([(coffee, 1)], guest=guest)
@@ -264,11 +255,11 @@ def test_carts_and_drafts_are_no_orders(vendure, reader, coffee, guest):
 
 
 @pytest.mark.parametrize("vendure", ["local"], indirect=True)
-def test_sellers_shares_of_an_order_are_none(vendure, reader, wool, guest):
-    whole, share = (vendure.place_order([(wool, 1)], guest=guest) for _ in range(2))
+def test_sellers_shares_of_an_order_are_not_orders(vendure, reader, wool, guest):
+    order, share = (vendure.place_order([(wool, 1)], guest=guest) for _ in range(2))
     vendure.get("Order", share)["type"] = "Seller"
     read = reader.records("orders")
-    assert (whole in read, share in read) == (True, False)
+    assert (order in read, share in read) == (True, False)
 
 
 def test_a_refund_counts_once_its_money_is_paid_back(vendure, reader, wool, coffee, guest):
@@ -289,29 +280,29 @@ def test_a_refund_counts_once_its_money_is_paid_back(vendure, reader, wool, coff
 
 
 @pytest.mark.parametrize("cancelled", [(2, 0), (0, 3), (3, 0)], ids=str)
-def test_what_was_cancelled_and_paid_back_is_told_as_sold_and_once(
+def test_cancelled_and_refunded_goods_stay_in_the_order_and_are_refunded_once(
     vendure, reader, wool, coffee, guest, number, cancelled
 ):
     vendure.add_coupon(f"K-{number}", "order_fixed_discount", discount=3333)
     lines = [(wool, 3), (coffee, 3)]
     order = vendure.place_order(lines, guest=guest, coupons=(f"K-{number}",))
     before = reader.records("orders")[order]
-    gone = zip(lines_of(vendure, order), cancelled, strict=True)
-    vendure.cancel(order, {line: count for line, count in gone if count}, shipping=True)
+    quantities = zip(lines_of(vendure, order), cancelled, strict=True)
+    vendure.cancel(order, {line: count for line, count in quantities if count}, shipping=True)
     after = reader.records("orders")[order]
     for name in ("total_incl", "total_tax", "taxes", "shipping"):
         assert after[name] == before[name]
     sold = [(line["quantity"], line["total_incl"]) for line in before["lines"]]
     assert [(line["quantity"], line["total_incl"]) for line in after["lines"]] == sold
-    now = vendure.order(order, "totalWithTax")["totalWithTax"]
-    vendure.refund(order, int(Decimal(before["total_incl"]) * 100) - now)
+    remaining = vendure.order(order, "totalWithTax")["totalWithTax"]
+    vendure.refund(order, int(Decimal(before["total_incl"]) * 100) - remaining)
     vendure.settle_refunds(order)
     record = reader.records("orders")[order]
     assert record["total_incl"] == before["total_incl"]
-    assert Decimal(record["total_incl"]) - Decimal(record["total_refunded"]) == kroner(now)
+    assert Decimal(record["total_incl"]) - Decimal(record["total_refunded"]) == kroner(remaining)
 
 
-def test_an_order_that_was_not_paid_is_less_what_was_cancelled(vendure, reader, wool, guest):
+def test_an_unpaid_order_does_not_include_what_was_cancelled(vendure, reader, wool, guest):
     order = vendure.place_order([(wool, 3)], guest=guest, method="faktura")
     (line,) = lines_of(vendure, order)
     assert reader.records("orders")[order]["payment_status"] == "authorized"
@@ -322,24 +313,34 @@ def test_an_order_that_was_not_paid_is_less_what_was_cancelled(vendure, reader, 
     assert reader.records("orders")[order]["status"] == "cancelled"
 
 
-def test_surcharges_are_fees_and_one_that_is_paid_back_is_no_refund(vendure, reader, wool, guest):
-    fee = {"description": "Gebyr", "price": 3900, "priceIncludesTax": True, "taxRate": 25}
-    more = vendure.place_order([(wool, 1)], guest=guest)
-    vendure.modify(more, surcharges=[{**fee, "taxDescription": "mva"}])
-    less = vendure.place_order([(wool, 1)], guest=guest)
-    (payment,) = vendure.order(less, "payments {id}")["payments"]
+SURCHARGE = {
+    "description": "Gebyr",
+    "price": 3900,
+    "priceIncludesTax": True,
+    "taxRate": 25,
+    "taxDescription": "mva",
+}
+
+
+def test_surcharges_are_fees_and_one_that_is_paid_back_is_not_a_refund(
+    vendure, reader, wool, guest
+):
+    raised = vendure.place_order([(wool, 1)], guest=guest)
+    vendure.modify(raised, surcharges=[SURCHARGE])
+    reduced = vendure.place_order([(wool, 1)], guest=guest)
+    (payment,) = vendure.order(reduced, "payments {id}")["payments"]
     vendure.modify(
-        less,
-        surcharges=[{**fee, "description": "Rabatt", "price": -3900, "taxDescription": "mva"}],
+        reduced,
+        surcharges=[{**SURCHARGE, "description": "Rabatt", "price": -3900}],
         refunds=[{"paymentId": payment["id"], "amount": 3900}],
     )
-    vendure.settle_refunds(less)
+    vendure.settle_refunds(reduced)
     read = reader.records("orders")
-    (added,), (taken) = read[more]["fees"], read[less]["fees"]
-    assert (added["name"], added["total_incl"], added["tax_rate"]) == ("Gebyr", "39.00", "25")
-    assert (read[more]["total_incl"], len(read[more]["payments"])) == ("337.90", 2)
-    assert [discount["total_incl"] for discount in taken] == ["-39.00"]
-    assert (read[less]["total_incl"], read[less]["refunds"]) == ("259.90", [])
+    (fee,), (discount,) = read[raised]["fees"], read[reduced]["fees"]
+    assert (fee["name"], fee["total_incl"], fee["tax_rate"]) == ("Gebyr", "39.00", "25")
+    assert (read[raised]["total_incl"], len(read[raised]["payments"])) == ("337.90", 2)
+    assert discount["total_incl"] == "-39.00"
+    assert (read[reduced]["total_incl"], read[reduced]["refunds"]) == ("259.90", [])
 
 
 def test_what_changed_without_its_stamp_is_read_by_the_next_run(
@@ -428,7 +429,7 @@ def test_edits_of_a_variant_go_back(vendure, reader, wool, number):
     assert {name: after[name] for name in patch} == patch
 
 
-def test_orders_are_left_alone(vendure, reader, wool, guest):
+def test_edits_of_orders_are_not_sent(vendure, reader, wool, guest):
     order = vendure.place_order([(wool, 1)], guest=guest)
     before = reader.records("orders")[order]
     assert reader.change("orders", order, {"note": "x"}) == before
@@ -440,9 +441,9 @@ def test_a_wrong_password_ends_the_run_with_what_to_check(reader):
         TapCustomWebShop(config={**reader.config, "shop_settings": settings}).sync_all()
 
 
-def test_a_session_that_vendure_forgets_is_opened_anew(vendure, reader, number):
+def test_a_session_that_vendure_forgets_is_opened_again(vendure, reader, number):
     if not isinstance(vendure, LocalVendure):
-        pytest.skip("only the local one forgets a session at will")
+        pytest.skip("only the local Vendure can be made to forget a session")
     kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann")
     others, singles = set(vendure.tokens), reader.singles
     assert singles.read("customers", kari)["last_name"] == "Nordmann"
@@ -463,28 +464,27 @@ def test_free_freight_keeps_its_rate(vendure, reader, coffee, guest, number):
     assert (freight["total_incl"], freight["tax_rate"]) == ("0.00", "25")
 
 
-def test_stamps_move_and_histories_go_on_as_the_preset_takes_them_to(vendure, wool, guest, number):
+def test_stamps_and_histories_change_as_the_preset_expects(vendure, wool, guest, number):
     kari = vendure.add_customer(f"kari-{number}@example.com", "Kari", "Nordmann", HOME)
-    paid, reserved, more = (
+    paid, reserved, modified = (
         vendure.place_order([(wool, 2)], guest=guest, method=method)
         for method in ("vipps", "faktura", "vipps")
     )
-    fee = {"description": "Gebyr", "price": 10, "priceIncludesTax": True, "taxRate": 25}
     phone = {"id": kari, "phoneNumber": "+4799887766"}
 
-    def call_kari():
+    def set_phone():
         answer = or_error("Customer")
         vendure.admin.do("updateCustomer", "input: UpdateCustomerInput!", answer, input=phone)
 
-    def came_of(kind, record_id, act):
-        def members():
+    def effect_of(kind, record_id, act):
+        def query():
             members = "updatedAt history(options: {sort: {id: ASC}}) {items {type}}"
             return vendure.admin(f"query($id: ID!) {{{kind}(id: $id) {{{members}}}}}", id=record_id)
 
-        before = members()
+        before = query()
         vendure.pass_second()
         act()
-        after = members()
+        after = query()
         entries = after["history"]["items"][len(before["history"]["items"]) :]
         types = [entry["type"].removeprefix(f"{kind.upper()}_") for entry in entries]
         return after["updatedAt"] != before["updatedAt"], " ".join(types)
@@ -494,14 +494,14 @@ def test_stamps_move_and_histories_go_on_as_the_preset_takes_them_to(vendure, wo
         ("order", paid, lambda: vendure.refund(paid, 100)),
         ("order", paid, lambda: vendure.settle_refunds(paid)),
         ("order", paid, lambda: vendure.cancel(paid, {line: 1}, shipping=True)),
-        ("order", more, lambda: vendure.modify(more, surcharges=[fee | {"taxDescription": "x"}])),
+        ("order", modified, lambda: vendure.modify(modified, surcharges=[SURCHARGE])),
         ("order", reserved, lambda: vendure.settle_payment(reserved)),
         ("order", reserved, lambda: vendure.ship(reserved)),
-        ("customer", kari, call_kari),
-        ("customer", kari, call_kari),
+        ("customer", kari, set_phone),
+        ("customer", kari, set_phone),
         ("customer", kari, lambda: vendure.remove_address(kari, 0)),
     ]
-    assert [came_of(*act) for act in acts] == [
+    assert [effect_of(*act) for act in acts] == [
         (False, ""),
         (False, "REFUND_TRANSITION"),
         (True, "CANCELLATION"),
@@ -535,20 +535,20 @@ def test_stamps_move_and_histories_go_on_as_the_preset_takes_them_to(vendure, wo
         (f"{EDIT_VARIANT} {{id}}}}", {"id": "99999"}, 200, "ENTITY_NOT_FOUND"),
     ],
 )
-def test_what_the_api_does_not_take(vendure, number, query, values, status, code):
+def test_what_the_api_refuses(vendure, number, query, values, status, code):
     vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann")
     with pytest.raises(RefusedError) as refused:
         vendure.admin(query, **({"input": values} if values else {}))
     assert (refused.value.status, refused.value.code) == (status, code)
 
 
-def test_nobody_may_ask_who_did_not_log_in(vendure):
+def test_the_api_refuses_a_session_that_is_not_logged_in(vendure):
     with pytest.raises(RefusedError) as refused:
         Session(f"{vendure.url}/admin-api")("{orders {totalItems}}")
     assert (refused.value.status, refused.value.code) == (200, "FORBIDDEN")
 
 
-def test_everything_comes_to_go_once_and_an_edit_crosses_once(
+def test_everything_reaches_go_once_and_an_edit_crosses_once(
     vendure, reader, to_go, ledger, wool, coffee, guest, number
 ):
     email = f"{number}@company.example.com"
@@ -572,14 +572,14 @@ def test_everything_comes_to_go_once_and_an_edit_crosses_once(
     assert to_go().writes == []
 
 
-def test_an_edit_in_go_crosses_back_once_and_then_all_is_quiet(vendure, reader, both, wool, number):
+def test_edits_in_go_cross_back_once(vendure, reader, both, wool, number):
     kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann", HOME)
-    taps = {"lookback_seconds", "page_size"}
-    settings = {name: value for name, value in reader.config.items() if name not in taps}
+    of_tap = {"lookback_seconds", "page_size"}
+    settings = {name: value for name, value in reader.config.items() if name not in of_tap}
     ways = FileBoth(both, settings)
     assert ways.forward(sales_accounts=ACCOUNTS).status == 0
-    place = {"AddressLine1": "Kaien 3", "City": "Moss", "ZipCode": "1530"}
-    both.edit_in_go("customers", kari, PhoneNumber="+4790000001", MailAddress=place)
+    address = {"AddressLine1": "Kaien 3", "City": "Moss", "ZipCode": "1530"}
+    both.edit_in_go("customers", kari, PhoneNumber="+4790000001", MailAddress=address)
     both.edit_in_go("products", wool, Name="Ullgarn", UnitPrice=Decimal("120.00"))
     ways.back(ends_with=0)
     customer, product = reader.records("customers")[kari], reader.records("products")[wool]
@@ -588,14 +588,14 @@ def test_an_edit_in_go_crosses_back_once_and_then_all_is_quiet(vendure, reader, 
         ("Kaien 3", "Moss")
     ] * 2
     assert (product["name"], product["price_incl"]) == ("Ullgarn", "150.00")
-    before = changes_of(vendure)
+    before = change_marks(vendure)
     assert ways.forward(sales_accounts=ACCOUNTS).writes == []
     ways.back(ends_with=0)
-    assert (changes_of(vendure), both.open_ones()) == (before, {})
+    assert (change_marks(vendure), both.open_ones()) == (before, {})
 
 
-def changes_of(vendure):
-    """Return what tells that a customer or a variant was changed."""
+def change_marks(vendure):
+    """Return what differs once a customer or a variant has been changed."""
     return [
         vendure.admin("{customers {items {id updatedAt history {totalItems}}}}"),
         vendure.admin("{productVariants {items {id updatedAt}}}"),
@@ -604,7 +604,7 @@ def changes_of(vendure):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("included", [True, False], ids=["prices with VAT", "prices without VAT"])
-def test_orders_of_all_kinds_come_to_go_to_the_oere(vendure, reader, ledger, number, included):
+def test_orders_of_all_kinds_reach_go_to_the_oere(vendure, reader, ledger, number, included):
     chance = random.Random(7)
     vendure.enter_prices_with_vat(included)
     try:
@@ -621,26 +621,25 @@ def test_orders_of_all_kinds_come_to_go_to_the_oere(vendure, reader, ledger, num
         vendure.add_coupon(coupons[1], "order_fixed_discount", discount=3333)
         vendure.add_coupon(coupons[2], "free_shipping")
         orders = [
-            place_by_chance(vendure, chance, goods, coupons, f"{index}-{number}")
+            place_random_order(vendure, chance, goods, coupons, f"{index}-{number}")
             for index in range(10)
         ]
         outcome = ledger.run(*reader.messages(), sales_accounts=ACCOUNTS)
-        assert ledger.reasons() == {}
-        assert outcome.status == 0
+        assert (outcome.status, ledger.reasons()) == (0, {})
     finally:
         vendure.enter_prices_with_vat()
     assert amounts_of(vendure, orders) == AMOUNTS[included]
     for order in orders:
         stated = vendure.order(order, "totalWithTax total payments {amount refunds {total}}")
         paid_back = sum(
-            refund["total"] for paid in stated["payments"] for refund in paid["refunds"]
+            refund["total"] for payment in stated["payments"] for refund in payment["refunds"]
         )
-        found = in_go(ledger, order)
-        assert found["TotalAmount"] == kroner(stated["totalWithTax"] - paid_back)
+        entry = in_go(ledger, order)
+        assert entry["TotalAmount"] == kroner(stated["totalWithTax"] - paid_back)
         if not paid_back:
-            assert by_rate(found) == vendures_by_rate(vendure, order)
-            parts = len(found["SalesOrderLines"])
-            assert abs(found["NetAmount"] - kroner(stated["total"])) <= parts * Decimal("0.005")
+            assert by_rate(entry) == vendures_by_rate(vendure, order)
+            lines = len(entry["SalesOrderLines"])
+            assert abs(entry["NetAmount"] - kroner(stated["total"])) <= lines * Decimal("0.005")
 
 
 AMOUNTS = {
@@ -667,11 +666,11 @@ AMOUNTS = {
         "proratedLinePriceWithTax": 5539177,
     },
 }
-"""What the orders of each kind come to in a real Vendure."""
+"""The sums of these orders in a real Vendure, by whether prices include VAT."""
 
 
 def amounts_of(vendure, orders):
-    """Return the sum of each amount of some orders and of their lines."""
+    """Return the sum of each amount of the orders and their lines."""
     sums: Counter[str] = Counter()
     for order in orders:
         stated = vendure.order(
@@ -684,8 +683,8 @@ def amounts_of(vendure, orders):
     return dict(sums)
 
 
-def place_by_chance(vendure, chance, goods, coupons, name):
-    """Place an order of some of the goods, and perhaps pay some of it back."""
+def place_random_order(vendure, chance, goods, coupons, name):
+    """Place an order for some of the goods, and perhaps refund a part of it."""
     order = vendure.place_order(
         [(variant, chance.randint(1, 7)) for variant in chance.sample(goods, 3)],
         guest={"firstName": "Gjest", "lastName": name, "emailAddress": f"{name}@example.com"},

@@ -85,7 +85,7 @@ def test_empty_books_are_read_without_an_error_and_remembered_as_nothing(read_go
 
     assert emitted.records() == []
     assert emitted.bookmarks("outgoing_invoices")[-1] == {}
-    assert read_go("customers", state=emitted.states()[-1]).asked("/Customers") == [{}]
+    assert read_go("customers", state=emitted.states()[-1]).queries("/Customers") == [{}]
 
 
 @pytest.mark.parametrize("digits", ["199.00", "0.1000000000000000055", "1E+2", "-0.005"])
@@ -195,7 +195,7 @@ def test_each_page_has_its_own_time(merchant, box, read_go):
 
 
 def test_vat_codes_that_expired_are_asked_for(read_go):
-    assert read_go("vat_codes").asked("/VatCodes") == [{"includeExpired": "true"}]
+    assert read_go("vat_codes").queries("/VatCodes") == [{"includeExpired": "true"}]
 
 
 def test_a_full_table_run_by_catalog_asks_for_everything_and_keeps_no_bookmark(
@@ -208,7 +208,7 @@ def test_a_full_table_run_by_catalog_asks_for_everything_and_keeps_no_bookmark(
 
     emitted = read_go(chosen=chosen, state=state)
 
-    assert emitted.asked("/Products") == [{}]
+    assert emitted.queries("/Products") == [{}]
     assert len(emitted.records("products")) == 1
     assert emitted.states()[-1] == state
 
