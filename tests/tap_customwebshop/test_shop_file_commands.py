@@ -255,7 +255,9 @@ GOODS = {"id": "1", "sku": "A", "name": "A", "tax_rate": 25, "updated_at": STAMP
         ("product", [{**GOODS, "price_excl": "80.00", "price_incl": "100.00"}], None),
     ],
 )
-def test_check_finds_guests_who_are_customers_and_prices_without_vat(command, name, rows, message):
+def test_check_finds_guests_who_are_customers_and_prices_that_lack_vat(
+    command, name, rows, message
+):
     listing = UNCHANGED_ROWS.format(stream=f"{name.upper()}S", name=name, options="")
     ended = command(lambda _: rows, listing, "--check")
     assert ended.returncode == (1 if message else 0)
@@ -305,7 +307,7 @@ def test_init_prints_a_first_file_that_runs(command, tmp_path, odd_shop, read_sh
         (("--check",), "There is no shop file: name one in the setting 'shop'."),
     ],
 )
-def test_a_wrong_path_for_init_and_a_missing_file_for_check_are_one_line(
+def test_a_wrong_path_for_init_and_a_missing_file_for_check_are_one_line_errors(
     command, arguments, message
 ):
     ended = command(lambda _: Reply({}, status=404), "", *arguments)

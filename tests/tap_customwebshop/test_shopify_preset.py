@@ -11,6 +11,7 @@ import pytest
 from go_sandbox.shops import shopify
 from go_sandbox.shops.shopify import Currency, Shopify
 from go_sandbox.shops.shopify.shop import number_of
+from members import assert_members
 from preset_reader import ACCOUNTS, PresetReader, in_go
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.shop.client import RequestRefusedError
@@ -62,16 +63,17 @@ def test_a_person_has_names_and_addresses(shop, reader):
         addresses=[KARI, {**KARI, "address1": "Hytta"}],
     )
     record = reader.one("customers")
-    assert (record["id"], record["type"], record["name"]) == (str(kari), "person", "Kari Nordmann")
-    assert (record["email"], record["phone"]) == ("kari@example.com", "+4799887766")
-    billing, other = record["addresses"]
-    assert (billing["type"], billing["is_default"], billing["postal_code"], billing["line2"]) == (
-        "billing",
-        True,
-        "0155",
-        None,
+    assert_members(
+        record,
+        id=str(kari),
+        type="person",
+        name="Kari Nordmann",
+        email="kari@example.com",
+        phone="+4799887766",
     )
-    assert (other["type"], other["is_default"], other["line1"]) == ("other", False, "Hytta")
+    billing, other = record["addresses"]
+    assert_members(billing, type="billing", is_default=True, postal_code="0155", line2=None)
+    assert_members(other, type="other", is_default=False, line1="Hytta")
     assert record["updated_at"].endswith("Z")
 
 
@@ -86,9 +88,12 @@ def test_a_company_has_its_number_in_the_metafield_that_a_setting_names(
     shop.add_customer("post@fjord.example", addresses=[FJORD], metafields=fields)
     if metafield:
         reader.settings |= {"organization_number_metafield": metafield}
-    record = reader.one("customers")
-    assert (record["type"], record["company_name"]) == ("company", "Fjord & Fjell AS")
-    assert record["organization_number"] == number
+    assert_members(
+        reader.one("customers"),
+        type="company",
+        company_name="Fjord & Fjell AS",
+        organization_number=number,
+    )
 
 
 def test_a_customer_with_more_addresses_than_a_page_holds_has_them_all(shop, reader):
@@ -101,10 +106,16 @@ def test_a_customer_with_more_addresses_than_a_page_holds_has_them_all(shop, rea
 
 def test_a_simple_product_has_the_vat_rate_in_the_settings(shop, reader):
     shop.add_product("Ull", "ULL", "230.00", productType="Mat", stock=5)
-    record = reader.one("products")
-    assert (record["name"], record["variant_name"], record["parent_id"]) == ("Ull", None, None)
-    assert (record["price_incl"], record["prices_include_tax"]) == ("230.00", True)
-    assert (record["tax_rate"], record["stock_on_hand"]) == ("15", "5")
+    assert_members(
+        reader.one("products"),
+        name="Ull",
+        variant_name=None,
+        parent_id=None,
+        price_incl="230.00",
+        prices_include_tax=True,
+        tax_rate="15",
+        stock_on_hand="5",
+    )
     reader.settings = {}
     assert "tax_rate" not in reader.one("products")
 
@@ -113,15 +124,14 @@ def test_a_line_that_is_free_after_a_discount_keeps_its_rate(shop, reader):
     wool = shop.add_product("Ull", "U", "125.00")
     silk = shop.add_product("Silke", "S", "80.00", rate=FOOD)
     shop.place_order([(wool, 1), (silk, 1, "80")])
-    free = reader.one("orders")["lines"][1]
-    assert (free["total_incl"], free["tax_rate"]) == ("0.00", "15")
+    assert_members(reader.one("orders")["lines"][1], total_incl="0.00", tax_rate="15")
 
 
 @pytest.mark.parametrize("served", [{"taxes_included": False}], indirect=True)
 def test_a_price_without_vat_is_price_excl(shop, reader):
     shop.add_product("Ull", "ULL", "200.00")
     record = reader.one("products")
-    assert (record["price_excl"], record["prices_include_tax"]) == ("200.00", False)
+    assert_members(record, price_excl="200.00", prices_include_tax=False)
     assert "price_incl" not in record
 
 
@@ -131,7 +141,7 @@ def test_each_variant_is_a_product_also_beyond_a_page(shop, reader):
     read = reader.records("products")
     assert [record["sku"] for record in read] == [f"S-{n}" for n in range(70)]
     assert len({record["parent_id"] for record in read}) == 1
-    assert (read[69]["name"], read[69]["variant_name"]) == ("Skjorte", "Nr 69")
+    assert_members(read[69], name="Skjorte", variant_name="Nr 69")
 
 
 def test_gift_cards_and_services_have_their_types(shop, reader):
@@ -144,8 +154,8 @@ def test_gift_cards_and_services_have_their_types(shop, reader):
         "Kurs", status="ARCHIVED", variants=[{"title": "A", "requires_shipping": False}]
     )
     card, course = reader.records("products")
-    assert (card["type"], card["tax_rate"], card["status"]) == ("gift_card", "0", "active")
-    assert (course["type"], course["status"]) == ("service", "archived")
+    assert_members(card, type="gift_card", tax_rate="0", status="active")
+    assert_members(course, type="service", status="archived")
 
 
 def test_a_sale_of_stock_changes_the_product(shop, reader):
@@ -172,49 +182,44 @@ def test_an_order_has_amounts_with_and_without_vat_and_its_buyer(shop, reader):
     )
     reader.settings |= {"organization_number_attribute": "Org.nr"}
     record = reader.one("orders")
-    assert (record["id"], record["number"], record["reference"]) == (str(order), "1001", "PO-7")
+    assert_members(
+        record,
+        id=str(order),
+        number="1001",
+        reference="PO-7",
+        total_excl="615.88",
+        total_tax="101.82",
+        total_incl="717.70",
+        taxes=[
+            {"rate": "15", "base": "521.48", "amount": "78.22"},
+            {"rate": "25", "base": "94.40", "amount": "23.60"},
+        ],
+        customer_id=str(fjord),
+        is_guest=False,
+    )
     (line,), (freight,), (fee,) = record["lines"], record["shipping"], record["fees"]
-    assert (line["total_excl"], line["total_tax"], line["total_incl"]) == (
-        "521.48",
-        "78.22",
-        "599.70",
+    assert_members(
+        line,
+        total_excl="521.48",
+        total_tax="78.22",
+        total_incl="599.70",
+        unit_price_incl="199.90",
+        tax_rate="15",
+        product_id=str(wool),
     )
-    assert (line["unit_price_incl"], line["tax_rate"], line["product_id"]) == (
-        "199.90",
-        "15",
-        str(wool),
+    assert_members(freight, total_incl="79.00", total_tax="15.80", tax_rate="25")
+    assert_members(fee, name="Gebyr", total_incl="39.00")
+    assert_members(
+        record["buyer"], organization_number="923609016", company_name="Fjord & Fjell AS"
     )
-    assert (freight["total_incl"], freight["total_tax"], freight["tax_rate"]) == (
-        "79.00",
-        "15.80",
-        "25",
-    )
-    assert (fee["name"], fee["total_incl"]) == ("Gebyr", "39.00")
-    assert (record["total_excl"], record["total_tax"], record["total_incl"]) == (
-        "615.88",
-        "101.82",
-        "717.70",
-    )
-    assert record["taxes"] == [
-        {"rate": "15", "base": "521.48", "amount": "78.22"},
-        {"rate": "25", "base": "94.40", "amount": "23.60"},
-    ]
-    assert (record["customer_id"], record["is_guest"]) == (str(fjord), False)
-    assert record["buyer"]["organization_number"] == "923609016"
-    assert record["buyer"]["company_name"] == "Fjord & Fjell AS"
     (payment,) = record["payments"]
-    assert (payment["method"], payment["amount"]) == ("vipps", "717.70")
+    assert_members(payment, method="vipps", amount="717.70")
     assert record["paid_at"] == payment["paid_at"]
 
 
 def test_an_order_without_a_customer_belongs_to_a_guest(shop, reader):
     shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)])
-    record = reader.one("orders")
-    assert (record["customer_id"], record["is_guest"], record["billing_address"]) == (
-        None,
-        True,
-        None,
-    )
+    assert_members(reader.one("orders"), customer_id=None, is_guest=True, billing_address=None)
 
 
 def test_discounts_on_lines_and_by_code_are_in_the_lines(shop, reader):
@@ -223,10 +228,13 @@ def test_discounts_on_lines_and_by_code_are_in_the_lines(shop, reader):
     shop.place_order([(wool, 2, "50"), (silk, 1)], code=("TI", "0.1"))
     record = reader.one("orders")
     first, second = record["lines"]
-    assert (first["discount_incl"], first["total_incl"]) == ("75.00", "175.00")
-    assert (second["discount_incl"], second["total_incl"]) == ("8.00", "72.00")
-    assert record["discounts"] == [{"code": "TI", "amount_incl": "83.00", "is_in_lines": True}]
-    assert record["total_incl"] == "247.00"
+    assert_members(first, discount_incl="75.00", total_incl="175.00")
+    assert_members(second, discount_incl="8.00", total_incl="72.00")
+    assert_members(
+        record,
+        discounts=[{"code": "TI", "amount_incl": "83.00", "is_in_lines": True}],
+        total_incl="247.00",
+    )
 
 
 @pytest.mark.parametrize("served", [{"taxes_included": False}], indirect=True)
@@ -235,17 +243,15 @@ def test_amounts_without_vat_take_their_vat_from_the_tax_lines(shop, reader):
     shop.place_order([(wool, 3, "33.33")], freight="79.00")
     record = reader.one("orders")
     (line,) = record["lines"]
-    assert (line["unit_price_excl"], line["discount_excl"], line["total_excl"]) == (
-        "100.00",
-        "33.33",
-        "266.67",
+    assert_members(
+        line,
+        unit_price_excl="100.00",
+        discount_excl="33.33",
+        total_excl="266.67",
+        total_tax="66.67",
+        total_incl="333.34",
     )
-    assert (line["total_tax"], line["total_incl"]) == ("66.67", "333.34")
-    assert (record["total_excl"], record["total_tax"], record["total_incl"]) == (
-        "345.67",
-        "86.42",
-        "432.09",
-    )
+    assert_members(record, total_excl="345.67", total_tax="86.42", total_incl="432.09")
 
 
 def test_lines_beyond_the_first_page_are_read(shop, reader, served):
@@ -274,12 +280,12 @@ def test_a_refund_names_lines_and_freight(shop, reader):
     (line,) = lines_of(shop, order)
     shop.refund(order, {line: 1}, freight=True, note="Feil")
     record = reader.one("orders")
-    assert (record["payment_status"], record["total_refunded"]) == ("partially_refunded", "165.00")
+    assert_members(record, payment_status="partially_refunded", total_refunded="165.00")
     (refund,) = record["refunds"]
-    assert (refund["amount_incl"], refund["reason"]) == ("165.00", "Feil")
+    assert_members(refund, amount_incl="165.00", reason="Feil")
     goods, freight = refund["lines"]
     assert goods == {"line_id": str(line), "quantity": "1", "amount_incl": "125.00"}
-    assert (freight["line_id"], freight["amount_incl"]) == (record["shipping"][0]["id"], "40.00")
+    assert_members(freight, line_id=record["shipping"][0]["id"], amount_incl="40.00")
     assert (record["total_incl"], record["lines"][0]["quantity"]) == ("414.99", "3")
 
 
@@ -295,7 +301,7 @@ def test_money_paid_back_without_goods_is_a_refund_of_the_order(shop, reader):
     order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 2)])
     shop.refund(order, amount="20.00")
     (refund,) = reader.one("orders")["refunds"]
-    assert (refund["amount_incl"], refund["lines"]) == ("20.00", [])
+    assert_members(refund, amount_incl="20.00", lines=[])
 
 
 def test_lines_of_goods_refunded_for_less_than_their_price_have_no_amount(shop, reader):
@@ -313,10 +319,11 @@ def test_goods_removed_from_an_order_before_it_was_paid_are_a_refund(shop, reade
     order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 3)], paid="")
     shop.remove(order, {lines_of(shop, order)[0]: 1})
     record = reader.one("orders")
-    assert (record["total_incl"], record["total_refunded"]) == ("375.00", "125.00")
+    assert_members(
+        record, total_incl="375.00", total_refunded="125.00", payment_status="unpaid", payments=[]
+    )
     assert record["lines"][0]["quantity"] == "3"
     assert record["refunds"][0]["lines"][0]["amount_incl"] == "125.00"
-    assert (record["payment_status"], record["payments"]) == ("unpaid", [])
 
 
 def test_a_refund_of_many_lines_is_read_completely(shop, reader):
@@ -325,7 +332,7 @@ def test_a_refund_of_many_lines_is_read_completely(shop, reader):
     shop.refund(order, dict.fromkeys(lines_of(shop, order), 1))
     record = reader.one("orders")
     assert len(record["refunds"][0]["lines"]) == 60
-    assert (record["status"], record["total_refunded"]) == ("refunded", "600.00")
+    assert_members(record, status="refunded", total_refunded="600.00")
 
 
 def test_an_order_in_a_foreign_currency_is_read_in_the_shops_currency(shop, reader):
@@ -344,12 +351,12 @@ def test_an_order_in_a_foreign_currency_is_read_in_the_shops_currency(shop, read
 
 def test_a_tip_is_a_line_without_product_and_vat(shop, reader):
     shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], tip="20.00")
-    tip = reader.one("orders")["lines"][1]
-    assert (tip["product_id"], tip["sku"], tip["tax_rate"], tip["total_incl"]) == (
-        None,
-        None,
-        "0",
-        "20.00",
+    assert_members(
+        reader.one("orders")["lines"][1],
+        product_id=None,
+        sku=None,
+        tax_rate="0",
+        total_incl="20.00",
     )
 
 
@@ -476,9 +483,13 @@ def test_an_edit_of_a_customer_goes_back(shop, reader):
     address = {**before["addresses"][0], "line1": "Kaien 2", "line2": "B"}
     patch = {"phone": None, "email": "k@example.com", "company_name": "Fjord AS"}
     assert reader.change("customers", kari, {**patch, "addresses": [address]})
-    record = reader.one("customers")
-    assert (record["phone"], record["email"], record["name"]) == (None, "k@example.com", "Fjord AS")
-    assert record["addresses"] == [{**address, "company": "Fjord AS"}]
+    assert_members(
+        reader.one("customers"),
+        phone=None,
+        email="k@example.com",
+        name="Fjord AS",
+        addresses=[{**address, "company": "Fjord AS"}],
+    )
 
 
 def test_a_customer_without_an_address_gets_one(shop, reader):
@@ -486,7 +497,7 @@ def test_a_customer_without_an_address_gets_one(shop, reader):
     new = {"type": "billing", "is_default": True, "line1": "Kaien 2"}
     assert reader.change("customers", kari, {"addresses": [new]})
     (address,) = reader.one("customers")["addresses"]
-    assert (address["line1"], address["is_default"]) == ("Kaien 2", True)
+    assert_members(address, line1="Kaien 2", is_default=True)
 
 
 def test_an_edit_of_a_product_goes_back(shop, reader):
@@ -516,8 +527,7 @@ def test_what_shopify_does_not_accept_is_not_sent(shop, reader):
 def test_an_edit_of_the_texts_on_an_order_goes_back(shop, reader):
     order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], note="Ring")
     assert reader.change("orders", order, {"reference": "PO-7", "note": None})
-    record = reader.one("orders")
-    assert (record["reference"], record["note"], record["total_incl"]) == ("PO-7", None, "125.00")
+    assert_members(reader.one("orders"), reference="PO-7", note=None, total_incl="125.00")
 
 
 def test_a_refused_edit_is_an_error_with_the_reason(shop, reader):
@@ -634,11 +644,7 @@ def test_an_address_edited_in_go_crosses_back_once(shop, reader, to_go, to_shop,
 
     record = reader.one("customers")
     (address,) = record["addresses"]
-    assert (address["line1"], address["city"], address["postal_code"]) == (
-        "Kaien 2",
-        "Moss",
-        "0155",
-    )
+    assert_members(address, line1="Kaien 2", city="Moss", postal_code="0155")
     assert record["company_name"] == "Fjord AS"
     assert (to_go().writes, to_shop(), both.open_ones()) == ([], [], {})
 

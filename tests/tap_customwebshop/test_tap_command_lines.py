@@ -77,7 +77,7 @@ NOT_A_CATALOG = "--catalog: the file is not a catalog: give what --discover prin
         ),
     ],
 )
-def test_a_file_that_is_not_a_state_or_a_catalog_is_one_line(
+def test_a_file_that_is_not_a_state_or_a_catalog_is_a_one_line_error(
     tap, config, tmp_path, option, text, message
 ):
     (tmp_path / "file.json").write_text(text)
@@ -86,7 +86,7 @@ def test_a_file_that_is_not_a_state_or_a_catalog_is_one_line(
 
 
 @pytest.mark.parametrize("text", [None, "{"])
-def test_a_missing_or_broken_config_file_is_one_line(tap, config, text):
+def test_a_missing_or_broken_config_file_is_a_one_line_error(tap, config, text):
     config.unlink()
     if text is not None:
         config.write_text(text)
@@ -106,7 +106,7 @@ def test_discovery_needs_no_settings_and_describes_every_field(tap):
 
 
 @pytest.mark.slow
-def test_records_on_a_full_disk_are_one_line(tap, config):
+def test_records_on_a_full_disk_are_one_line_errors(tap, config):
     with Sandbox.start() as box:
         for number in range(300):
             box.shop.put("customers", {"id": f"{number}", "note": "x" * 100})

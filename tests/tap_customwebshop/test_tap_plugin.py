@@ -109,7 +109,7 @@ def test_a_refusing_shop_ends_the_command_with_one_error_line(
 
 
 @pytest.mark.parametrize("bookmark", ["x", "9999-12-31T23:59:59-14:00"])
-def test_a_bookmark_that_is_not_a_timestamp_is_one_line(bookmark):
+def test_a_bookmark_that_is_not_a_timestamp_is_a_one_line_error(bookmark):
     state = {"bookmarks": {"orders": {"replication_key_value": bookmark}}}
     with pytest.raises(ConfigValidationError) as failure:
         TapCustomWebShop(config=dict(sdk_config), state=state)
@@ -118,7 +118,7 @@ def test_a_bookmark_that_is_not_a_timestamp_is_one_line(bookmark):
     ]
 
 
-def test_a_bookmark_that_the_shops_clock_has_not_reached_is_one_line(box, tmp_path):
+def test_a_bookmark_that_the_shops_clock_has_not_reached_is_a_one_line_error(box, tmp_path):
     state = {"bookmarks": {"customers": {"replication_key_value": "9999-12-31T23:59:59Z"}}}
     (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
     config = box.tap_config()

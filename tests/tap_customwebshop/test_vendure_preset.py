@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 from go_sandbox.shops.vendure.shop import KARI
+from members import assert_members
 from own_shop import FileBoth
 from preset_reader import ACCOUNTS, in_go
 from tap_customwebshop.errors import ShopError
@@ -158,14 +159,10 @@ def test_customers_have_a_user_and_a_company_is_in_the_address_for_invoices(vend
     fjord = vendure.add_customer("a-fjord@example.com", "Ola", "Hansen", HOME, FJORD)
     read = reader.records("customers")
     person, company = read[kari], read[fjord]
-    assert (person["type"], person["name"], person["phone"]) == ("person", "Kari Nordmann", "+4722")
+    assert_members(person, type="person", name="Kari Nordmann", phone="+4722")
     uses = [(address["type"], address["postal_code"]) for address in person["addresses"]]
     assert uses == [("billing", "0155"), ("shipping", "0155")]
-    assert (company["type"], company["name"], company["first_name"]) == (
-        "company",
-        "Fjord AS",
-        "Ola",
-    )
+    assert_members(company, type="company", name="Fjord AS", first_name="Ola")
     assert [(address["type"], address["city"]) for address in company["addresses"]] == [
         ("shipping", "Oslo"),
         ("billing", "Bergen"),
@@ -181,9 +178,8 @@ def test_a_guests_temporary_customer_is_left_out_and_the_order_is_a_guests(
     customer = vendure.order(order, "customer {id}")["customer"]["id"]
     assert customer not in reader.records("customers")
     record = reader.records("orders")[order]
-    assert (record["customer_id"], record["is_guest"]) == (None, True)
-    assert record["buyer"]["name"] == "Fjord AS"
-    assert record["buyer"]["email"] == guest["emailAddress"]
+    assert_members(record, customer_id=None, is_guest=True)
+    assert_members(record["buyer"], name="Fjord AS", email=guest["emailAddress"])
     assert record["billing_address"]["line1"] == "Kai 1"
     assert record["shipping_address"]["line1"] == "Storgata 1"
 
@@ -195,12 +191,14 @@ def test_each_variant_is_a_product_with_the_price_as_entered(vendure, reader, nu
     vendure.edit_variant(middle, enabled=False)
     read = reader.records("products")
     assert (read[small]["name"], read[middle]["name"]) == ("Skjorte S", "Skjorte M")
-    assert (read[small]["sku"], read[small]["price_incl"], read[small]["tax_rate"]) == (
-        skus[0],
-        "199.90",
-        "25",
+    assert_members(
+        read[small],
+        sku=skus[0],
+        price_incl="199.90",
+        tax_rate="25",
+        stock_on_hand="1000",
+        prices_include_tax=True,
     )
-    assert (read[small]["stock_on_hand"], read[small]["prices_include_tax"]) == ("1000", True)
     assert (read[small]["status"], read[middle]["status"]) == ("active", "archived")
     assert read[small]["parent_id"] == read[middle]["parent_id"]
 
@@ -209,22 +207,23 @@ def test_an_order_has_vendures_own_amounts(vendure, reader, wool, coffee, guest)
     order = vendure.place_order([(wool, 3), (coffee, 2)], guest=guest, freight="Matbud")
     record = reader.records("orders")[order]
     shirt, bag = record["lines"]
-    assert (shirt["total_incl"], shirt["tax_rate"]) == ("599.70", "25")
-    assert (bag["total_excl"], bag["unit_price_excl"], bag["total_incl"]) == (
-        "155.65",
-        "77.83",
-        "179.00",
-    )
+    assert_members(shirt, total_incl="599.70", tax_rate="25")
+    assert_members(bag, total_excl="155.65", unit_price_excl="77.83", total_incl="179.00")
     (freight,) = record["shipping"]
-    assert (freight["name"], freight["total_incl"]) == ("Matbud", "79.90")
-    assert record["taxes"] == [
-        {"rate": "25", "base": "479.76", "amount": "119.94"},
-        {"rate": "15", "base": "225.13", "amount": "33.77"},
-    ]
-    assert (record["total_incl"], record["total_tax"]) == ("858.60", "153.71")
-    assert (record["status"], record["payment_status"]) == ("processing", "paid")
+    assert_members(freight, name="Matbud", total_incl="79.90")
+    assert_members(
+        record,
+        taxes=[
+            {"rate": "25", "base": "479.76", "amount": "119.94"},
+            {"rate": "15", "base": "225.13", "amount": "33.77"},
+        ],
+        total_incl="858.60",
+        total_tax="153.71",
+        status="processing",
+        payment_status="paid",
+    )
     (payment,) = record["payments"]
-    assert (payment["method"], payment["amount"], payment["status"]) == ("vipps", "858.60", "paid")
+    assert_members(payment, method="vipps", amount="858.60", status="paid")
 
 
 def test_promotions_are_discounts_in_the_lines(vendure, reader, wool, coffee, guest, number):
@@ -272,11 +271,13 @@ def test_a_refund_counts_once_its_money_is_paid_back(vendure, reader, wool, coff
     vendure.settle_refunds(order)
     record = reader.records("orders")[order]
     first, second = record["refunds"]
-    assert (first["amount_incl"], first["reason"]) == ("199.90", "Angret")
-    assert first["lines"] == [{"line_id": line, "quantity": "1"}]
-    assert (second["amount_incl"], second["lines"]) == ("10.00", [])
-    assert (record["total_incl"], record["total_refunded"]) == ("588.30", "209.90")
-    assert record["payment_status"] == "partially_refunded"
+    assert_members(
+        first, amount_incl="199.90", reason="Angret", lines=[{"line_id": line, "quantity": "1"}]
+    )
+    assert_members(second, amount_incl="10.00", lines=[])
+    assert_members(
+        record, total_incl="588.30", total_refunded="209.90", payment_status="partially_refunded"
+    )
 
 
 @pytest.mark.parametrize("cancelled", [(2, 0), (0, 3), (3, 0)], ids=str)
@@ -337,10 +338,10 @@ def test_surcharges_are_fees_and_one_that_is_paid_back_is_not_a_refund(
     vendure.settle_refunds(reduced)
     read = reader.records("orders")
     (fee,), (discount,) = read[raised]["fees"], read[reduced]["fees"]
-    assert (fee["name"], fee["total_incl"], fee["tax_rate"]) == ("Gebyr", "39.00", "25")
+    assert_members(fee, name="Gebyr", total_incl="39.00", tax_rate="25")
     assert (read[raised]["total_incl"], len(read[raised]["payments"])) == ("337.90", 2)
     assert discount["total_incl"] == "-39.00"
-    assert (read[reduced]["total_incl"], read[reduced]["refunds"]) == ("259.90", [])
+    assert_members(read[reduced], total_incl="259.90", refunds=[])
 
 
 def test_what_changed_without_its_stamp_is_read_by_the_next_run(
@@ -397,13 +398,9 @@ def test_edits_of_a_customer_go_back(vendure, reader, number):
         "addresses": [{**billing, "line1": "Kaien 2", "line2": None}, shipping],
     }
     after = reader.change("customers", kari, patch)
-    assert (after["phone"], after["last_name"], after["name"]) == (None, "Hansen", "Fjord AS")
+    assert_members(after, phone=None, last_name="Hansen", name="Fjord AS")
     billing = after["addresses"][0]
-    assert (billing["line1"], billing["city"], billing["company"]) == (
-        "Kaien 2",
-        "Oslo",
-        "Fjord AS",
-    )
+    assert_members(billing, line1="Kaien 2", city="Oslo", company="Fjord AS")
     assert reader.change("customers", kari, {"company_name": None})["type"] == "person"
 
 
@@ -461,7 +458,7 @@ def test_free_freight_keeps_its_rate(vendure, reader, coffee, guest, number):
     vendure.add_coupon(f"FRITT-{number}", "free_shipping")
     order = vendure.place_order([(coffee, 1)], guest=guest, coupons=(f"FRITT-{number}",))
     (freight,) = reader.records("orders")[order]["shipping"]
-    assert (freight["total_incl"], freight["tax_rate"]) == ("0.00", "25")
+    assert_members(freight, total_incl="0.00", tax_rate="25")
 
 
 def test_stamps_and_histories_change_as_the_preset_expects(vendure, wool, guest, number):
@@ -587,7 +584,7 @@ def test_edits_in_go_cross_back_once(vendure, reader, both, wool, number):
     assert [(address["line1"], address["city"]) for address in customer["addresses"]] == [
         ("Kaien 3", "Moss")
     ] * 2
-    assert (product["name"], product["price_incl"]) == ("Ullgarn", "150.00")
+    assert_members(product, name="Ullgarn", price_incl="150.00")
     before = change_marks(vendure)
     assert ways.forward(sales_accounts=ACCOUNTS).writes == []
     ways.back(ends_with=0)

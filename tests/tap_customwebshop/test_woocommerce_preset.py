@@ -10,6 +10,7 @@ import commands
 import pytest
 from go_sandbox.shops import woocommerce
 from go_sandbox.shops.woocommerce import WooCommerce
+from members import assert_members
 from preset_reader import ACCOUNTS, PresetReader, in_go
 from tap_customwebshop.errors import ShopError
 from tap_customwebshop.tap import TapCustomWebShop
@@ -43,23 +44,28 @@ def reader(served, read_shop):
 def test_a_person_has_the_members_of_the_billing_address(shop, reader):
     shop.add_customer(KARI["email"], first_name="Kari", last_name="Nordmann", billing=KARI)
     record = reader.one("customers")
-    assert (record["id"], record["type"], record["name"]) == ("2", "person", "Kari Nordmann")
-    assert (record["email"], record["phone"]) == ("kari@example.com", "+4722334455")
-    (billing,) = record["addresses"]
-    assert (billing["line1"], billing["postal_code"], billing["line2"]) == (
-        "Storgata 1",
-        "0155",
-        None,
+    assert_members(
+        record,
+        id="2",
+        type="person",
+        name="Kari Nordmann",
+        email="kari@example.com",
+        phone="+4722334455",
     )
+    (billing,) = record["addresses"]
+    assert_members(billing, line1="Storgata 1", postal_code="0155", line2=None)
     assert record["updated_at"].endswith("Z")
 
 
 def test_a_company_has_its_number_in_the_metadata_that_a_setting_names(shop, reader):
     shop.add_customer(FJORD["email"], billing=FJORD, meta_data={"_org_nr": "923609016"})
-    record = reader.one("customers")
-    assert (record["type"], record["name"]) == ("company", "Fjord & Fjell AS")
-    assert record["company_name"] == "Fjord & Fjell AS"
-    assert record["organization_number"] == "923609016"
+    assert_members(
+        reader.one("customers"),
+        type="company",
+        name="Fjord & Fjell AS",
+        company_name="Fjord & Fjell AS",
+        organization_number="923609016",
+    )
     reader.settings = {}
     assert reader.one("customers")["organization_number"] is None
 
@@ -81,28 +87,35 @@ def test_a_user_without_a_stamp_changed_when_it_was_created(shop, reader):
 def test_a_simple_product_has_the_price_as_entered_and_the_rate_of_its_class(shop, reader):
     shop.add_product("Ull &amp; silke", "ULL", "230.00", tax_class="reduced-rate")
     record = reader.one("products")
-    assert (record["name"], record["sku"], record["status"]) == ("Ull & silke", "ULL", "active")
-    assert (record["price_incl"], record["prices_include_tax"]) == ("230.00", True)
-    assert "price_excl" not in record
-    assert (record["tax_rate"], record["stock_tracked"], record["stock_on_hand"]) == (
-        "15",
-        False,
-        None,
+    assert_members(
+        record,
+        name="Ull & silke",
+        sku="ULL",
+        status="active",
+        price_incl="230.00",
+        prices_include_tax=True,
+        tax_rate="15",
+        stock_tracked=False,
+        stock_on_hand=None,
     )
+    assert "price_excl" not in record
 
 
 @pytest.mark.parametrize("served", [{"prices_include_tax": False}], indirect=True)
 def test_a_price_without_vat_is_price_excl(shop, reader):
     shop.add_product("Ull", "ULL", "200.00", sale_price="150.00", stock_quantity=3)
-    record = reader.one("products")
-    assert (record["price_excl"], record["prices_include_tax"]) == ("150.00", False)
-    assert (record["stock_tracked"], record["stock_on_hand"]) == (True, "3")
+    assert_members(
+        reader.one("products"),
+        price_excl="150.00",
+        prices_include_tax=False,
+        stock_tracked=True,
+        stock_on_hand="3",
+    )
 
 
 def test_a_product_that_is_not_taxable_has_no_vat_and_one_without_price_has_none(shop, reader):
     shop.add_product("Gave", "G", tax_status="none")
-    record = reader.one("products")
-    assert (record["tax_rate"], record["price_incl"]) == ("0", None)
+    assert_members(reader.one("products"), tax_rate="0", price_incl=None)
 
 
 def test_a_variable_product_is_its_variations(shop, reader):
@@ -111,13 +124,16 @@ def test_a_variable_product_is_its_variations(shop, reader):
     shop.add_variation(shirt, "S-B", "250.00", {"Farge": "Blå"}, tax_class="", stock_quantity=2)
     shop.add_product("Samling", "SAMLE", type="grouped")
     red, blue = reader.records("products")
-    assert (red["parent_id"], red["name"], red["variant_name"]) == (
-        str(shirt),
-        "Skjorte",
-        "Rød / L",
+    assert_members(
+        red,
+        parent_id=str(shirt),
+        name="Skjorte",
+        variant_name="Rød / L",
+        sku="S-R",
+        price_incl="230.00",
+        tax_rate="15",
     )
-    assert (red["sku"], red["price_incl"], red["tax_rate"]) == ("S-R", "230.00", "15")
-    assert (blue["tax_rate"], blue["stock_on_hand"]) == ("25", "2")
+    assert_members(blue, tax_rate="25", stock_on_hand="2")
 
 
 def test_more_variations_than_a_page_holds_are_all_read(shop, reader):
@@ -153,7 +169,7 @@ def test_a_full_read_includes_what_went_to_the_trash_since_the_last_run(shop, re
     (record,) = [
         message["record"] for message in reader.messages() if message["stream"] == "orders"
     ]
-    assert (record["id"], record["status"]) == (str(order), "cancelled")
+    assert_members(record, id=str(order), status="cancelled")
 
 
 def test_sold_stock_is_read_once_a_day(shop, reader):
@@ -186,32 +202,33 @@ def test_an_order_has_amounts_with_and_without_vat_and_the_buyer_of_its_billing(
     )
     record = reader.one("orders")
     (line,) = record["lines"]
-    assert (line["total_excl"], line["total_tax"], line["total_incl"]) == (
-        "521.48",
-        "78.22",
-        "599.70",
+    assert_members(
+        line,
+        total_excl="521.48",
+        total_tax="78.22",
+        total_incl="599.70",
+        unit_price_incl="199.90",
+        tax_rate="15",
+        sku="ULL",
     )
-    assert (line["unit_price_incl"], line["tax_rate"], line["sku"]) == ("199.90", "15", "ULL")
     (freight,), (fee,) = record["shipping"], record["fees"]
-    assert (freight["total_incl"], freight["tax_rate"]) == ("92.00", "15")
-    assert (fee["total_incl"], fee["tax_rate"]) == ("48.75", "25")
-    assert record["taxes"] == [
-        {"rate": "15", "base": "601.48", "amount": "90.22"},
-        {"rate": "25", "base": "39.00", "amount": "9.75"},
-    ]
-    assert (record["total_excl"], record["total_tax"], record["total_incl"]) == (
-        "640.48",
-        "99.97",
-        "740.45",
+    assert_members(freight, total_incl="92.00", tax_rate="15")
+    assert_members(fee, total_incl="48.75", tax_rate="25")
+    assert_members(
+        record,
+        taxes=[
+            {"rate": "15", "base": "601.48", "amount": "90.22"},
+            {"rate": "25", "base": "39.00", "amount": "9.75"},
+        ],
+        total_excl="640.48",
+        total_tax="99.97",
+        total_incl="740.45",
+        customer_id=None,
+        is_guest=True,
     )
-    assert (record["customer_id"], record["is_guest"]) == (None, True)
     assert record["buyer"]["organization_number"] == "923609016"
     (payment,) = record["payments"]
-    assert (payment["method"], payment["reference"], payment["amount"]) == (
-        "vipps",
-        "tx-1",
-        "740.45",
-    )
+    assert_members(payment, method="vipps", reference="tx-1", amount="740.45")
 
 
 def test_a_coupon_is_a_discount_in_the_lines(shop, reader):
@@ -223,39 +240,35 @@ def test_a_coupon_is_a_discount_in_the_lines(shop, reader):
         {"code": "sommer", "amount_excl": "20.00", "amount_incl": "25.00", "is_in_lines": True}
     ]
     (line,) = record["lines"]
-    assert (line["unit_price_incl"], line["discount_incl"], line["total_incl"]) == (
-        "125.00",
-        "25.00",
-        "225.00",
-    )
+    assert_members(line, unit_price_incl="125.00", discount_incl="25.00", total_incl="225.00")
 
 
 def test_a_negative_fee_is_a_discount_on_the_entire_order(shop, reader):
     wool = shop.add_product("Ull", "U", "375.00")
     food = shop.add_product("Mat", "M", "115.00", tax_class="reduced-rate")
     shop.place_order([(wool, 1), (food, 1)], billing=KARI, fees=[("Rabatt", "-40.00", "")])
-    record = reader.one("orders")
-    assert (record["fees"], record["discounts"]) == (
-        [],
-        [{"name": "Rabatt", "amount_excl": "40.00", "amount_incl": "49.00"}],
+    assert_members(
+        reader.one("orders"),
+        fees=[],
+        discounts=[{"name": "Rabatt", "amount_excl": "40.00", "amount_incl": "49.00"}],
+        taxes=[
+            {"rate": "25", "base": "270.00", "amount": "67.50"},
+            {"rate": "15", "base": "90.00", "amount": "13.50"},
+        ],
     )
-    assert record["taxes"] == [
-        {"rate": "25", "base": "270.00", "amount": "67.50"},
-        {"rate": "15", "base": "90.00", "amount": "13.50"},
-    ]
 
 
 @pytest.mark.parametrize("served", [{"decimals": 0}], indirect=True)
 def test_vat_that_a_shop_without_oere_rounds_is_taken_from_its_lines(shop, reader):
     shop.place_order([(shop.add_product("Ull", "U", "199"), 1)], billing=KARI, freight="79")
-    record = reader.one("orders")
-    assert (record["total_incl"], record["total_tax"], record["rounding"]) == (
-        "298.00",
-        "59.55",
-        "0.25",
+    assert_members(
+        reader.one("orders"),
+        total_incl="298.00",
+        total_tax="59.55",
+        rounding="0.25",
+        total_excl="238.20",
+        taxes=[{"rate": "25", "base": "238.20", "amount": "59.55"}],
     )
-    assert record["total_excl"] == "238.20"
-    assert record["taxes"] == [{"rate": "25", "base": "238.20", "amount": "59.55"}]
 
 
 def test_refunds_name_lines_freight_and_fees(shop, reader):
@@ -266,14 +279,18 @@ def test_refunds_name_lines_freight_and_fees(shop, reader):
     shop.refund(order, {line: (1, None), freight: (0, "10.00")}, reason="Feil")
     shop.refund(order, amount="20.00")
     record = reader.one("orders")
-    assert (record["payment_status"], record["total_refunded"]) == ("partially_refunded", "157.50")
+    assert_members(record, payment_status="partially_refunded", total_refunded="157.50")
     first, second = record["refunds"]
-    assert (first["amount_incl"], first["reason"]) == ("137.50", "Feil")
-    assert first["lines"] == [
-        {"line_id": str(line), "quantity": "1", "amount_incl": "125.00"},
-        {"line_id": str(freight), "quantity": "0", "amount_incl": "12.50"},
-    ]
-    assert (second["amount_incl"], second["lines"]) == ("20.00", [])
+    assert_members(
+        first,
+        amount_incl="137.50",
+        reason="Feil",
+        lines=[
+            {"line_id": str(line), "quantity": "1", "amount_incl": "125.00"},
+            {"line_id": str(freight), "quantity": "0", "amount_incl": "12.50"},
+        ],
+    )
+    assert_members(second, amount_incl="20.00", lines=[])
     assert record["total_incl"] == "300.00"
 
 
@@ -326,8 +343,7 @@ def test_an_old_version_without_lists_of_all_refunds_and_variations_is_read(shop
 )
 def test_a_status_has_the_contracts_name(shop, reader, status, expected):
     shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], billing=KARI, status=status)
-    record = reader.one("orders")
-    assert (record["status"], record["source_status"]) == (expected, status)
+    assert_members(reader.one("orders"), status=expected, source_status=status)
 
 
 def test_an_edit_of_a_customer_goes_back(shop, reader):
@@ -336,9 +352,9 @@ def test_an_edit_of_a_customer_goes_back(shop, reader):
     patch = {"phone": None, "company_name": "Fjord AS", "addresses": [address]}
     reader.change("customers", kari, patch)
     record = reader.one("customers")
-    assert (record["phone"], record["name"]) == (None, "Fjord AS")
+    assert_members(record, phone=None, name="Fjord AS")
     (billing,) = record["addresses"]
-    assert (billing["line1"], billing["city"]) == ("Kaien 2", "Oslo")
+    assert_members(billing, line1="Kaien 2", city="Oslo")
 
 
 def test_an_edit_of_a_product_goes_back_to_where_its_price_is(shop, reader):
@@ -357,8 +373,7 @@ def test_a_price_edited_before_a_sale_begins_is_the_regular_one(shop, reader):
     wool = shop.add_product("Ull", "ULL", "200.00", sale_price="150.00", is_sale_on=False)
     assert reader.one("products")["price_incl"] == "200.00"
     reader.change("products", wool, {"price_incl": "220.00"})
-    in_shop = shop.get("products", wool)
-    assert (in_shop["regular_price"], in_shop["sale_price"]) == ("220.00", "150.00")
+    assert_members(shop.get("products", wool), regular_price="220.00", sale_price="150.00")
 
 
 def test_a_single_record_is_the_same_as_in_its_list(shop, reader):
@@ -456,8 +471,7 @@ def test_an_old_order_without_stated_rates_reaches_go(shop, to_go, ledger):
     book = shop.add_product("Bok", "BOK", "300.00", tax_class="zero-rate")
     order = shop.place_order([(wool, 3), (book, 1)], billing=KARI, fees=[("Gebyr", "40", "")])
     assert (to_go().status, ledger.reasons()) == (0, {})
-    entry = in_go(ledger, order)
-    assert (entry["VatAmount"], entry["TotalAmount"]) == (Decimal("88.22"), Decimal("949.70"))
+    assert_members(in_go(ledger, order), VatAmount=Decimal("88.22"), TotalAmount=Decimal("949.70"))
 
 
 def test_a_trashed_order_is_removed_from_go(shop, to_go, ledger):

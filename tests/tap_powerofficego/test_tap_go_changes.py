@@ -24,8 +24,11 @@ def test_the_bookmark_is_the_newest_stamp_of_go(merchant, box, read_go):
     state = read_go("products").states()[-1]
 
     newest = max(entry["LastChangedDateTimeOffset"] for entry in box.go.entries("Products"))
-    assert state["bookmarks"]["products"]["replication_key"] == "LastChangedDateTimeOffset"
-    assert state["bookmarks"]["products"]["replication_key_value"] == newest
+    assert_members(
+        state["bookmarks"]["products"],
+        replication_key="LastChangedDateTimeOffset",
+        replication_key_value=newest,
+    )
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_an_impossible_stamp_hides_no_later_change(products, box, read_go, stamp
     assert (f"products: an entry has a {member} in the future" in first.log) is is_future
 
 
-def test_pages_that_never_end_are_one_line(products, box, read_go):
+def test_pages_that_never_end_are_one_line_errors(products, box, read_go):
     headers = {"X-Pagination": '{"nextPageLink": "https://goapi.example/next"}'}
     box.faults.add(path="/products$", status=200, body=products, headers=headers, times=None)
 

@@ -133,7 +133,7 @@ def test_a_test_run_reads_the_first_page_of_each_list_and_no_lines(merchant, box
 
 
 @pytest.mark.parametrize("name", ["replication_key_value", "stock_bookmark", "listed_in_full_at"])
-def test_a_bookmark_that_is_not_a_timestamp_is_one_line(name):
+def test_a_bookmark_that_is_not_a_timestamp_is_a_one_line_error(name):
     state = {"bookmarks": {"products": {name: "x"}}}
     with pytest.raises(ConfigValidationError) as failure:
         TapPowerOfficeGo(config=dict(USABLE), state=state)
@@ -220,7 +220,7 @@ def test_after_a_signal_during_a_batch_the_state_includes_nothing_that_is_in_no_
 
 
 @pytest.mark.slow
-def test_a_reader_that_stops_reading_is_one_line(merchant, config, tmp_path):
+def test_a_reader_that_stops_reading_is_a_one_line_error(merchant, config, tmp_path):
     for number in range(300):
         merchant.product(Code=f"P{number}", Description="x" * 1000)
     (tmp_path / "config.json").write_text(json.dumps(config))
@@ -243,7 +243,7 @@ def test_a_reader_that_stops_reading_is_one_line(merchant, config, tmp_path):
         ("9999-12-31T23:59:59-05:00", "is not a timestamp"),
     ],
 )
-def test_a_state_that_cannot_be_used_is_one_line(config, tmp_path, bookmark, reason):
+def test_a_state_that_cannot_be_used_is_a_one_line_error(config, tmp_path, bookmark, reason):
     state = {"bookmarks": {"customers": {"replication_key_value": bookmark}}}
     (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
 

@@ -117,7 +117,7 @@ def test_a_new_member_of_go_is_passed_on_and_logged_once(box, read_go):
     assert emitted.log.count("products: Go has a new member 'Colour'") == 1
 
 
-def test_an_entry_without_an_id_is_one_line(box, read_go):
+def test_an_entry_without_an_id_is_a_one_line_error(box, read_go):
     box.faults.add(path="/products", status=200, body=[{"Name": "Genser"}])
 
     emitted = read_go("products", fails_with=GoError)
@@ -226,7 +226,7 @@ def test_stream_maps_change_and_filter_records(merchant, read_go):
 
     (record,) = read_go("products", stream_maps=maps).records()
 
-    assert (record["Code"], record["Name"]) == ("A", "GENSER")
+    assert_members(record, Code="A", Name="GENSER")
 
 
 def test_batches_hold_every_record_with_all_digits(filled, read_go, tmp_path):
