@@ -59,7 +59,7 @@ class PresetReader:
         self.state = None
         return [message["record"] for message in self.messages() if message["stream"] == stream]
 
-    def one(self, stream: str) -> dict[str, Any]:
+    def only(self, stream: str) -> dict[str, Any]:
         """Return the only record of a stream."""
         (record,) = self.records(stream)
         return record

@@ -62,7 +62,7 @@ def test_a_person_has_names_and_addresses(shop, reader):
         phone="+4799887766",
         addresses=[KARI, {**KARI, "address1": "Hytta"}],
     )
-    record = reader.one("customers")
+    record = reader.only("customers")
     assert_members(
         record,
         id=str(kari),
@@ -89,7 +89,7 @@ def test_a_company_has_its_number_in_the_metafield_that_a_setting_names(
     if metafield:
         reader.settings |= {"organization_number_metafield": metafield}
     assert_members(
-        reader.one("customers"),
+        reader.only("customers"),
         type="company",
         company_name="Fjord & Fjell AS",
         organization_number=number,
@@ -98,7 +98,7 @@ def test_a_company_has_its_number_in_the_metafield_that_a_setting_names(
 
 def test_a_customer_with_more_addresses_than_a_page_holds_has_them_all(shop, reader):
     shop.add_customer("k@example.com", addresses=[{**KARI, "zip": str(n)} for n in range(60)])
-    record = reader.one("customers")
+    record = reader.only("customers")
     assert [address["postal_code"] for address in record["addresses"]] == [
         str(n) for n in range(60)
     ]
@@ -107,7 +107,7 @@ def test_a_customer_with_more_addresses_than_a_page_holds_has_them_all(shop, rea
 def test_a_simple_product_has_the_vat_rate_in_the_settings(shop, reader):
     shop.add_product("Ull", "ULL", "230.00", productType="Mat", stock=5)
     assert_members(
-        reader.one("products"),
+        reader.only("products"),
         name="Ull",
         variant_name=None,
         parent_id=None,
@@ -117,20 +117,20 @@ def test_a_simple_product_has_the_vat_rate_in_the_settings(shop, reader):
         stock_on_hand="5",
     )
     reader.settings = {}
-    assert "tax_rate" not in reader.one("products")
+    assert "tax_rate" not in reader.only("products")
 
 
 def test_a_line_that_is_free_after_a_discount_keeps_its_rate(shop, reader):
     wool = shop.add_product("Ull", "U", "125.00")
     silk = shop.add_product("Silke", "S", "80.00", rate=FOOD)
     shop.place_order([(wool, 1), (silk, 1, "80")])
-    assert_members(reader.one("orders")["lines"][1], total_incl="0.00", tax_rate="15")
+    assert_members(reader.only("orders")["lines"][1], total_incl="0.00", tax_rate="15")
 
 
 @pytest.mark.parametrize("served", [{"taxes_included": False}], indirect=True)
 def test_a_price_without_vat_is_price_excl(shop, reader):
     shop.add_product("Ull", "ULL", "200.00")
-    record = reader.one("products")
+    record = reader.only("products")
     assert_members(record, price_excl="200.00", prices_include_tax=False)
     assert "price_incl" not in record
 
@@ -181,7 +181,7 @@ def test_an_order_has_amounts_with_and_without_vat_and_its_buyer(shop, reader):
         customAttributes=[{"key": "Org.nr", "value": "923609016"}],
     )
     reader.settings |= {"organization_number_attribute": "Org.nr"}
-    record = reader.one("orders")
+    record = reader.only("orders")
     assert_members(
         record,
         id=str(order),
@@ -219,14 +219,14 @@ def test_an_order_has_amounts_with_and_without_vat_and_its_buyer(shop, reader):
 
 def test_an_order_without_a_customer_belongs_to_a_guest(shop, reader):
     shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)])
-    assert_members(reader.one("orders"), customer_id=None, is_guest=True, billing_address=None)
+    assert_members(reader.only("orders"), customer_id=None, is_guest=True, billing_address=None)
 
 
 def test_discounts_on_lines_and_by_code_are_in_the_lines(shop, reader):
     wool = shop.add_product("Ull", "U", "125.00")
     silk = shop.add_product("Silke", "S", "80.00", rate=FOOD)
     shop.place_order([(wool, 2, "50"), (silk, 1)], code=("TI", "0.1"))
-    record = reader.one("orders")
+    record = reader.only("orders")
     first, second = record["lines"]
     assert_members(first, discount_incl="75.00", total_incl="175.00")
     assert_members(second, discount_incl="8.00", total_incl="72.00")
@@ -241,7 +241,7 @@ def test_discounts_on_lines_and_by_code_are_in_the_lines(shop, reader):
 def test_amounts_without_vat_take_their_vat_from_the_tax_lines(shop, reader):
     wool = shop.add_product("Ull", "U", "100.00")
     shop.place_order([(wool, 3, "33.33")], freight="79.00")
-    record = reader.one("orders")
+    record = reader.only("orders")
     (line,) = record["lines"]
     assert_members(
         line,
@@ -257,7 +257,7 @@ def test_amounts_without_vat_take_their_vat_from_the_tax_lines(shop, reader):
 def test_lines_beyond_the_first_page_are_read(shop, reader, served):
     goods = [shop.add_product(f"Vare {n}", f"V{n}", "10.00") for n in range(3)]
     shop.place_order([(goods[n % 3], 1 + n) for n in range(120)])
-    record = reader.one("orders")
+    record = reader.only("orders")
     assert [line["quantity"] for line in record["lines"]] == [str(1 + n) for n in range(120)]
     assert sum(Decimal(line["total_incl"]) for line in record["lines"]) == Decimal(
         record["total_incl"]
@@ -279,7 +279,7 @@ def test_a_refund_names_lines_and_freight(shop, reader):
     order = shop.place_order([(wool, 3, "0.01")], freight="40.00")
     (line,) = lines_of(shop, order)
     shop.refund(order, {line: 1}, freight=True, note="Feil")
-    record = reader.one("orders")
+    record = reader.only("orders")
     assert_members(record, payment_status="partially_refunded", total_refunded="165.00")
     (refund,) = record["refunds"]
     assert_members(refund, amount_incl="165.00", reason="Feil")
@@ -293,14 +293,14 @@ def test_a_refund_names_lines_and_freight(shop, reader):
 def test_a_refund_of_prices_without_vat_includes_vat(shop, reader):
     order = shop.place_order([(shop.add_product("Ull", "U", "100.00"), 2)])
     shop.refund(order, {lines_of(shop, order)[0]: 1})
-    (refund,) = reader.one("orders")["refunds"]
+    (refund,) = reader.only("orders")["refunds"]
     assert (refund["amount_incl"], refund["lines"][0]["amount_incl"]) == ("125.00", "125.00")
 
 
 def test_money_paid_back_without_goods_is_a_refund_of_the_order(shop, reader):
     order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 2)])
     shop.refund(order, amount="20.00")
-    (refund,) = reader.one("orders")["refunds"]
+    (refund,) = reader.only("orders")["refunds"]
     assert_members(refund, amount_incl="20.00", lines=[])
 
 
@@ -309,7 +309,7 @@ def test_lines_of_goods_refunded_for_less_than_their_price_have_no_amount(shop, 
     (line,) = lines_of(shop, order)
     shop.refund(order, {line: 1}, amount="100.00")
     shop.refund(order, {line: 1}, amount="0")
-    record = reader.one("orders")
+    record = reader.only("orders")
     assert [refund["amount_incl"] for refund in record["refunds"]] == ["100.00", "0.00"]
     assert all(refund["lines"][0]["amount_incl"] is None for refund in record["refunds"])
     assert record["total_refunded"] == "100.00"
@@ -318,7 +318,7 @@ def test_lines_of_goods_refunded_for_less_than_their_price_have_no_amount(shop, 
 def test_goods_removed_from_an_order_before_it_was_paid_are_a_refund(shop, reader):
     order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 3)], paid="")
     shop.remove(order, {lines_of(shop, order)[0]: 1})
-    record = reader.one("orders")
+    record = reader.only("orders")
     assert_members(
         record, total_incl="375.00", total_refunded="125.00", payment_status="unpaid", payments=[]
     )
@@ -330,7 +330,7 @@ def test_a_refund_of_many_lines_is_read_completely(shop, reader):
     wool = shop.add_product("Ull", "U", "10.00")
     order = shop.place_order([(wool, 1) for _ in range(60)])
     shop.refund(order, dict.fromkeys(lines_of(shop, order), 1))
-    record = reader.one("orders")
+    record = reader.only("orders")
     assert len(record["refunds"][0]["lines"]) == 60
     assert_members(record, status="refunded", total_refunded="600.00")
 
@@ -339,7 +339,7 @@ def test_an_order_in_a_foreign_currency_is_read_in_the_shops_currency(shop, read
     wool, silk = shop.add_product("Ull", "U", "199.90"), shop.add_product("Silke", "S", "87.35")
     euro = Currency("NOK", "EUR", Decimal("0.0853"))
     shop.place_order([(wool, 3), (silk, 1)], freight="79.00", currency=euro)
-    record = reader.one("orders")
+    record = reader.only("orders")
     excl, tax, rounding, total = (
         Decimal(record[name]) for name in ("total_excl", "total_tax", "rounding", "total_incl")
     )
@@ -352,7 +352,7 @@ def test_an_order_in_a_foreign_currency_is_read_in_the_shops_currency(shop, read
 def test_a_tip_is_a_line_without_product_and_vat(shop, reader):
     shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], tip="20.00")
     assert_members(
-        reader.one("orders")["lines"][1],
+        reader.only("orders")["lines"][1],
         product_id=None,
         sku=None,
         tax_rate="0",
@@ -479,12 +479,12 @@ def test_a_single_record_is_read_by_its_id(shop, reader):
 
 def test_an_edit_of_a_customer_goes_back(shop, reader):
     kari = shop.add_customer("kari@example.com", phone="+4799887766", addresses=[KARI])
-    before = reader.one("customers")
+    before = reader.only("customers")
     address = {**before["addresses"][0], "line1": "Kaien 2", "line2": "B"}
     patch = {"phone": None, "email": "k@example.com", "company_name": "Fjord AS"}
     assert reader.change("customers", kari, {**patch, "addresses": [address]})
     assert_members(
-        reader.one("customers"),
+        reader.only("customers"),
         phone=None,
         email="k@example.com",
         name="Fjord AS",
@@ -496,7 +496,7 @@ def test_a_customer_without_an_address_gets_one(shop, reader):
     kari = shop.add_customer("kari@example.com")
     new = {"type": "billing", "is_default": True, "line1": "Kaien 2"}
     assert reader.change("customers", kari, {"addresses": [new]})
-    (address,) = reader.one("customers")["addresses"]
+    (address,) = reader.only("customers")["addresses"]
     assert_members(address, line1="Kaien 2", is_default=True)
 
 
@@ -527,7 +527,7 @@ def test_what_shopify_does_not_accept_is_not_sent(shop, reader):
 def test_an_edit_of_the_texts_on_an_order_goes_back(shop, reader):
     order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], note="Ring")
     assert reader.change("orders", order, {"reference": "PO-7", "note": None})
-    assert_members(reader.one("orders"), reference="PO-7", note=None, total_incl="125.00")
+    assert_members(reader.only("orders"), reference="PO-7", note=None, total_incl="125.00")
 
 
 def test_a_refused_edit_is_an_error_with_the_reason(shop, reader):
@@ -535,7 +535,7 @@ def test_a_refused_edit_is_an_error_with_the_reason(shop, reader):
     with pytest.raises(RequestRefusedError) as error:
         reader.change("customers", kari, {"phone": "22 33"})
     assert error.value.detail == "Phone is invalid"
-    assert reader.one("customers")["phone"] == "+4799887766"
+    assert reader.only("customers")["phone"] == "+4799887766"
 
 
 def test_everything_reaches_go_once_and_an_edit_crosses_once(shop, to_go, ledger):
@@ -642,7 +642,7 @@ def test_an_address_edited_in_go_crosses_back_once(shop, reader, to_go, to_shop,
 
     assert len(to_shop()) == 1
 
-    record = reader.one("customers")
+    record = reader.only("customers")
     (address,) = record["addresses"]
     assert_members(address, line1="Kaien 2", city="Moss", postal_code="0155")
     assert record["company_name"] == "Fjord AS"

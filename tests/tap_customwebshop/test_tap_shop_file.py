@@ -692,11 +692,10 @@ def test_a_record_that_shares_a_row_is_read_again_each_time(records, odd_shop, k
 
 def test_a_function_for_single_records_that_fails_is_named_by_its_line(records, odd_shop):
     odd_shop.answer = with_variants([])
-    by_file = records(VARIANTS.replace(".get(variant_id)", "[variant_id]"))
     with pytest.raises(
         ShopFunctionError, match=r"my_shop.py, line 4: 'single' failed \(KeyError\)"
     ):
-        by_file.read("products", "77")
+        records(VARIANTS.replace(".get(variant_id)", "[variant_id]")).read("products", "77")
 
 
 CHANGE = """
@@ -794,10 +793,9 @@ def test_an_edit_is_sent_as_the_file_makes_it_or_not_at_all(records, odd_shop):
 
 @pytest.mark.parametrize(("file", "name"), [(REST, "phone"), (GRAPHQL, "price")])
 def test_an_amount_in_an_edit_is_sent_as_a_number_digit_by_digit(records, odd_shop, file, name):
-    by_file = records(file)
     odd_shop.answer = lambda _: {}
     amounts = {name: Decimal("155.00"), "vat": [Decimal("0.1234567890123456789")], "sum": "155.00"}
-    edit(by_file, amounts)
+    edit(records(file), amounts)
     sent = f'{{"{name}":155.00,"vat":[0.1234567890123456789],"sum":"155.00"}}'
     assert sent.encode() in odd_shop.requests[0].text
 
@@ -805,8 +803,7 @@ def test_an_amount_in_an_edit_is_sent_as_a_number_digit_by_digit(records, odd_sh
 @pytest.mark.parametrize("name", ["\ud800", 1 << 70])
 def test_an_edit_may_contain_half_a_character_or_a_huge_number(records, odd_shop, name):
     odd_shop.answer = lambda _: {}
-    by_file = records(REST)
-    by_file.client.send("PUT", "/customers/7", {"name": name, "sum": Decimal("155.00")})
+    records(REST).client.send("PUT", "/customers/7", {"name": name, "sum": Decimal("155.00")})
     assert odd_shop.requests[0].body["name"] == name
     assert b"155.00" in odd_shop.requests[0].text
 
@@ -838,9 +835,8 @@ def test_the_ways_in_which_a_shop_refuses_a_change_are_distinguished(
     records, odd_shop, answer, error, title, detail
 ):
     odd_shop.answer = lambda _: answer
-    by_file = records(REST)
     with pytest.raises(ShopRefusedError) as refused:
-        by_file.client.send("PUT", "/customers/7", {"phone": "1"})
+        records(REST).client.send("PUT", "/customers/7", {"phone": "1"})
     assert type(refused.value) is error
     assert "kari@x.no" not in str(refused.value)
     if title is not None:
@@ -891,9 +887,8 @@ def test_an_error_in_a_mutation_is_a_refusal_of_that_record(
     records, odd_shop, answer, error, title
 ):
     odd_shop.answer = lambda _: answer
-    by_file = records(GRAPHQL)
     with pytest.raises(ShopError) as refused:
-        edit(by_file, {"name": "x"})
+        edit(records(GRAPHQL), {"name": "x"})
     assert "kari@x.no" not in str(refused.value)
     if isinstance(refused.value, RequestRefusedError):
         assert (refused.value.title, refused.value.detail) == (title, "kari@x.no is not valid")
@@ -918,9 +913,8 @@ def test_a_change_whose_outcome_is_unclear_is_not_repeated(
     records, odd_shop, answer, may_have_happened
 ):
     odd_shop.answer = lambda _: answer
-    by_file = records(GRAPHQL)
     with pytest.raises(TemporaryError) as trouble:
-        edit(by_file, {"name": "x"})
+        edit(records(GRAPHQL), {"name": "x"})
     assert trouble.value.may_have_happened is may_have_happened
     assert len(odd_shop.requests) == 1
 
@@ -941,11 +935,13 @@ def test_a_change_is_not_repeated_when_part_of_its_result_is_hidden(records, odd
 
 def test_a_mutation_without_errors_is_done(records, odd_shop):
     odd_shop.answer = lambda _: {"data": {"x": {"userErrors": [], "customer": {"id": "7"}}}}
-    by_file = records(GRAPHQL)
-    edit(by_file, {"name": "x"})
+    edit(records(GRAPHQL), {"name": "x"})
     assert len(odd_shop.requests) == 1
 
 
+BEFORE_BODY = "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
+BEFORE_BODY += "def change(entity, record_id, patch, shop):\n    "
+"""A shop file up to the body of `change`."""
 CALL = "('PUT', '/customers/7', {})"
 
 
@@ -961,20 +957,18 @@ CALL = "('PUT', '/customers/7', {})"
     ],
 )
 def test_an_edit_is_any_number_of_calls(records, body, number):
-    file = "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
-    by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    {body}\n")
-    calls = by_file.calls("customers", "7", {"phone": "1"})
+    calls = records(BEFORE_BODY + body).calls("customers", "7", {"phone": "1"})
     assert calls == [("PUT", "/customers/7", {})] * number
 
 
 @pytest.mark.parametrize(
-    ("returned", "line", "message"),
+    ("returned", "offset", "message"),
     [
-        ("patch['none']", 2, "change() failed (KeyError)"),
-        ("({}[name] for name in 'x')", 2, "change() failed (KeyError)"),
-        ("1", 1, "change() failed (TypeError)"),
+        ("patch['none']", 1, "change() failed (KeyError)"),
+        ("({}[name] for name in 'x')", 1, "change() failed (KeyError)"),
+        ("1", 0, "change() failed (TypeError)"),
         *(
-            (returned, 1, "change() must return (method, path, body), a list of these, or None")
+            (returned, 0, "change() must return (method, path, body), a list of these, or None")
             for returned in (
                 "('PUT', 'customers/7', {})",
                 "('PUT', 7, {})",
@@ -991,19 +985,16 @@ def test_an_edit_is_any_number_of_calls(records, body, number):
         ),
     ],
 )
-def test_a_change_that_fails_is_named_by_its_line(records, returned, line, message):
-    file = "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
-    line += (HEAD + file).count("\n")
-    by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    return {returned}\n")
-    with pytest.raises(ShopFunctionError) as wrong:
-        by_file.calls("customers", "7", {"phone": "1"})
-    assert str(wrong.value) == f"my_shop.py, line {line}: {message}."
+def test_a_change_that_fails_is_named_by_its_line(records, returned, offset, message):
+    line = (HEAD + BEFORE_BODY).count("\n") + offset
+    with pytest.raises(ShopFunctionError) as failure:
+        records(f"{BEFORE_BODY}return {returned}\n").calls("customers", "7", {"phone": "1"})
+    assert str(failure.value) == f"my_shop.py, line {line}: {message}."
 
 
 def test_a_patch_that_change_alters_is_intact_in_the_next_call(records):
-    file = "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
     returned = "'PUT', '/x', {'city': patch['addresses'][0].pop('city')}"
-    by_file = records(f"{file}def change(entity, record_id, patch, shop):\n    return {returned}\n")
+    by_file = records(f"{BEFORE_BODY}return {returned}\n")
     patch = {"addresses": [{"city": "Moss"}]}
     first = by_file.calls("customers", "7", patch)
     assert by_file.calls("customers", "7", patch) == first == [("PUT", "/x", {"city": "Moss"})]

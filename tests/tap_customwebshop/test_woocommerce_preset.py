@@ -43,7 +43,7 @@ def reader(served, read_shop):
 
 def test_a_person_has_the_members_of_the_billing_address(shop, reader):
     shop.add_customer(KARI["email"], first_name="Kari", last_name="Nordmann", billing=KARI)
-    record = reader.one("customers")
+    record = reader.only("customers")
     assert_members(
         record,
         id="2",
@@ -60,14 +60,14 @@ def test_a_person_has_the_members_of_the_billing_address(shop, reader):
 def test_a_company_has_its_number_in_the_metadata_that_a_setting_names(shop, reader):
     shop.add_customer(FJORD["email"], billing=FJORD, meta_data={"_org_nr": "923609016"})
     assert_members(
-        reader.one("customers"),
+        reader.only("customers"),
         type="company",
         name="Fjord & Fjell AS",
         company_name="Fjord & Fjell AS",
         organization_number="923609016",
     )
     reader.settings = {}
-    assert reader.one("customers")["organization_number"] is None
+    assert reader.only("customers")["organization_number"] is None
 
 
 def test_buyers_of_any_role_are_customers_but_not_staff_who_never_bought(shop, reader):
@@ -80,13 +80,13 @@ def test_buyers_of_any_role_are_customers_but_not_staff_who_never_bought(shop, r
 
 def test_a_user_without_a_stamp_changed_when_it_was_created(shop, reader):
     shop.add_customer("kari@example.com", is_stamped=False)
-    record = reader.one("customers")
+    record = reader.only("customers")
     assert record["updated_at"] == record["created_at"] is not None
 
 
 def test_a_simple_product_has_the_price_as_entered_and_the_rate_of_its_class(shop, reader):
     shop.add_product("Ull &amp; silke", "ULL", "230.00", tax_class="reduced-rate")
-    record = reader.one("products")
+    record = reader.only("products")
     assert_members(
         record,
         name="Ull & silke",
@@ -105,7 +105,7 @@ def test_a_simple_product_has_the_price_as_entered_and_the_rate_of_its_class(sho
 def test_a_price_without_vat_is_price_excl(shop, reader):
     shop.add_product("Ull", "ULL", "200.00", sale_price="150.00", stock_quantity=3)
     assert_members(
-        reader.one("products"),
+        reader.only("products"),
         price_excl="150.00",
         prices_include_tax=False,
         stock_tracked=True,
@@ -115,7 +115,7 @@ def test_a_price_without_vat_is_price_excl(shop, reader):
 
 def test_a_product_that_is_not_taxable_has_no_vat_and_one_without_price_has_none(shop, reader):
     shop.add_product("Gave", "G", tax_status="none")
-    assert_members(reader.one("products"), tax_rate="0", price_incl=None)
+    assert_members(reader.only("products"), tax_rate="0", price_incl=None)
 
 
 def test_a_variable_product_is_its_variations(shop, reader):
@@ -200,7 +200,7 @@ def test_an_order_has_amounts_with_and_without_vat_and_the_buyer_of_its_billing(
         payment_method="vipps",
         transaction_id="tx-1",
     )
-    record = reader.one("orders")
+    record = reader.only("orders")
     (line,) = record["lines"]
     assert_members(
         line,
@@ -235,7 +235,7 @@ def test_a_coupon_is_a_discount_in_the_lines(shop, reader):
     shop.add_coupon("sommer", "percent", "10")
     wool = shop.add_product("Ull", "ULL", "125.00")
     shop.place_order([(wool, 2)], billing=KARI, coupons=["sommer"])
-    record = reader.one("orders")
+    record = reader.only("orders")
     assert record["discounts"] == [
         {"code": "sommer", "amount_excl": "20.00", "amount_incl": "25.00", "is_in_lines": True}
     ]
@@ -248,7 +248,7 @@ def test_a_negative_fee_is_a_discount_on_the_entire_order(shop, reader):
     food = shop.add_product("Mat", "M", "115.00", tax_class="reduced-rate")
     shop.place_order([(wool, 1), (food, 1)], billing=KARI, fees=[("Rabatt", "-40.00", "")])
     assert_members(
-        reader.one("orders"),
+        reader.only("orders"),
         fees=[],
         discounts=[{"name": "Rabatt", "amount_excl": "40.00", "amount_incl": "49.00"}],
         taxes=[
@@ -262,7 +262,7 @@ def test_a_negative_fee_is_a_discount_on_the_entire_order(shop, reader):
 def test_vat_that_a_shop_without_oere_rounds_is_taken_from_its_lines(shop, reader):
     shop.place_order([(shop.add_product("Ull", "U", "199"), 1)], billing=KARI, freight="79")
     assert_members(
-        reader.one("orders"),
+        reader.only("orders"),
         total_incl="298.00",
         total_tax="59.55",
         rounding="0.25",
@@ -278,7 +278,7 @@ def test_refunds_name_lines_freight_and_fees(shop, reader):
     line, freight = in_shop["line_items"][0]["id"], in_shop["shipping_lines"][0]["id"]
     shop.refund(order, {line: (1, None), freight: (0, "10.00")}, reason="Feil")
     shop.refund(order, amount="20.00")
-    record = reader.one("orders")
+    record = reader.only("orders")
     assert_members(record, payment_status="partially_refunded", total_refunded="157.50")
     first, second = record["refunds"]
     assert_members(
@@ -298,7 +298,7 @@ def test_refunds_that_the_order_does_not_list_are_read(shop, reader):
     order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 2)], billing=KARI)
     shop.orders_tell_refunds = False
     shop.refund(order, amount="20.00")
-    assert [refund["amount_incl"] for refund in reader.one("orders")["refunds"]] == ["20.00"]
+    assert [refund["amount_incl"] for refund in reader.only("orders")["refunds"]] == ["20.00"]
 
 
 def test_what_changed_without_its_stamp_is_read_by_the_next_run(shop, reader):
@@ -331,7 +331,7 @@ def test_an_old_version_without_lists_of_all_refunds_and_variations_is_read(shop
     shop.has_refunds_list = shop.has_variations_list = False
     order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 2)], billing=KARI)
     shop.refund(order, amount="20.00")
-    assert reader.one("orders")["total_refunded"] == "20.00"
+    assert reader.only("orders")["total_refunded"] == "20.00"
     shop.pass_seconds(60)
     shop.edit("orders", order, customer_note="Takk")
     assert ("orders", str(order)) in reader.changed()
@@ -343,7 +343,7 @@ def test_an_old_version_without_lists_of_all_refunds_and_variations_is_read(shop
 )
 def test_a_status_has_the_contracts_name(shop, reader, status, expected):
     shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], billing=KARI, status=status)
-    assert_members(reader.one("orders"), status=expected, source_status=status)
+    assert_members(reader.only("orders"), status=expected, source_status=status)
 
 
 def test_an_edit_of_a_customer_goes_back(shop, reader):
@@ -351,7 +351,7 @@ def test_an_edit_of_a_customer_goes_back(shop, reader):
     address = {"type": "billing", "line1": "Kaien 2", "line2": None, "name": "K N"}
     patch = {"phone": None, "company_name": "Fjord AS", "addresses": [address]}
     reader.change("customers", kari, patch)
-    record = reader.one("customers")
+    record = reader.only("customers")
     assert_members(record, phone=None, name="Fjord AS")
     (billing,) = record["addresses"]
     assert_members(billing, line1="Kaien 2", city="Oslo")
@@ -371,7 +371,7 @@ def test_an_edit_of_a_product_goes_back_to_where_its_price_is(shop, reader):
 
 def test_a_price_edited_before_a_sale_begins_is_the_regular_one(shop, reader):
     wool = shop.add_product("Ull", "ULL", "200.00", sale_price="150.00", is_sale_on=False)
-    assert reader.one("products")["price_incl"] == "200.00"
+    assert reader.only("products")["price_incl"] == "200.00"
     reader.change("products", wool, {"price_incl": "220.00"})
     assert_members(shop.get("products", wool), regular_price="220.00", sale_price="150.00")
 
@@ -399,9 +399,9 @@ def test_a_single_record_is_the_same_as_in_its_list(shop, reader):
 
 def test_an_edit_of_an_order_is_not_sent(shop, reader):
     number = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], billing=KARI)
-    before = reader.one("orders")
+    before = reader.only("orders")
     reader.change("orders", number, {"note": "x"})
-    assert reader.one("orders") == before
+    assert reader.only("orders") == before
 
 
 def test_everything_reaches_go_once_and_an_edit_crosses_once(shop, to_go, ledger):

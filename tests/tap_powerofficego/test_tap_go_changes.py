@@ -59,7 +59,7 @@ def test_an_edit_is_emitted_by_the_next_run_and_moves_the_bookmark(
 
 
 @pytest.mark.parametrize(
-    ("bookmark", "since"),
+    ("stamp", "since"),
     [
         # The filter leaves out the moment that it names.
         ("2026-03-01T08:05:00.0000009Z", "2026-03-01T07:59:59.9999990Z"),
@@ -68,13 +68,10 @@ def test_an_edit_is_emitted_by_the_next_run_and_moves_the_bookmark(
         ("2026-03-01 08:00:00.1234567", "2026-03-01T07:55:00.1234550Z"),
     ],
 )
-def test_a_run_begins_one_overlap_before_the_bookmark(read_go, bookmark, since):
-    held = {
-        "replication_key": "LastChangedDateTimeOffset",
-        "replication_key_value": bookmark,
-    }
+def test_a_run_begins_one_overlap_before_the_bookmark(read_go, stamp, since):
+    bookmark = {"replication_key": "LastChangedDateTimeOffset", "replication_key_value": stamp}
 
-    emitted = read_go("product_groups", state={"bookmarks": {"product_groups": held}})
+    emitted = read_go("product_groups", state={"bookmarks": {"product_groups": bookmark}})
 
     assert emitted.queries("/ProductGroups") == [{"lastChangedDateTimeOffsetGreaterThan": since}]
 
@@ -327,14 +324,15 @@ def test_a_beginning_before_the_first_possible_time_reads_everything(merchant, r
 def test_a_bookmark_does_not_move_back(merchant, read_go):
     merchant.product()
     later = stamps.format_stamp(stamps.now() + timedelta(hours=12))
-    held = {
+    bookmark = {
         "replication_key": "LastChangedDateTimeOffset",
         "replication_key_value": later,
         "stock_bookmark": later,
     }
 
-    emitted = read_go("products", state={"bookmarks": {"products": held}}, full_check_hours=0)
+    emitted = read_go("products", state={"bookmarks": {"products": bookmark}}, full_check_hours=0)
 
     assert len(emitted.records()) == 1
-    bookmarks = emitted.bookmarks("products")
-    assert {bookmark["replication_key_value"] for bookmark in bookmarks} == {later}
+    assert {bookmark["replication_key_value"] for bookmark in emitted.bookmarks("products")} == {
+        later
+    }
