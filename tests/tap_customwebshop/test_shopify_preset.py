@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
 from decimal import Decimal
 
-import commands
 import pytest
+import taps
 from go_sandbox.shops import shopify
 from go_sandbox.shops.shopify import Currency, Shopify
 from go_sandbox.shops.shopify.shop import number_of
@@ -363,9 +362,7 @@ def test_a_tip_is_a_line_without_product_and_vat(shop, reader):
 def test_check_finds_no_fault_in_a_tip(shop, reader, tmp_path):
     shop.add_customer("kari@example.com", addresses=[KARI])
     shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], tip="20.00", billing=KARI)
-    config = tmp_path / "tap.json"
-    config.write_text(json.dumps(reader.config), encoding="utf-8")
-    checked = commands.run("tap-customwebshop", "--config", config, "--check")
+    checked = taps.run("tap-customwebshop", "--check", config=reader.config, folder=tmp_path)
     assert checked.stdout.splitlines() == [
         f"{stream}: 1 records checked, 0 kinds of faults"
         for stream in ("customers", "products", "orders")
@@ -667,14 +664,12 @@ def test_the_tap_as_a_command_fills_go_once(shop, reader, ledger, tmp_path):
     wool = shop.add_product("Ull", "ULL", "199.90")
     for number in range(12):
         shop.place_order([(wool, 1 + number % 3)], billing=KARI, email=f"k{number}@example.com")
-    config = tmp_path / "tap.json"
-    config.write_text(json.dumps(reader.config), encoding="utf-8")
-    first = commands.run("tap-customwebshop", "--config", config)
+    first = taps.run("tap-customwebshop", config=reader.config, folder=tmp_path)
     assert first.returncode == 0, first.stderr
     assert shop.client_secret not in first.stdout + first.stderr
     outcome = ledger.command_on(first.stdout, ends_with=0, sales_accounts=ACCOUNTS)
     assert outcome.count("orders", "created") == 12
-    second = commands.run("tap-customwebshop", "--config", config)
+    second = taps.run("tap-customwebshop", config=reader.config, folder=tmp_path)
     assert ledger.command_on(second.stdout, ends_with=0, sales_accounts=ACCOUNTS).writes == []
 
 

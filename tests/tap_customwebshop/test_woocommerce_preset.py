@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
 from decimal import Decimal
 
-import commands
 import pytest
+import taps
 from go_sandbox.shops import woocommerce
 from go_sandbox.shops.woocommerce import WooCommerce
 from members import assert_members
@@ -435,14 +434,12 @@ def test_the_tap_as_a_command_fills_go_once(shop, reader, ledger, tmp_path):
     wool = shop.add_product("Ull", "ULL", "199.90", tax_class="reduced-rate")
     for number in range(105):
         shop.place_order([(wool, 1 + number % 3)], billing={**KARI, "email": f"k{number}@a.no"})
-    config = tmp_path / "tap.json"
-    config.write_text(json.dumps(reader.config), encoding="utf-8")
-    first = commands.run("tap-customwebshop", "--config", config)
+    first = taps.run("tap-customwebshop", config=reader.config, folder=tmp_path)
     assert first.returncode == 0, first.stderr
     assert shop.consumer_secret not in first.stdout + first.stderr
     outcome = ledger.command_on(first.stdout, ends_with=0, sales_accounts=ACCOUNTS)
     assert outcome.count("orders", "created") == 105
-    second = commands.run("tap-customwebshop", "--config", config)
+    second = taps.run("tap-customwebshop", config=reader.config, folder=tmp_path)
     assert ledger.command_on(second.stdout, ends_with=0, sales_accounts=ACCOUNTS).writes == []
 
 
