@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ class Request:
     headers: dict[str, str]
     body: Any
     text: bytes
+    received_at: float
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,12 @@ class Reply:
     body: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    seconds_between_bytes: float = 0
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore clients that hang up, as in some tests."""
 
 
 class OddShop:
@@ -40,7 +48,7 @@ class OddShop:
     def __init__(self, answer: Callable[[Request], Any]) -> None:
         self.answer = answer
         self.requests: list[Request] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -66,7 +74,9 @@ class OddShop:
                 body = json.loads(text) if is_json else dict(parse_qsl(text.decode()))
                 query = dict(parse_qsl(parts.query, keep_blank_values=True))
                 headers = dict(self.headers.items())
-                request = Request(self.command, parts.path, query, headers, body, text)
+                request = Request(
+                    self.command, parts.path, query, headers, body, text, time.monotonic()
+                )
                 shop.requests.append(request)
                 answer = shop.answer(request)
                 reply = answer if isinstance(answer, Reply) else Reply(answer)
@@ -76,7 +86,11 @@ class OddShop:
                 for name, value in {"Content-Length": len(content), **reply.headers}.items():
                     self.send_header(name, str(value))
                 self.end_headers()
-                self.wfile.write(content)
+                step = 1 if reply.seconds_between_bytes else len(content) or 1
+                for start in range(0, len(content), step):
+                    self.wfile.write(content[start : start + step])
+                    self.wfile.flush()
+                    time.sleep(reply.seconds_between_bytes)
 
             do_GET = do_POST = do_PATCH = do_PUT = respond  # noqa: N815
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import taps
 import tls
 from go_sandbox import Sandbox
-from odd_shop import HEAD, OddShop
+from odd_shop import HEAD, OddShop, Reply
 from preset_reader import ACCOUNTS
 from tap_customwebshop.tap import TapCustomWebShop
 
@@ -22,45 +19,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from odd_shop import Request
     from preset_reader import PresetReader
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Reply):
+    """An answer of a shop that follows the contract; by default, an empty list."""
+
     body: bytes = b'{"data": [], "next_cursor": null}'
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    seconds_between_bytes: float = 0
-
-
-@dataclass(frozen=True)
-class Request:
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    received_at: float
 
 
 def _page(records: list[Any], next_cursor: Any = None) -> Answer:
     return Answer(json.dumps({"data": records, "next_cursor": next_cursor}).encode())
 
 
-class _QuietServer(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that hang up, as in some tests."""
-
-
-class ScriptedShop:
+class ScriptedShop(OddShop):
     """Answers the requests for each stream with the answers given, then repeats the last one."""
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
         self._answers: dict[str, list[Answer]] = {}
-        self._server = _QuietServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(self._next)
 
     def answers(self, stream: str, *answers: Answer) -> None:
         self._answers[f"/{stream}"] = list(answers)
@@ -69,50 +48,10 @@ class ScriptedShop:
         self._server.socket = tls.over(self._server.socket, certificate)
         self.url = self.url.replace("http:", "https:")
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def _next(self, path: str) -> Answer:
-        waiting = self._answers.get(path, [Answer()])
-        return waiting.pop(0) if len(waiting) > 1 else waiting[0]
-
-    def _handler(shop) -> type[BaseHTTPRequestHandler]:  # noqa: N805
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-            wbufsize = -1
-
-            def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                query = dict(parse_qsl(parts.query))
-                headers = dict(self.headers.items())
-                shop.requests.append(Request(parts.path, query, headers, time.monotonic()))
-                answer = shop._next(parts.path)
-                self.send_response(answer.status)
-                length = {"Content-Length": str(len(answer.body))}
-                for name, value in {**length, **answer.headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                try:
-                    self._send(answer)
-                except OSError:
-                    self.close_connection = True
-
-            def _send(self, answer: Answer) -> None:
-                if not answer.seconds_between_bytes:
-                    self.wfile.write(answer.body)
-                    return
-                for byte in answer.body:
-                    self.wfile.write(bytes([byte]))
-                    self.wfile.flush()
-                    time.sleep(answer.seconds_between_bytes)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        return Handler
+    def _next(self, request: Request) -> Answer:
+        waiting = self._answers.get(request.path, [Answer()])
+        answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        return replace(answer, headers={"Date": formatdate(usegmt=True), **answer.headers})
 
 
 class Emitted(taps.Emitted):
