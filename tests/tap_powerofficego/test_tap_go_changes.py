@@ -9,9 +9,9 @@ from members import assert_members
 from tap_powerofficego import stamps
 
 
-def aged(state, stream, **hours):
+def aged(state, stream, hours):
     """Return the state as if the last full check had been that long ago."""
-    checked_at = datetime.now(timezone.utc) - timedelta(**hours)
+    checked_at = datetime.now(timezone.utc) - timedelta(hours=hours)
     bookmark = {**state["bookmarks"][stream], "listed_in_full_at": checked_at.isoformat()}
     return {"bookmarks": {**state["bookmarks"], stream: bookmark}}
 
