@@ -43,6 +43,11 @@ def reader(served, read_shop):
     return PresetReader("shopify", served, keys, settings, read_shop)
 
 
+@pytest.fixture
+def wool(shop):
+    return shop.add_product("Ull", "ULL", "125.00")
+
+
 def lines_of(shop, order):
     """Return the ids of an order's lines."""
     return [number_of(line["id"]) for line in shop.record("Order", order)["lines"]]
@@ -119,8 +124,7 @@ def test_a_simple_product_has_the_vat_rate_in_the_settings(shop, reader):
     assert "tax_rate" not in reader.only("products")
 
 
-def test_a_line_that_is_free_after_a_discount_keeps_its_rate(shop, reader):
-    wool = shop.add_product("Ull", "U", "125.00")
+def test_a_line_that_is_free_after_a_discount_keeps_its_rate(shop, reader, wool):
     silk = shop.add_product("Silke", "S", "80.00", rate=FOOD)
     shop.place_order([(wool, 1), (silk, 1, "80")])
     assert_members(reader.only("orders")["lines"][1], total_incl="0.00", tax_rate="15")
@@ -216,13 +220,12 @@ def test_an_order_has_amounts_with_and_without_vat_and_its_buyer(shop, reader):
     assert record["paid_at"] == payment["paid_at"]
 
 
-def test_an_order_without_a_customer_belongs_to_a_guest(shop, reader):
-    shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)])
+def test_an_order_without_a_customer_belongs_to_a_guest(shop, reader, wool):
+    shop.place_order([(wool, 1)])
     assert_members(reader.only("orders"), customer_id=None, is_guest=True, billing_address=None)
 
 
-def test_discounts_on_lines_and_by_code_are_in_the_lines(shop, reader):
-    wool = shop.add_product("Ull", "U", "125.00")
+def test_discounts_on_lines_and_by_code_are_in_the_lines(shop, reader, wool):
     silk = shop.add_product("Silke", "S", "80.00", rate=FOOD)
     shop.place_order([(wool, 2, "50"), (silk, 1)], code=("TI", "0.1"))
     record = reader.only("orders")
@@ -273,8 +276,7 @@ def test_more_orders_than_a_page_holds_are_read_oldest_change_first(shop, reader
     assert [record["id"] for record in reader.records("orders")] == [*placed[1:], placed[0]]
 
 
-def test_a_refund_names_lines_and_freight(shop, reader):
-    wool = shop.add_product("Ull", "U", "125.00")
+def test_a_refund_names_lines_and_freight(shop, reader, wool):
     order = shop.place_order([(wool, 3, "0.01")], freight="40.00")
     (line,) = lines_of(shop, order)
     shop.refund(order, {line: 1}, freight=True, note="Feil")
@@ -296,15 +298,15 @@ def test_a_refund_of_prices_without_vat_includes_vat(shop, reader):
     assert (refund["amount_incl"], refund["lines"][0]["amount_incl"]) == ("125.00", "125.00")
 
 
-def test_money_paid_back_without_goods_is_a_refund_of_the_order(shop, reader):
-    order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 2)])
+def test_money_paid_back_without_goods_is_a_refund_of_the_order(shop, reader, wool):
+    order = shop.place_order([(wool, 2)])
     shop.refund(order, amount="20.00")
     (refund,) = reader.only("orders")["refunds"]
     assert_members(refund, amount_incl="20.00", lines=[])
 
 
-def test_lines_of_goods_refunded_for_less_than_their_price_have_no_amount(shop, reader):
-    order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 2)])
+def test_lines_of_goods_refunded_for_less_than_their_price_have_no_amount(shop, reader, wool):
+    order = shop.place_order([(wool, 2)])
     (line,) = lines_of(shop, order)
     shop.refund(order, {line: 1}, amount="100.00")
     shop.refund(order, {line: 1}, amount="0")
@@ -314,8 +316,8 @@ def test_lines_of_goods_refunded_for_less_than_their_price_have_no_amount(shop, 
     assert record["total_refunded"] == "100.00"
 
 
-def test_goods_removed_from_an_order_before_it_was_paid_are_a_refund(shop, reader):
-    order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 3)], paid="")
+def test_goods_removed_from_an_order_before_it_was_paid_are_a_refund(shop, reader, wool):
+    order = shop.place_order([(wool, 3)], paid="")
     shop.remove(order, {lines_of(shop, order)[0]: 1})
     record = reader.only("orders")
     assert_members(
@@ -348,8 +350,8 @@ def test_an_order_in_a_foreign_currency_is_read_in_the_shops_currency(shop, read
     assert excl + tax + rounding == total
 
 
-def test_a_tip_is_a_line_without_product_and_vat(shop, reader):
-    shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], tip="20.00")
+def test_a_tip_is_a_line_without_product_and_vat(shop, reader, wool):
+    shop.place_order([(wool, 1)], tip="20.00")
     assert_members(
         reader.only("orders")["lines"][1],
         product_id=None,
@@ -359,9 +361,9 @@ def test_a_tip_is_a_line_without_product_and_vat(shop, reader):
     )
 
 
-def test_check_finds_no_fault_in_a_tip(shop, reader, tmp_path):
+def test_check_finds_no_fault_in_a_tip(shop, reader, tmp_path, wool):
     shop.add_customer("kari@example.com", addresses=[KARI])
-    shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], tip="20.00", billing=KARI)
+    shop.place_order([(wool, 1)], tip="20.00", billing=KARI)
     checked = taps.run("tap-customwebshop", "--check", config=reader.config, folder=tmp_path)
     assert checked.stdout.splitlines() == [
         f"{stream}: 1 records checked, 0 kinds of faults"
@@ -370,13 +372,12 @@ def test_check_finds_no_fault_in_a_tip(shop, reader, tmp_path):
     assert checked.returncode == 0
 
 
-def test_test_orders_are_left_out(shop, reader):
-    shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], test=True)
+def test_test_orders_are_left_out(shop, reader, wool):
+    shop.place_order([(wool, 1)], test=True)
     assert reader.records("orders") == []
 
 
-def test_statuses_have_the_contracts_names(shop, reader):
-    wool = shop.add_product("Ull", "U", "125.00")
+def test_statuses_have_the_contracts_names(shop, reader, wool):
     orders = {
         "unpaid": shop.place_order([(wool, 1)], paid=""),
         "authorized": shop.place_order([(wool, 1)], paid="AUTHORIZATION"),
@@ -406,8 +407,7 @@ def test_statuses_have_the_contracts_names(shop, reader):
     assert (sent["fulfillment_status"], sent["shipped_at"] is None) == ("fulfilled", False)
 
 
-def test_the_next_run_reads_what_changed_and_nothing_else(shop, reader):
-    wool = shop.add_product("Ull", "U", "125.00")
+def test_the_next_run_reads_what_changed_and_nothing_else(shop, reader, wool):
     first = shop.place_order([(wool, 1)])
     shop.pass_seconds(60)
     shop.place_order([(wool, 1)])
@@ -420,8 +420,8 @@ def test_the_next_run_reads_what_changed_and_nothing_else(shop, reader):
     ]
 
 
-def test_a_shop_that_is_busy_is_asked_again(shop, reader):
-    shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)])
+def test_a_shop_that_is_busy_is_asked_again(shop, reader, wool):
+    shop.place_order([(wool, 1)])
     reader.records("orders")
     query_count = len(queries(reader.served))
     reader.served.requests.clear()
@@ -440,8 +440,8 @@ def test_a_token_that_expires_during_a_read_is_replaced(shop, reader, served):
     assert len(served.requests.matching("shop", path="access_token$")) > 1
 
 
-def test_orders_older_than_60_days_need_a_scope_of_their_own(shop, reader):
-    shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)])
+def test_orders_older_than_60_days_need_a_scope_of_their_own(shop, reader, wool):
+    shop.place_order([(wool, 1)])
     shop.pass_seconds(61 * 24 * 3600)
     assert reader.records("orders") == []
     shop.scopes.add("read_all_orders")
@@ -514,15 +514,15 @@ def test_an_edit_of_a_product_goes_back(shop, reader):
     assert not reader.change("products", red, {"name": "Annet"})
 
 
-def test_what_shopify_does_not_accept_is_not_sent(shop, reader):
-    order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)])
+def test_what_shopify_does_not_accept_is_not_sent(shop, reader, wool):
+    order = shop.place_order([(wool, 1)])
     kari = shop.add_customer("kari@example.com")
     assert not reader.change("orders", order, {"status": "completed"})
     assert not reader.change("customers", kari, {"vat_number": "NO1"})
 
 
-def test_an_edit_of_the_texts_on_an_order_goes_back(shop, reader):
-    order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], note="Ring")
+def test_an_edit_of_the_texts_on_an_order_goes_back(shop, reader, wool):
+    order = shop.place_order([(wool, 1)], note="Ring")
     assert reader.change("orders", order, {"reference": "PO-7", "note": None})
     assert_members(reader.only("orders"), reference="PO-7", note=None, total_incl="125.00")
 
@@ -559,8 +559,7 @@ def test_everything_reaches_go_once_and_an_edit_crosses_once(shop, to_go, ledger
     assert to_go().writes == []
 
 
-def test_a_refund_and_a_cancellation_reach_go(shop, to_go, ledger):
-    wool = shop.add_product("Ull", "ULL", "125.00")
+def test_a_refund_and_a_cancellation_reach_go(shop, to_go, ledger, wool):
     order = shop.place_order([(wool, 4)], billing=KARI, freight="40.00", email="k@example.com")
     cancelled = shop.place_order([(wool, 1)], billing=KARI, email="k@example.com", paid="")
     assert (to_go().status, ledger.reasons()) == (0, {})
@@ -608,9 +607,8 @@ def to_shop(back, served):
     ],
 )
 def test_an_edit_in_go_crosses_back_once(
-    shop, reader, to_go, to_shop, both, entity, edit, expected
+    shop, reader, to_go, to_shop, both, entity, edit, expected, wool
 ):
-    wool = shop.add_product("Ull", "ULL", "125.00")
     kari = shop.add_customer(
         "kari@example.com", firstName="Kari", lastName="Nordmann", addresses=[KARI]
     )

@@ -40,6 +40,11 @@ def reader(served, read_shop):
     return PresetReader("woocommerce", served, keys, settings, read_shop)
 
 
+@pytest.fixture
+def wool(shop):
+    return shop.add_product("Ull", "ULL", "125.00")
+
+
 def test_a_person_has_the_members_of_the_billing_address(shop, reader):
     shop.add_customer(KARI["email"], first_name="Kari", last_name="Nordmann", billing=KARI)
     record = reader.only("customers")
@@ -230,9 +235,8 @@ def test_an_order_has_amounts_with_and_without_vat_and_the_buyer_of_its_billing(
     assert_members(payment, method="vipps", reference="tx-1", amount="740.45")
 
 
-def test_a_coupon_is_a_discount_in_the_lines(shop, reader):
+def test_a_coupon_is_a_discount_in_the_lines(shop, reader, wool):
     shop.add_coupon("sommer", "percent", "10")
-    wool = shop.add_product("Ull", "ULL", "125.00")
     shop.place_order([(wool, 2)], billing=KARI, coupons=["sommer"])
     record = reader.only("orders")
     assert record["discounts"] == [
@@ -270,8 +274,7 @@ def test_vat_that_a_shop_without_oere_rounds_is_taken_from_its_lines(shop, reade
     )
 
 
-def test_refunds_name_lines_freight_and_fees(shop, reader):
-    wool = shop.add_product("Ull", "U", "125.00")
+def test_refunds_name_lines_freight_and_fees(shop, reader, wool):
     order = shop.place_order([(wool, 2)], billing=KARI, freight="40.00")
     in_shop = shop.get("orders", order)
     line, freight = in_shop["line_items"][0]["id"], in_shop["shipping_lines"][0]["id"]
@@ -293,8 +296,8 @@ def test_refunds_name_lines_freight_and_fees(shop, reader):
     assert record["total_incl"] == "300.00"
 
 
-def test_refunds_that_the_order_does_not_list_are_read(shop, reader):
-    order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 2)], billing=KARI)
+def test_refunds_that_the_order_does_not_list_are_read(shop, reader, wool):
+    order = shop.place_order([(wool, 2)], billing=KARI)
     shop.orders_tell_refunds = False
     shop.refund(order, amount="20.00")
     assert [refund["amount_incl"] for refund in reader.only("orders")["refunds"]] == ["20.00"]
@@ -326,9 +329,9 @@ def test_what_changed_without_its_stamp_is_read_by_the_next_run(shop, reader):
     assert "WARNING" not in reader.log
 
 
-def test_an_old_version_without_lists_of_all_refunds_and_variations_is_read(shop, reader):
+def test_an_old_version_without_lists_of_all_refunds_and_variations_is_read(shop, reader, wool):
     shop.has_refunds_list = shop.has_variations_list = False
-    order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 2)], billing=KARI)
+    order = shop.place_order([(wool, 2)], billing=KARI)
     shop.refund(order, amount="20.00")
     assert reader.only("orders")["total_refunded"] == "20.00"
     shop.pass_seconds(60)
@@ -340,8 +343,8 @@ def test_an_old_version_without_lists_of_all_refunds_and_variations_is_read(shop
     ("status", "expected"),
     [("on-hold", "on_hold"), ("completed", "completed"), ("failed", "failed")],
 )
-def test_a_status_has_the_contracts_name(shop, reader, status, expected):
-    shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], billing=KARI, status=status)
+def test_a_status_has_the_contracts_name(shop, reader, status, expected, wool):
+    shop.place_order([(wool, 1)], billing=KARI, status=status)
     assert_members(reader.only("orders"), status=expected, source_status=status)
 
 
@@ -396,8 +399,8 @@ def test_a_single_record_is_the_same_as_in_its_list(shop, reader):
     assert singles.read("products", str(red))["deleted_at"] is not None
 
 
-def test_an_edit_of_an_order_is_not_sent(shop, reader):
-    number = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], billing=KARI)
+def test_an_edit_of_an_order_is_not_sent(shop, reader, wool):
+    number = shop.place_order([(wool, 1)], billing=KARI)
     before = reader.only("orders")
     reader.change("orders", number, {"note": "x"})
     assert reader.only("orders") == before
@@ -450,8 +453,7 @@ def test_an_unknown_key_ends_the_run_with_what_to_check(shop, reader):
         TapCustomWebShop(config=config).sync_all()
 
 
-def test_a_refund_that_does_not_move_the_stamp_reaches_go(shop, to_go, ledger):
-    wool = shop.add_product("Ull", "ULL", "125.00")
+def test_a_refund_that_does_not_move_the_stamp_reaches_go(shop, to_go, ledger, wool):
     order = shop.place_order([(wool, 4)], billing=KARI, freight="40.00")
     assert to_go().status == 0
     shop.refunds_move_date_modified = False
@@ -471,8 +473,8 @@ def test_an_old_order_without_stated_rates_reaches_go(shop, to_go, ledger):
     assert_members(in_go(ledger, order), VatAmount=Decimal("88.22"), TotalAmount=Decimal("949.70"))
 
 
-def test_a_trashed_order_is_removed_from_go(shop, to_go, ledger):
-    order = shop.place_order([(shop.add_product("Ull", "ULL", "125.00"), 4)], billing=KARI)
+def test_a_trashed_order_is_removed_from_go(shop, to_go, ledger, wool):
+    order = shop.place_order([(wool, 4)], billing=KARI)
     assert to_go().status == 0
     shop.pass_seconds(60)
     shop.trash("orders", order)
