@@ -81,9 +81,10 @@ def test_a_discount_of_which_no_vat_is_told_is_taken_in_proportion_and_the_run_s
 
     outcome = stocked.run(whole, ends_with=0)
 
-    said = "orders 9001: no VAT is told of its discount, which is taken off the goods in proportion"
-    assert f"{said}: 78.12 at 25 % and 71.88 at 15 %" in outcome.log
-    assert said not in stocked.run({**whole, "updated_at": LATER}).log
+    note = "orders 9001: the shop states no VAT for its discount"
+    split = "which is taken off the goods in proportion: 78.12 at 25 % and 71.88 at 15 %"
+    assert f"{note}, {split}" in outcome.log
+    assert note not in stocked.run({**whole, "updated_at": LATER}).log
 
 
 def test_a_coupon_for_freight_is_taken_from_freight(stocked, box, order, sold):
@@ -202,7 +203,7 @@ def test_lines_at_one_rate_with_the_vat_of_another_are_held_before_they_are_post
 
     assert stocked.run(order(lines=[food])).status == 3
     reason = reasons()["hold", "orders", "9001"]
-    assert "25 % tell VAT of 150.00, but 25 % of 1000.00 is 250.00" in reason
+    assert "25 % have VAT of 150.00, but 25 % of 1000.00 is 250.00" in reason
     assert box.go.entries("SalesOrders") == []
 
 
