@@ -6,8 +6,9 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from target_powerofficego.dataflow.orders.line_amounts import Money
-from target_powerofficego.dataflow.orders.shop_order import AgreedBuyer
+from target_powerofficego.dataflow.orders.shop_order import AgreedBuyer, ShopOrder
 from target_powerofficego.dataflow.orders.state import (
     OrderAmounts,
     OrderState,
@@ -15,6 +16,7 @@ from target_powerofficego.dataflow.orders.state import (
     shop_side_of_base,
 )
 from target_powerofficego.dataflow.table import NEVER, Agreement
+from target_powerofficego.sync.orders.context import as_credited
 
 AT = datetime.datetime(2026, 5, 1, 8, tzinfo=datetime.timezone.utc)
 SUMS = OrderAmounts("2026-05-01", "NOK", {"25": Money(Decimal(100), Decimal(25), Decimal(125))})
@@ -122,3 +124,17 @@ def test_a_buyer_that_an_earlier_version_kept_is_known_by_id_alone():
     assert OrderState({**old, "buyer_id": agreed(["12"])}).buyer == AgreedBuyer("12", None, True)
     assert OrderState({}).buyer is None
     assert OrderState({}).amounts is None
+
+
+@pytest.mark.parametrize(
+    ("vat", "mark"),
+    [
+        ({}, "962d76c3b67f70bf"),
+        ({"amount_excl": "40.00"}, "3189b7d4c5cf3070"),
+        ({"taxes": [{"rate": "25", "base": "40.00", "amount": "10.00"}]}, "7832de9b7ffc8042"),
+    ],
+)
+def test_the_mark_of_a_credited_refund_is_the_one_that_link_stores_have(vat, mark):
+    order = ShopOrder({"id": "1", "refunds": [{"id": "r1", "amount_incl": "50.00", **vat}]})
+
+    assert as_credited(order.refunds[0]) == mark

@@ -303,15 +303,15 @@ def test_an_amount_with_vat_follows_from_that_without():
     [
         (
             refund("50.00", part("g"), taxes=taxes(r15=("43.48", "6.52"))),
-            r"VAT of 6\.52 at 15 % .* has VAT of 10\.00 at 25 %",
+            r"VAT of 6\.52 at 15 %, .* has VAT of 10\.00 at 25 %",
         ),
         (
             refund("50.00", part("g"), amount_excl="43.48"),
-            r"50\.00 with VAT of 6\.52 .* has VAT of 10\.00 at 25 %",
+            r"50\.00 with VAT of 6\.52, .* has VAT of 10\.00 at 25 %",
         ),
-        (refund("40.00", amount_excl="30.00"), r"VAT of 10\.00 .* has VAT of 5\.48 at 25 % and"),
+        (refund("40.00", amount_excl="30.00"), r"VAT of 10\.00, .* has VAT of 5\.48 at 25 % and"),
         (refund("40.00", taxes=taxes(r25=("40.00", "10.00"))), r"its taxes come to 50\.00"),
-        (refund("40.00", taxes=taxes(r25=("35.00", "5.00"))), r"VAT of 5\.00 at 25 % .* 8\.00 at"),
+        (refund("40.00", taxes=taxes(r25=("35.00", "5.00"))), r"VAT of 5\.00 at 25 %, .* 8\.00 at"),
         (refund("130.00", taxes=taxes(r15=("113.04", "16.96"))), r"has 115\.00 left at that rate"),
         (
             refund("40.00", amount_excl="32.00", taxes=taxes(r15=("34.78", "5.22"))),
