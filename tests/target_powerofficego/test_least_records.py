@@ -94,7 +94,7 @@ def test_the_least_records_land(run, box):
         ("orders", ["fees", 0, "tax_rate"], "fee 1 lacks amounts"),
         ("orders", ["discounts", 0, "amount_incl"], "discount 1 has no amount_incl"),
         ("orders", ["refunds", 0, "id"], "refund 1 has no id"),
-        ("orders", ["refunds", 0, "lines"], "refund 1 has no amount_incl, and no lines"),
+        ("orders", ["refunds", 0, "lines"], "refund 1 has no amount_incl, and neither its lines"),
         ("orders", ["refunds", 0, "lines", 0, "line_id"], "refund 1, line 1 has no line_id"),
     ],
 )

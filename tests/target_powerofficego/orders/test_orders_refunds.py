@@ -128,7 +128,7 @@ def test_a_fee_is_paid_back_at_its_own_rate_once_it_is_named(
     sold = {Decimal("0.25"): 50, Decimal("0.15"): 115}
     rate = Decimal("0.25") if named else Decimal("0.15")
     assert back == ({rate: -50} if is_invoiced else {**sold, rate: sold[rate] - 50})
-    said = 'orders 9001: 50.00 of refund "r1" is for no line and tells no VAT'
+    said = 'orders 9001: 50.00 of refund "r1" is for no line and has no stated VAT'
     assert (said in outcome.log) is not named
     again = ledger.run({**told, "note": "Ring på", "updated_at": LATEST})
     assert (again.status, said in again.log) == (0, False)
@@ -136,7 +136,7 @@ def test_a_fee_is_paid_back_at_its_own_rate_once_it_is_named(
 
 def test_how_a_refund_is_split_is_said_once_though_its_credit_note_is_held(ledger, invoiced):
     told = with_refunds(invoiced, one_back(amount_incl="50.02", lines=[]))
-    said = 'orders 9001: 50.02 of refund "r1" is for no line and tells no VAT'
+    said = 'orders 9001: 50.02 of refund "r1" is for no line and has no stated VAT'
 
     runs = [ledger.run(told) for _ in range(3)]
 
@@ -153,7 +153,7 @@ def test_a_refund_whose_told_vat_does_not_add_up_is_held_with_both_sums(
 
     assert (outcome.status, outcome.writes) == (3, [])
     reason = reasons()["hold", "orders", "9001"]
-    assert "VAT of 6.52 " in reason
+    assert "VAT of 6.52, " in reason
     assert "VAT of 10.00 at 25 %" in reason
     right = with_refunds(food_with_fee, {**wrong, "amount_excl": "40.00"}, updated_at=LATEST)
     assert ledger.run(right).status == 0

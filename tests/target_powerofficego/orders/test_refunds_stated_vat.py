@@ -348,7 +348,7 @@ def test_how_a_refund_for_no_line_is_split_is_told_in_words():
     lines = left_of(order(), *refunds)
 
     (told,) = describe_splits(lines, ShopOrder({"refunds": refunds}).refunds)
-    assert told.startswith('73.00 of refund "r1" is for no line and tells no VAT')
+    assert told.startswith('73.00 of refund "r1" is for no line and has no stated VAT')
     assert told.endswith("50.00 at 25 % and 23.00 at 15 %")
 
 

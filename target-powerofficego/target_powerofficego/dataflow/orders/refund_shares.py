@@ -54,7 +54,7 @@ class StatedVat:
     by_rate: tuple[tuple[Decimal, Money], ...] = ()
 
     def __repr__(self) -> str:
-        """Return it under an earlier name: the marks of credit notes in link stores depend on it."""
+        """Return it by its earlier name, which the stored marks of credit notes depend on."""
         return f"ToldVat(excl={self.excl!r}, tax={self.tax!r}, by_rate={self.by_rate!r})"
 
     @property
