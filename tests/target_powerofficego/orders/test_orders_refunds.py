@@ -335,7 +335,7 @@ MORE_OF_A_LINE = {"lines": [{"line_id": "1", "quantity": "3", "amount_incl": "12
 @pytest.mark.parametrize(
     ("refund", "kind", "reason"),
     [
-        (MORE_OF_A_LINE, "hold", "of more than line"),
+        (MORE_OF_A_LINE, "hold", "for more than line"),
         ({"lines": [{"line_id": "7", "quantity": "1"}]}, "reject", "that the order does not have"),
         ({"shipping_incl": "10.00"}, "hold", "pays back more freight than was paid"),
         ({"amount_incl": "100.00"}, "hold", "but its lines come to 125.00"),
