@@ -1,4 +1,4 @@
-"""What the link store keeps of an order: read by meaning, and written in the form it always had."""
+"""What the link store keeps of an order: read by name, and written in the form it always had."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ BASE = {name: agreed(value) for name, value in KEPT.items()}
 
 
 def kept(state):
-    return {name: one.shop for name, one in state.base.items()}
+    return {name: agreement.shop for name, agreement in state.base.items()}
 
 
-def test_what_was_stored_is_read_by_its_meaning():
+def test_what_was_stored_is_read_by_name():
     state = OrderState(BASE)
-    meaning = {
+    expected = {
         "lines": {"1": BASE["line:1"]},
         "buyer": AgreedBuyer("12", "12 guest:0", is_known=True),
         "address": ["Storgata 1", "", "0155", "Oslo", "NO"],
@@ -63,7 +63,7 @@ def test_what_was_stored_is_read_by_its_meaning():
         "known_refunds": ("r1", "r3", "r2"),
         "taken_back": KEPT["taken_back"],
     }
-    assert {name: getattr(state, name) for name in meaning} == meaning
+    assert {name: getattr(state, name) for name in expected} == expected
     in_order = {"rows": [*state.rows], "credit_marks": [*state.credit_marks.items()]}
     assert in_order == {
         "rows": ["customer", "reference"],
@@ -75,10 +75,10 @@ def test_what_was_stored_is_read_by_its_meaning():
 def test_what_is_written_has_the_form_that_is_read():
     buyer = OrderState(BASE).buyer
     assert buyer
-    told = shop_side_of_base(KEPT["address_key"], buyer, ["r1"], SUMS)
+    shop_side = shop_side_of_base(KEPT["address_key"], buyer, ["r1"], SUMS)
     rows = {name: BASE[name] for name in ("customer", "reference")}
     state = (
-        OrderState({**rows, **{name: agreed(value) for name, value in told.items()}})
+        OrderState({**rows, **{name: agreed(value) for name, value in shop_side.items()}})
         .with_lines({"1": BASE["line:1"]})
         .at_stage(Stage.CONFIRMED, "processing", AT)
         .unlocked(AT)
@@ -88,7 +88,7 @@ def test_what_is_written_has_the_form_that_is_read():
     assert kept(state) == KEPT
 
 
-def test_what_is_known_already_is_not_written_again():
+def test_what_is_already_kept_is_not_written_again():
     state = OrderState(BASE)
     same = state.with_amounts(SUMS, AT).with_refunds(["r1"], AT).with_address([], AT).invoiced(AT)
     assert {name for name in BASE if same.base[name] is not BASE[name]} == {"address_key"}
@@ -96,13 +96,13 @@ def test_what_is_known_already_is_not_written_again():
     assert unchanged.with_go_lines({}, AT).base is state.base
 
 
-def test_once_it_is_invoiced_a_further_refund_is_credited_and_not_taken_off():
+def test_once_invoiced_a_further_refund_is_credited_and_not_subtracted():
     assert OrderState(BASE).with_refunds(["r1", "r9"], AT).refunds == ("r1",)
     open_order = OrderState({"refunds": agreed(["r1"])})
     assert open_order.with_refunds(["r1", "r9"], AT).refunds == ("r1", "r9")
 
 
-def test_what_lasts_is_carried_on_when_both_sides_agree_anew():
+def test_what_lasts_stays_when_both_sides_agree_anew():
     new = OrderState({name: agreed(KEPT[name]) for name in ("customer", "amounts", "refunds")})
     after = new.after(OrderState(BASE))
     assert {"stage", "unlocked", "credited", "taken_back"} <= after.base.keys()
@@ -111,7 +111,7 @@ def test_what_lasts_is_carried_on_when_both_sides_agree_anew():
     assert OrderState({}).after(OrderState({})).base == {}
 
 
-def test_of_an_erased_buyer_nothing_stays():
+def test_nothing_stays_of_an_erased_buyer():
     kept_rows = OrderState(BASE).without_buyer(["customer"])
     assert kept_rows.buyer is None
     assert not kept_rows.address
