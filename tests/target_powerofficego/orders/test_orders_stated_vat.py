@@ -279,9 +279,9 @@ def test_a_charge_without_rate_has_the_one_that_its_amounts_imply(
 ):
     excl, tax = map(Decimal, total)
     charge = {"id": "f1", "name": "Gavekort ABCD", "total_excl": str(excl), "total_tax": str(tax)}
-    charge |= {"total_incl": str(excl + tax), "tax_rate": None}
+    without_rate = {**charge, "total_incl": str(excl + tax), "tax_rate": None}
 
-    assert stocked.run(order(lines=[sold("1000.00", "25")], **{kind: [charge]})).status == 0
+    assert stocked.run(order(lines=[sold("1000.00", "25")], **{kind: [without_rate]})).status == 0
     sums: dict[int, tuple] = {25: (1000, 250)}
     sums[rate] = tuple(map(sum, zip(sums.get(rate, (0, 0)), (excl, tax), strict=True)))
     assert by_rate(box) == sums
@@ -296,8 +296,8 @@ def test_a_line_without_product_and_sku_is_posted_on_a_service_of_its_rate(
 
     assert stocked.run(order(lines=lines, discounts=[coupon])).status == 0
     assert by_rate(box) == {25: (100, 25)}
-    lines = {line["ExternalImportReference"]: line for line in the_order(box)["SalesOrderLines"]}
-    assert (lines["2"]["ProductCode"], lines["2"]["Description"]) == ("GEBYR-25", "Tips")
+    in_go = {line["ExternalImportReference"]: line for line in the_order(box)["SalesOrderLines"]}
+    assert (in_go["2"]["ProductCode"], in_go["2"]["Description"]) == ("GEBYR-25", "Tips")
 
 
 def test_a_line_without_rate_has_the_merchants_rate_that_gives_its_vat(stocked, box, order, sold):

@@ -223,8 +223,8 @@ def test_credit_notes_of_some_refunds_and_of_the_rest_leave_nothing_at_any_rate(
 
 @given(first=orders_with_refunds(), second=orders_with_refunds())
 def test_a_credit_note_is_the_difference_of_any_two_orders_at_each_rate(first, second):
-    before, _ = subtract_refunds(*first, CODES)
-    after, _ = subtract_refunds(*second, CODES)
+    before, _ = subtract_refunds(first[0], first[1], CODES)
+    after, _ = subtract_refunds(second[0], second[1], CODES)
     ids = {line.reference: line.rate for line in before}
     after = tuple(line for line in after if ids.get(line.reference, line.rate) == line.rate)
 
