@@ -74,14 +74,14 @@ def members_by_reference(order: ShopOrder) -> dict[str, dict[str, Value]]:
     return {line.reference: _members(line) for line in order.lines}
 
 
-def lines_agree(one: Value, other: Value) -> bool:
+def lines_agree(first: Value, second: Value) -> bool:
     """Return whether two lines agree on the members that flow back and that both have."""
-    if not isinstance(one, dict) or not isinstance(other, dict):
-        return bool(one == other)
+    if not isinstance(first, dict) or not isinstance(second, dict):
+        return bool(first == second)
     return all(
-        _normalise(name, one[name]) == _normalise(name, other[name])
+        _normalise(name, first[name]) == _normalise(name, second[name])
         for name in BACK_MEMBERS
-        if name in one and name in other
+        if name in first and name in second
     )
 
 
@@ -365,7 +365,7 @@ def _require_equal(
     edited: Mapping[str, LineEdit],
     total: Decimal,
 ) -> None:
-    """Require that the way forward reads exactly what Go has from an order.
+    """Require that the way forward reads exactly what Go has from the patched order.
 
     Raises:
         Unusable: it does not.

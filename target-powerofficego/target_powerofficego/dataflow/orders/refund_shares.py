@@ -223,7 +223,7 @@ def shares_by_stated_vat(
     had, room = by_rate(before), by_rate(left)
     if had is None or room is None:
         raise Unusable(without_rate((*before, *left), label))
-    named = {rate: gone for rate, sums in had.items() if (gone := sums - room[rate]) != NOTHING}
+    named = {rate: part for rate, sums in had.items() if (part := sums - room[rate]) != NOTHING}
     counts = Counter(line.rate for line in before if line.total.incl)
     stated = _stated_sums(vat, rest + _total(named).incl, counts, label)
     changed = Counter(
@@ -273,8 +273,8 @@ class _RefundSums:
         """Return a sentence with the VAT that the shop states and that of what is deducted."""
         stated = _format_vat(self.by_rate) if self.by_rate else f"{self.tax}"
         return (
-            f"the shop states that {label} is {self.amount} with VAT of {stated}, but what it takes"
-            f" back has VAT of {_format_vat(deducted)}"
+            f"the shop states that {label} is {self.amount} with VAT of {stated}, but what is taken"
+            f" off the order has VAT of {_format_vat(deducted)}"
         )
 
 
@@ -308,9 +308,9 @@ def _stated_sums(
 def _split_as_stated(
     stated: _RefundSums, named: ByRate, rest: Decimal, changed: Mapping[Decimal | None, int]
 ) -> ByRate:
-    """Return what is stated for each rate less what the named lines take there; no odd øre.
+    """Return what is stated for each rate less what the named lines take; no rounding differences.
 
-    If they take more at a rate than is stated for it, no share can make the two agree.
+    Empty if the lines take more at a rate than is stated for it: then no share makes them agree.
     """
     shares = {
         rate: stated.by_rate.get(rate, NOTHING).incl - named.get(rate, NOTHING).incl

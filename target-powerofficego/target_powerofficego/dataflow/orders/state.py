@@ -38,7 +38,7 @@ _CREDITED, _TAKEN_BACK, _UNLOCKED, _STAGE = "credited", "taken_back", "unlocked"
 
 _SHOP_ONLY = (_ADDRESS, _BUYER, _BUYER_IDENTITY, _REFUNDS, AMOUNTS)
 _LASTING = (_CREDITED, _TAKEN_BACK, _UNLOCKED, _STAGE)
-"""What stays in the base when both sides agree anew."""
+"""What stays in the base when both sides agree again."""
 
 
 def shop_side_of_base(
@@ -113,7 +113,7 @@ class OrderState:
         )
 
     def after(self, before: OrderState) -> OrderState:
-        """Return the state with what stays of the previous one, once both sides agree anew."""
+        """Return the state with what stays of the previous one, once both sides agree again."""
         is_same = self._kept(AMOUNTS) == before._kept(AMOUNTS)
         names = (*_LASTING, AMOUNTS) if is_same else _LASTING
         return self.with_rows({name: before.base[name] for name in names if name in before.base})
