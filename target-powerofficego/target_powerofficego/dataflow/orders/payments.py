@@ -41,7 +41,7 @@ _UNPAID_STATUSES = frozenset(
 )
 """Statuses of a payment whose money was not received, or was all paid back; others are noted."""
 
-_PAID_AT, _AMOUNT = "has a paid_at that is wrong:", "has an amount that is wrong:"
+_PAID_AT, _AMOUNT = "has an invalid paid_at:", "has an invalid amount:"
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class _Reading:
 
     def _in_kroner(self, amount: Decimal) -> Decimal:
         if amount <= 0 or amount != values.round_to_ore(amount):
-            raise Unusable(f"is of {amount}, which is not an amount above zero in whole øre")
+            raise Unusable(f"has an amount of {amount}, which is not above zero in whole øre")
         if self.currency != CURRENCY:
             currency = self.currency or "a currency that is not known"
             raise Unusable(f"is in {currency}; only {CURRENCY} is posted")
