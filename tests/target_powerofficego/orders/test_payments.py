@@ -345,9 +345,9 @@ def test_a_method_that_gets_an_account_is_posted_when_the_order_comes_again(
         ({"paid_at": "yesterday"}, 'has an invalid paid_at: "yesterday"'),
         ({"amount": None}, "has no amount"),
         ({"amount": "250 kr"}, 'has an invalid amount: "250 kr"'),
-        ({"amount": "-250.00"}, "has an amount of -250.00, which is not above zero"),
-        ({"amount": "0.00"}, "has an amount of 0.00, which is not above zero"),
-        ({"amount": "250.005"}, "has an amount of 250.005, which is not above zero in whole"),
+        ({"amount": "-250.00"}, "has an amount of -250.00; it should be above zero"),
+        ({"amount": "0.00"}, "has an amount of 0.00; it should be above zero"),
+        ({"amount": "250.005"}, "has an amount of 250.005; it should be above zero and in whole"),
         ({"method": None}, "has no method"),
     ],
 )

@@ -139,7 +139,7 @@ class _Reading:
 
     def _in_kroner(self, amount: Decimal) -> Decimal:
         if amount <= 0 or amount != values.round_to_ore(amount):
-            raise Unusable(f"has an amount of {amount}, which is not above zero in whole øre")
+            raise Unusable(f"has an amount of {amount}; it should be above zero and in whole øre")
         if self.currency != CURRENCY:
             currency = self.currency or "a currency that is not known"
             raise Unusable(f"is in {currency}; only {CURRENCY} is posted")
