@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import simplejson
-from ledger import _company, _customer, _order, _product, captured, outcome_of
+from ledger import _company, _customer, _message, _order, _product, captured, outcome_of
 from target_customwebshop.target import TargetCustomWebShop
 from target_powerofficego.dataflow.table import now
 
@@ -120,12 +120,7 @@ class Both:
 
 def record_message(stream, record, read_at):
     """Return a RECORD message."""
-    return {
-        "type": "RECORD",
-        "stream": stream,
-        "record": json.loads(simplejson.dumps(record, use_decimal=True)),
-        "time_extracted": read_at.isoformat(),
-    }
+    return _message(json.loads(simplejson.dumps(record, use_decimal=True)), stream, read_at)
 
 
 def singer_lines(messages, *, is_whole=True):

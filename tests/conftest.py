@@ -168,5 +168,5 @@ class ModuleScheduling(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Distribute the tests by what they share."""
+    """Use `ModuleScheduling`."""
     return ModuleScheduling(config, log)

@@ -9,6 +9,7 @@ API, with the fields that tap-customwebshop reads. A test fails when they are ou
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -298,16 +299,17 @@ def _go_fields() -> str:
     return _markdown(
         ("entity", "Go data type", "Go properties"),
         (
-            (entity, kind, ", ".join(names))
-            for entity, fields in GO_FIELDS.items()
-            for kind in dict.fromkeys(field.type for field in fields.values())
-            for names in [
-                [
+            (
+                entity,
+                kind,
+                ", ".join(
                     name if field.is_patchable else f"{name}*"
                     for name, field in fields.items()
                     if field.type == kind
-                ]
-            ]
+                ),
+            )
+            for entity, fields in GO_FIELDS.items()
+            for kind in dict.fromkeys(field.type for field in fields.values())
         ),
     )
 
@@ -433,7 +435,7 @@ go on.
 - A customer's address that is default for billing and for shipping is listed once, without `type`
   and with `is_default`.
 - A guest is only in the order: its `buyer`, with `customer_id` null. Leave out customers that the
-  shop creates anew for each order of a guest. Orders with the same e-mail address go to one
+  shop creates for each order of a guest. Orders with the same e-mail address go to one
   customer in Go (setting `guests`).
 - Goods that came back without money, as in an exchange, are a refund with `amount_incl` `"0.00"`:
   nothing is credited. With null it would be their price.
@@ -446,12 +448,8 @@ _STREAM_TITLES = {"/customers": "Customer", "/products": "Product", "/orders": "
 
 def shop_api_document() -> str:
     """Return docs/shop-api.md."""
-    return (
-        "\n".join(
-            [_SHOP_API.rstrip("\n"), *(line for stream in STREAMS for line in _chapter(stream))]
-        )
-        + "\n"
-    )
+    chapters = chain.from_iterable(map(_chapter, STREAMS))
+    return "\n".join([_SHOP_API.rstrip("\n"), *chapters, ""])
 
 
 def _chapter(stream: type[ShopStream]) -> Iterator[str]:
