@@ -224,8 +224,8 @@ def test_a_database_that_does_not_have_every_character_is_refused_in_one_line(
 
     database.execute(f"DROP DATABASE {name}")
     (line,) = [one for one in outcome.log.splitlines() if encoding in one]
-    assert line.endswith("make one with ENCODING 'UTF8'")
+    assert line.endswith("create one with ENCODING 'UTF8'")
     assert "Traceback" not in outcome.log
     assert told.exit_code == 1
-    assert f"is in {encoding}" in told.stderr
+    assert f"uses {encoding}" in told.stderr
     assert box.go.entries("Customers") == []

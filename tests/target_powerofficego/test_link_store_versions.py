@@ -188,7 +188,7 @@ def test_the_command_leaves_a_store_of_version_1_to_the_next_run(version_1):
     assert told.exit_code == 1
     assert told.output == (
         f"Error: the link store {version_1} was written by an earlier version of this program;"
-        " the next run of target-powerofficego brings it up to date\n"
+        " the next run of target-powerofficego will migrate it\n"
     )
     assert version_of(version_1) == [(1,)]
 

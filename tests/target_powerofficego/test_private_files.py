@@ -67,14 +67,14 @@ def test_files_of_an_earlier_version_are_made_private_and_that_is_said_once(
 
     log = ledger.run(customer(), changes_file=str(changes)).log
 
-    told = [line for line in log.splitlines() if "is for its owner alone from now on" in line]
+    told = [line for line in log.splitlines() if "can now be read by its owner only" in line]
     assert {one.name for one in files} >= {
         *("links.db", "links.db-wal", "links.db-shm", "links.db.testshop.lock", "changes.jsonl")
     }
     assert len(told) == len(files)
-    assert f"{changes} is for its owner alone from now on (its mode was 644)" in told
+    assert f"{changes} can now be read by its owner only (its mode was 644)" in told
     assert {stat.S_IMODE(one.stat().st_mode) for one in files} == {0o600}
-    assert "from now on" not in ledger.run(customer(), changes_file=str(changes)).log
+    assert "read by its owner only" not in ledger.run(customer(), changes_file=str(changes)).log
     kept.close()
 
 
