@@ -190,7 +190,7 @@ def test_a_session_that_still_sees_what_was_erased_is_told_and_erasing_again_cle
         one.execute("SELECT 1")
         told = CliRunner().invoke(main, words)
         assert told.exit_code == 1
-        assert "erase again once that has ended" in told.output
+        assert "erase again once that program has ended" in told.output
 
     assert CliRunner().invoke(main, words).exit_code == 0
     assert left_in(database) == []

@@ -27,7 +27,7 @@ def test_a_stream_is_known_in_any_case_singular_or_plural(ledger, box, customer,
 
 def test_another_stream_is_told_and_nothing_is_written(ledger, box, customer, message):
     outcome = ledger.run(customer(), message({"id": "1"}, stream="refunds"), ends_with=1)
-    assert 'the stream "refunds" is not taken' in outcome.log
+    assert 'the stream "refunds" is not supported' in outcome.log
     assert outcome.states == []
 
 
@@ -68,7 +68,7 @@ def test_batches_are_refused_in_one_line(ledger, box, customer):
         "manifest": ["file:///nowhere"],
     }
     outcome = ledger.command(customer(), batch, ends_with=1)
-    assert "BATCH messages are not taken" in outcome.log
+    assert "BATCH messages are not supported" in outcome.log
     assert "Traceback" not in outcome.log
 
 

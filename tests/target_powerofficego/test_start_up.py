@@ -51,7 +51,7 @@ def test_a_missing_privilege_is_named(fails, box, name):
 @pytest.mark.parametrize("body", [[], ["x"], 3, {}])
 def test_an_answer_that_names_no_client_is_told(fails, box, body):
     box.faults.add(method="GET", path="/clientintegrationinformation$", status=200, body=body)
-    assert "does not say which client (ClientId) the keys are for" in fails()
+    assert "does not report which client (ClientId) the keys are for" in fails()
 
 
 def test_all_missing_privileges_are_named_at_once(fails, box):
