@@ -58,7 +58,7 @@ class ForwardSide(TargetSide[Tools, GoWalk]):
     def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
         """Return the keys that a record writes and reads; records that share one go in turn.
 
-        They are what records are matched on. An order waits for its customer and products that are
+        Records are matched on these keys. An order waits for its customer and products that are
         under way, and for earlier orders of the same buyer, whose address or guest it may share.
         """
         if entity == "orders":

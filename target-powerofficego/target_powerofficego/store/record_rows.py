@@ -448,7 +448,7 @@ class SettledRows(Rows):
         stamp: str | None = None,
         text_hash: str | None = None,
     ) -> None:
-        """Store that a record with this hash is settled, and no longer waits."""
+        """Note that a record with this hash is settled, and no longer waits."""
         key = self._key(entity=kept_as, shop_id=shop_id)
         values = {
             "record_hash": record_hash,
@@ -490,13 +490,13 @@ class SettledRows(Rows):
     def note_deleted(
         self, entity: str, shop_id: str, record_hash: str, read_at: datetime.datetime
     ) -> None:
-        """Store that the shop deleted a record, until it sends one with this id again."""
+        """Note that the shop deleted a record, until it sends one with this id again."""
         key = self._key(entity=deleted_name(entity), shop_id=shop_id)
         values = {"record_hash": record_hash, "read_at": read_at, "stamp": None}
         self._upsert(t.settled, key, values)
 
     def forget_deleted(self, entity: str, shop_id: str) -> None:
-        """Forget that the shop deleted a record, which exists again."""
+        """Forget that the shop deleted a record, because it sent the record again."""
         self._delete_from((t.settled,), entity=deleted_name(entity), shop_id=shop_id)
 
     def note_version(self, kept_as: str, shop_id: str, stamp: str | None) -> None:

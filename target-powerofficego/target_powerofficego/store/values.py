@@ -60,7 +60,7 @@ NEWER_VERSION = "a newer version"
 """What a record waits for if it may be older than the version that is known."""
 
 SHOP_FILE = "shop file"
-"""The prefix of what an edit waits for if the present shop file does not let the shop take it."""
+"""The prefix of what an edit waits for if the shop file in use does not write it to the shop."""
 
 PROGRAM_FAULT = "a fault of this program"
 """The title of a reject for which neither the record nor the other side is to blame."""
