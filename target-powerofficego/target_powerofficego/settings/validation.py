@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError  # type: ignore[import-untyped]
 
 NO_SETTINGS = (
-    "no settings were given: name their file with --config FILE, or read them from environment"
-    " variables with --config ENV"
+    "no settings were given: name their file with --config FILE, or use --config ENV to read them"
+    " from environment variables"
 )
 
 _KINDS = {
@@ -69,5 +69,5 @@ def unknown_settings(names: Iterable[str], known: Collection[str]) -> list[str]:
         elif looks_like_a_name(name):
             lines.append(f'There is no setting "{name}"')
         else:
-            lines.append(f"One of the settings does not exist: {NOT_SHOWN}")
+            lines.append(f"One of the settings does not exist; {NOT_SHOWN}")
     return lines
