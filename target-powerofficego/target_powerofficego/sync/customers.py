@@ -35,7 +35,7 @@ from target_powerofficego.sync.go.operations import (
     customer_destination,
 )
 from target_powerofficego.sync.go.writer import CHANGE_NOT_VISIBLE, CREATE_NOT_VISIBLE
-from target_powerofficego.sync.linked import ReadArrival
+from target_powerofficego.sync.linked import ParsedArrival
 from target_powerofficego.sync.matching import match_customer
 from target_powerofficego.sync.unlinked import EntityWalk
 
@@ -94,23 +94,23 @@ class CustomersWalk(EntityWalk):
             arrival = replace(arrival, record=anonymous_customer(record))
         return super()._settle(arrival)
 
-    def read_rows(self, arrival: Arrival) -> ReadArrival:
+    def read_rows(self, arrival: Arrival) -> ParsedArrival:
         """See `LinkedWalk`; of an anonymised customer, only what says whether it may buy."""
         if ANONYMISED not in arrival.record:
             return super().read_rows(arrival)
         rows = ("id", "type", "archived")
         told = self.table.read(arrival.record, self.tools.conversion, rows=rows).values
-        return ReadArrival(arrival.record, arrival.read_at, arrival.at_end, values=told)
+        return ParsedArrival(arrival.record, arrival.read_at, arrival.at_end, values=told)
 
-    def _meet(self, arrival: ReadArrival) -> Change:
+    def _settle_unlinked(self, arrival: ParsedArrival) -> Change:
         is_there = arrival.values.get("archived") is not True
         is_wiped = is_there and ANONYMISED in arrival.record
         if is_wiped and isinstance(self.match(arrival), Create):
             self.tools.store.unsettled.clear(self.entity, arrival.shop_id)
             return Skip(NEVER_IN_GO)
-        return super()._meet(arrival)
+        return super()._settle_unlinked(arrival)
 
-    def match(self, arrival: ReadArrival) -> LinkChange | Create:
+    def match(self, arrival: ParsedArrival) -> LinkChange | Create:
         """See `match_customer`; a guest is matched on its company's number, else by e-mail."""
         settings = self.tools.settings
         kind = "company" if customer.is_company(arrival.record) else "person"
@@ -119,14 +119,14 @@ class CustomersWalk(EntityWalk):
         return match_customer(
             arrival.shop_id,
             arrival.values,
-            is_gone=self.is_gone(arrival),
+            is_deleted_in_shop=self.is_deleted_in_shop(arrival),
             shop_name=settings.shop_name,
             match_on=(by_guest,) if is_guest else settings.match_customers_on[kind],
             index=self.tools.index,
             store=self.tools.store,
         )
 
-    def target(self, arrival: ReadArrival) -> Destination:
+    def target(self, arrival: ParsedArrival) -> Destination:
         """Return where the customer is created."""
         return customer_destination(arrival.shop_id, arrival.values["id"])
 
@@ -159,7 +159,7 @@ class CustomersWalk(EntityWalk):
                 wrote |= has_written
         return link, wrote
 
-    def write_cut_off(self, record: Record, link: Link, read_at: datetime.datetime) -> None:
+    def complete_create(self, record: Record, link: Link, read_at: datetime.datetime) -> None:
         """Write what belongs to a guest whose create was cut off before that was written.
 
         A guest's record is not sent again: only its order is.
@@ -181,11 +181,11 @@ class CustomersWalk(EntityWalk):
         write of it is kept.
 
         Raises:
-            Undecidable: with a Park, as `require_addresses_seen`.
+            Undecidable: with a Park, as `require_addresses_visible`.
         """
         with self._address_lock(contact):
             tools, place = self.tools, _Place("delivery_addresses", shop_id, contact.go_id)
-            self.require_addresses_seen(shop_id, contact)
+            self.require_addresses_visible(shop_id, contact)
             for entry in tools.index.find(place.entity, f"contact:{contact.go_id}"):
                 if customer.address_from_go(entry.body).content == address.content:
                     return int(entry.go_id), False
@@ -195,7 +195,7 @@ class CustomersWalk(EntityWalk):
     def _address_lock(self, contact: Contact) -> threading.RLock:
         return self._address_locks.setdefault(contact.go_id, threading.RLock())
 
-    def require_addresses_seen(self, shop_id: str, contact: Contact) -> None:
+    def require_addresses_visible(self, shop_id: str, contact: Contact) -> None:
         """Require that Go shows all delivery addresses of a customer as they are.
 
         One that is not seen may be equal to the wanted one, or primary. An unanswered create of

@@ -39,15 +39,15 @@ def archive_erased(tools: Tools) -> None:
         except NotFound:
             _end(tools, erasure)
         except TestFailed:
-            _tell_open(erasure, "it was edited meanwhile; the next run tries again")
+            _log_open(erasure, "it was edited meanwhile; the next run tries again")
         except Undecidable as undecidable:
-            _tell_open(erasure, undecidable.change.reason)
+            _log_open(erasure, undecidable.change.reason)
         except Refused as refused:
             said = refused.title or refused.status
             why = f"Go refused it ({said}), perhaps because its balance is open"
             _rest(tools, erasure, f"{why}; tried again later, at most a day apart")
         except (TryAgainLater, UnknownOutcome):
-            _tell_open(erasure, "Go gave no answer; the next run tries again")
+            _log_open(erasure, "Go gave no answer; the next run tries again")
 
 
 def _archive(tools: Tools, erasure: Erasure) -> None:
@@ -86,8 +86,8 @@ def _rest(tools: Tools, erasure: Erasure, why: str) -> None:
         reason=reason,
         is_refusal=True,
     )
-    _tell_open(erasure, why)
+    _log_open(erasure, why)
 
 
-def _tell_open(erasure: Erasure, why: str) -> None:
+def _log_open(erasure: Erasure, why: str) -> None:
     logger.warning("An erased customer (id %s in Go) is not archived yet: %s", erasure.go_id, why)

@@ -14,7 +14,7 @@ from target_powerofficego.settle.writes import BrakeReached
 from target_powerofficego.store.link_store import LinkStoreError
 from target_powerofficego.sync.context import Tools
 from target_powerofficego.sync.go.writer import CREATE_NOT_VISIBLE
-from target_powerofficego.sync.invoice_sending import MOST_RUNS
+from target_powerofficego.sync.invoice_sending import MAX_RUNS
 from target_powerofficego.sync.unanswered_writes import settle_unanswered
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-powerofficego")
 
-_NEVER_SEEN = Hold(
+_NEVER_VISIBLE = Hold(
     "it may be in PowerOffice Go, but several runs have not seen it there: look for it in Go, also"
     " among what is archived; each run goes on looking"
 )
@@ -48,8 +48,10 @@ class GoWalk(Walk[Tools]):
             if not is_old and self._is_create_open(arrival.shop_id):
                 raise Undecidable(CREATE_NOT_VISIBLE)
         except Undecidable as undecidable:
-            if undecidable.change is CREATE_NOT_VISIBLE and self._was_long_unseen(arrival.shop_id):
-                raise Undecidable(_NEVER_SEEN) from None
+            if undecidable.change is CREATE_NOT_VISIBLE and self._was_long_invisible(
+                arrival.shop_id
+            ):
+                raise Undecidable(_NEVER_VISIBLE) from None
             raise
         return change
 
@@ -57,12 +59,15 @@ class GoWalk(Walk[Tools]):
         open_ones = self.tools.store.intents.of_record(self._intent_entities, shop_id)
         return any(intent.kind == "create" for intent in open_ones)
 
-    def _was_long_unseen(self, shop_id: str) -> bool:
+    def _was_long_invisible(self, shop_id: str) -> bool:
         """Return whether several runs have not seen what Go may hold of a record."""
         before = self.tools.store.unsettled.get(self.entity, shop_id)
-        if before is None or before.reason not in (CREATE_NOT_VISIBLE.reason, _NEVER_SEEN.reason):
+        if before is None or before.reason not in (
+            CREATE_NOT_VISIBLE.reason,
+            _NEVER_VISIBLE.reason,
+        ):
             return False
-        return before.kind == "hold" or before.attempts > MOST_RUNS
+        return before.kind == "hold" or before.attempts > MAX_RUNS
 
     def settle_unanswered(self, shop_id: str) -> None:
         """See `Walk`."""

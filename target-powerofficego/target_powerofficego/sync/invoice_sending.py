@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WAITS = (1.0, 4.0, 10.0)
 """Seconds before each look, as PowerOffice suggests."""
 
-MOST_RUNS = 3
+MAX_RUNS = 3
 """How many later runs may find Go not done with an invoice before that is taking too long."""
 
 
@@ -47,7 +47,7 @@ class Sending:
     invoice: Entry | None = None
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether Go is done with it, one way or the other."""
         return self.progress is Progress.FAILED or self.invoice is not None
 
@@ -103,12 +103,12 @@ def follow(tools: Tools, go_id: str) -> Sending:
     for seconds in WAITS:
         tools.wait(seconds)
         told = look(tools, go_id)
-        if told.is_over:
+        if told.is_finished:
             break
     return told
 
 
-def may_still_come(told: Sending, intent: Intent) -> bool:
+def is_pending(told: Sending, intent: Intent) -> bool:
     """Return whether what was asked for under an intent may still be done, so that it stays."""
     if told.progress is Progress.UNDERWAY:
         return True
@@ -118,7 +118,7 @@ def may_still_come(told: Sending, intent: Intent) -> bool:
 
 def is_overdue(intent: Intent) -> bool:
     """Return whether more runs have waited for what was asked for than Go can need."""
-    return bool(intent.detail.get("runs", 0) >= MOST_RUNS)
+    return bool(intent.detail.get("runs", 0) >= MAX_RUNS)
 
 
 def note_run(store: LinkStore, intent: Intent) -> None:
@@ -133,12 +133,12 @@ def note_failure(store: LinkStore, intent: Intent, told: Sending) -> None:
     store.intents.note(intent, {**intent.detail, "failure": told.why})
 
 
-def kept_failure(intent: Intent) -> Sending | None:
+def recorded_failure(intent: Intent) -> Sending | None:
     """Return the failure that was kept, if any."""
     why = intent.detail.get("failure")
     return None if why is None else Sending(Progress.FAILED, why)
 
 
-def sendings_of(store: LinkStore, shop_id: str) -> list[Intent]:
+def pending_sendings(store: LinkStore, shop_id: str) -> list[Intent]:
     """Return the sendings asked for of an order that are not known to be over."""
     return [one for one in store.intents.of_record(("orders",), shop_id) if one.kind == SENDING]

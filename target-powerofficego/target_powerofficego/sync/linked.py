@@ -51,7 +51,7 @@ _TRIES = 2
 
 
 @dataclass(frozen=True)
-class ReadArrival(Arrival):
+class ParsedArrival(Arrival):
     """An arrival whose record was read: `values` are what it says, by row, in Go's form."""
 
     values: Mapping[str, Value] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class LinkedWalk(GoWalk):
         del arrival
         return link, False
 
-    def read_rows(self, arrival: Arrival) -> ReadArrival:
+    def read_rows(self, arrival: Arrival) -> ParsedArrival:
         """Read a record in Go's form; what had to be repaired for that is logged.
 
         Raises:
@@ -94,7 +94,7 @@ class LinkedWalk(GoWalk):
         reading = self.table.read(arrival.record, self.tools.conversion)
         for repair in reading.repairs:
             self.tools.tally.log_repair(self.entity, arrival.shop_id, repair)
-        return ReadArrival(arrival.record, arrival.read_at, arrival.at_end, values=reading.values)
+        return ParsedArrival(arrival.record, arrival.read_at, arrival.at_end, values=reading.values)
 
     def entry_of(self, link: Link) -> Entry | None:
         """Return the linked entry, read again where a record is about to be written unguarded."""
@@ -103,7 +103,7 @@ class LinkedWalk(GoWalk):
             return self.tools.index.read_again(self.entity, link.go_id)
         return entry
 
-    def compare(self, arrival: ReadArrival, link: Link) -> Change | None:
+    def compare(self, arrival: ParsedArrival, link: Link) -> Change | None:
         """Merge a linked record with its entry and write what follows; None: Go no longer has it.
 
         Raises:
@@ -125,13 +125,13 @@ class LinkedWalk(GoWalk):
                 if entry is not None and isinstance(refused, NotFound):
                     raise  # something that the change refers to is gone
                 continue
-            wrote_more = self.write_beside(arrival, written, entry)
+            wrote_more = self.write_additions(arrival, written, entry)
             return Patch(()) if isinstance(change, Nothing) and wrote_more else change
         if entry is None:
             return None
         raise Undecidable(Hold("Go was edited again and again while this was to be written"))
 
-    def carry_out(self, arrival: ReadArrival, link: Link, entry: Entry) -> tuple[Link, Change]:
+    def carry_out(self, arrival: ParsedArrival, link: Link, entry: Entry) -> tuple[Link, Change]:
         """Write what follows from what either side changed, and keep the base.
 
         Raises:
@@ -159,7 +159,7 @@ class LinkedWalk(GoWalk):
             return self._archive(arrival, link, entry, archive), Archive()
         return link, Patch(tuple(rows)) if rows else Nothing()
 
-    def write_alone(self, arrival: ReadArrival, link: Link) -> Change:
+    def write_values(self, arrival: ParsedArrival, link: Link) -> Change:
         """Write what is known of a record that the shop does not send now.
 
         Raises:
@@ -172,11 +172,11 @@ class LinkedWalk(GoWalk):
             self.tools.index.read_again(self.entity, link.go_id)
             return self._write_once(arrival, link)
 
-    def _write_once(self, arrival: ReadArrival, link: Link) -> Change:
+    def _write_once(self, arrival: ParsedArrival, link: Link) -> Change:
         entry = self.entry_of(link)
         return Nothing("gone from Go") if entry is None else self.carry_out(arrival, link, entry)[1]
 
-    def _merge(self, arrival: ReadArrival, link: Link, entry: Entry) -> Merge:
+    def _merge(self, arrival: ParsedArrival, link: Link, entry: Entry) -> Merge:
         is_behind = self._is_behind(link, entry)
         return self.tools.merge(
             link,
@@ -237,13 +237,13 @@ class LinkedWalk(GoWalk):
                 )
             ) from None
 
-    def write_beside(self, arrival: ReadArrival, link: Link, entry: Entry) -> bool:
+    def write_additions(self, arrival: ParsedArrival, link: Link, entry: Entry) -> bool:
         """Write our reference and what hangs on the entity; return whether anything was written."""
         referred = self._write_reference(arrival, link, entry)
         _, wrote_extras = self.write_extras(arrival, referred or link)
         return referred is not None or wrote_extras
 
-    def _write_reference(self, arrival: ReadArrival, link: Link, entry: Entry) -> Link | None:
+    def _write_reference(self, arrival: ParsedArrival, link: Link, entry: Entry) -> Link | None:
         """Write our reference where Go has none, never in place of another's; None: not written."""
         row = self.table.row("id") if self.entity == "customers" else None
         if row is None or not self.tools.settings.write_references or row.from_go(entry.body):
@@ -265,7 +265,7 @@ class LinkedWalk(GoWalk):
         return self.store_answer(link, answer, now())
 
 
-def _is_first_told_when_archived(arrival: ReadArrival, link: Link) -> bool:
+def _is_first_told_when_archived(arrival: ParsedArrival, link: Link) -> bool:
     """Return whether a record that left the shop before its order has rows for the first time.
 
     Its entry was made from the order and archived; what else the record states is left as it is.

@@ -39,7 +39,7 @@ def match_customer(
     shop_id: str,
     row_values: Mapping[str, Value],
     *,
-    is_gone: bool,
+    is_deleted_in_shop: bool,
     shop_name: str,
     match_on: Sequence[str],
     index: GoIndex,
@@ -49,7 +49,7 @@ def match_customer(
 
     A second company with the organisation number of a linked one becomes its follower; a guest
     shares the Go customer that it is matched with. By e-mail, a person is never matched with a
-    company, nor a company with a person. `is_gone` means that the shop deleted the record: it takes
+    company, nor a company with a person. `is_deleted_in_shop` means that the shop deleted the record: it takes
     nothing from another one. For a record that is new under the id of a deleted one, our reference
     shows nothing.
 
@@ -57,9 +57,9 @@ def match_customer(
         Undecidable: with a Hold naming all candidates, or a Park while a create of another record
             that would match is not seen.
     """
-    claim = _CustomerClaim(shop_id, row_values, is_gone, shop_name, store)
+    claim = _CustomerClaim(shop_id, row_values, is_deleted_in_shop, shop_name, store)
     own = values.short_reference(shop_name, shop_id)
-    is_known = is_gone or not store.settled.was_deleted("customers", shop_id)
+    is_known = is_deleted_in_shop or not store.settled.was_deleted("customers", shop_id)
     by_reference = index.find_current("customers", f"ref:{own}") if is_known else []
     if by_reference:
         return claim.on("reference", by_reference[0])
@@ -87,11 +87,11 @@ def match_product(
     shop_id: str,
     row_values: Mapping[str, Value],
     *,
-    is_gone: bool,
+    is_deleted_in_shop: bool,
     index: GoIndex,
     store: LinkStore,
 ) -> Link | Create:
-    """Find a product by its code (SKU), then by its GTIN; `is_gone` as for `match_customer`.
+    """Find a product by its code (SKU), then by its GTIN; `is_deleted_in_shop` as for `match_customer`.
 
     Raises:
         Undecidable: with a Hold naming all candidates, or the record that has the entry already;
@@ -112,11 +112,11 @@ def match_product(
         owner = store.links.owner_of("products", go_id)
         if owner is None:
             return Link(go_id)
-        if not is_gone and store.settled.was_deleted("products", owner.shop_id):
+        if not is_deleted_in_shop and store.settled.was_deleted("products", owner.shop_id):
             return Link(go_id, shared_with=owner.shop_id, takes_over=True)
         if owner.shop_id == shop_id:
             return Link(go_id)
-        if is_gone:
+        if is_deleted_in_shop:
             return Link(go_id, is_follower=True, shared_with=owner.shop_id)
         reason = (
             f"it has the same {name} as product {owner.shop_id}, which is linked already: give one"
@@ -154,7 +154,7 @@ class _CustomerClaim:
 
     shop_id: str
     row_values: Mapping[str, Value]
-    is_gone: bool
+    is_deleted_in_shop: bool
     shop_name: str
     store: LinkStore
 
@@ -171,7 +171,7 @@ class _CustomerClaim:
         is_same = field != "email" or _has_same_name(self.row_values, entry, owner)
         if (
             owner
-            and not self.is_gone
+            and not self.is_deleted_in_shop
             and self.store.settled.was_deleted("customers", owner.shop_id)
         ):
             if is_same or is_guest:
@@ -180,9 +180,9 @@ class _CustomerClaim:
             raise self._hold(entry, _of_a_deleted_one(other, entry))
         if not other or other == self.shop_id:
             return Link(entry.go_id)
-        if is_guest or (self.is_gone and is_same and owner):
+        if is_guest or (self.is_deleted_in_shop and is_same and owner):
             return Link(entry.go_id, is_follower=True, shared_with=other)
-        if other.startswith(GUEST) and not self.is_gone:
+        if other.startswith(GUEST) and not self.is_deleted_in_shop:
             return Link(entry.go_id, shared_with=other)
         if field == "organization_number":
             return Link(entry.go_id, is_follower=True, shared_with=other)

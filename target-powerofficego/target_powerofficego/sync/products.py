@@ -11,7 +11,7 @@ from target_powerofficego.dataflow.values import rate_key
 from target_powerofficego.decisions.changes import Hold, Nothing, Patch, Undecidable
 from target_powerofficego.settle.record_flow import Arrival
 from target_powerofficego.sync.go.operations import Destination, product_destination
-from target_powerofficego.sync.linked import ReadArrival
+from target_powerofficego.sync.linked import ParsedArrival
 from target_powerofficego.sync.matching import match_product
 from target_powerofficego.sync.unlinked import EntityWalk
 
@@ -33,12 +33,12 @@ class ProductsWalk(EntityWalk):
     entity = "products"
     unstamped_rows = frozenset({"stock_on_hand"})
 
-    def match(self, arrival: ReadArrival) -> LinkChange | Create:
+    def match(self, arrival: ParsedArrival) -> LinkChange | Create:
         """See `match_product`."""
         return match_product(
             arrival.shop_id,
             arrival.values,
-            is_gone=self.is_gone(arrival),
+            is_deleted_in_shop=self.is_deleted_in_shop(arrival),
             index=self.tools.index,
             store=self.tools.store,
         )
@@ -61,7 +61,7 @@ class ProductsWalk(EntityWalk):
                 )
                 raise Undecidable(Hold(reason))
 
-    def target(self, arrival: ReadArrival) -> Destination:
+    def target(self, arrival: ParsedArrival) -> Destination:
         """Return where the product is created."""
         return product_destination(arrival.shop_id, arrival.values["sku"])
 
@@ -111,7 +111,7 @@ class ProductsWalk(EntityWalk):
             return Nothing("gone from Go")
         told = {EXEMPT_ACCOUNT: self.tools.conversion.sales_account_ids[EXEMPT]}
         try:
-            return self.write_alone(ReadArrival({"id": shop_id}, read_at, values=told), link)
+            return self.write_values(ParsedArrival({"id": shop_id}, read_at, values=told), link)
         except Undecidable as undecidable:
             if not isinstance(undecidable.change, Hold):
                 raise

@@ -28,8 +28,8 @@ from target_powerofficego.sync.invoice_sending import (
     Progress,
     Sending,
     is_overdue,
+    is_pending,
     look,
-    may_still_come,
     note_failure,
     note_run,
 )
@@ -277,7 +277,7 @@ def _settle_sending(tools: Tools, intent: Intent) -> None:
     if link is not None:
         told = look(tools, link.go_id, is_late=is_overdue(intent))
     _tell(intent, told.progress.value)
-    if link is not None and may_still_come(told, intent):
+    if link is not None and is_pending(told, intent):
         note_run(tools.store, intent)
         return
     if link is not None and told.progress is Progress.FAILED:

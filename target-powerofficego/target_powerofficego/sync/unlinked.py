@@ -27,7 +27,7 @@ from target_powerofficego.settle.record_flow import ID_REUSED, created_at, recor
 from target_powerofficego.store.link_store import Link, LinkStoreError
 from target_powerofficego.sync.go.index import newest_stamp
 from target_powerofficego.sync.go.writer import CHANGE_NOT_VISIBLE
-from target_powerofficego.sync.linked import TO_BE_ARCHIVED, LinkedWalk, ReadArrival, is_archived
+from target_powerofficego.sync.linked import TO_BE_ARCHIVED, LinkedWalk, ParsedArrival, is_archived
 from target_powerofficego.sync.matching import claim_on
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class EntityWalk(LinkedWalk):
     """What customers and products have in common."""
 
     @abc.abstractmethod
-    def match(self, arrival: ReadArrival) -> LinkChange | Create:
+    def match(self, arrival: ParsedArrival) -> LinkChange | Create:
         """Return which entry of Go an unlinked record is, or that it is to be created.
 
         Raises:
@@ -66,7 +66,7 @@ class EntityWalk(LinkedWalk):
         """
 
     @abc.abstractmethod
-    def target(self, arrival: ReadArrival) -> Destination:
+    def target(self, arrival: ParsedArrival) -> Destination:
         """Return where the entity is created and how it is found again."""
 
     def take(self, arrival: Arrival) -> str:
@@ -94,22 +94,22 @@ class EntityWalk(LinkedWalk):
             return self._settle_deleted(arrival, link)
         read = self.read_rows(arrival)
         link = self._identified(read, link)
-        self._note_that_it_is_there(arrival)
+        self._forget_deletion(arrival)
         return self._settle_linked(read, link)
 
-    def _settle_linked(self, arrival: ReadArrival, link: Link) -> Change:
+    def _settle_linked(self, arrival: ParsedArrival, link: Link) -> Change:
         """Merge a record with its entry, or meet the one that a person linked it with."""
         if link.base:
             return self._compare(arrival, link)
         if self.entry_of(link) is None:
-            return self._meet_again(arrival)
+            return self._match_again(arrival)
         change = self._link(arrival, LinkChange(link.go_id))  # both sides stay as they are
         self.tools.on_linked(self.entity, arrival.shop_id)
         return change
 
-    def _compare(self, arrival: ReadArrival, link: Link) -> Change:
+    def _compare(self, arrival: ParsedArrival, link: Link) -> Change:
         change = self.compare(arrival, link)
-        return self._meet_again(arrival) if change is None else change
+        return self._match_again(arrival) if change is None else change
 
     # A record that the shop deleted, or sends again
 
@@ -126,7 +126,7 @@ class EntityWalk(LinkedWalk):
         else:
             link = self.require_same_record(arrival.record, link)
         self._note_deleted(read)
-        heir = heir_of(self, link) if link.base else None
+        heir = find_successor(self, link) if link.base else None
         if heir is None:
             return self._settle_linked(read, link)
         promote(self, heir, link, arrival.read_at)
@@ -140,22 +140,22 @@ class EntityWalk(LinkedWalk):
         is_deleted_now = is_known_deleted(arrival.record)
         if is_deleted_now:
             self._note_deleted(arrival)
-        elif link and not (self._is_back(arrival) or self.is_left(link)):
+        elif link and not (self._is_back(arrival) or self.shares_deleted_entry(link)):
             base = self._follower_base(self.read_rows(arrival))
             self.tools.store.links.put(replace(link, base=base))
             return Nothing(_A_FOLLOWER)
         if is_deleted_now and link:
             return Nothing("deleted in the shop; its entry in Go is another's")
         if link and arrival.is_made:
-            return self._open_for_guest(arrival, link)
+            return self._give_to_guest(arrival, link)
         try:
-            change = self._meet(self.read_rows(arrival))
+            change = self._settle_unlinked(self.read_rows(arrival))
         except (Unusable, Undecidable):
             is_met = self.tools.store.links.get(self.entity, arrival.shop_id) is not None
             if is_met or not is_deleted_now:
                 raise
             return Skip("deleted in the shop and never in Go")
-        self._note_that_it_is_there(arrival)
+        self._forget_deletion(arrival)
         return change
 
     def _note_deleted(self, arrival: Arrival) -> None:
@@ -169,23 +169,23 @@ class EntityWalk(LinkedWalk):
         is_there = not arrival.is_made and not is_known_deleted(arrival.record)
         return is_there and self.tools.store.settled.was_deleted(self.entity, arrival.shop_id)
 
-    def _note_that_it_is_there(self, arrival: Arrival) -> None:
+    def _forget_deletion(self, arrival: Arrival) -> None:
         if self._is_back(arrival):
             self.tools.store.settled.forget_deleted(self.entity, arrival.shop_id)
 
-    def is_gone(self, arrival: Arrival) -> bool:
+    def is_deleted_in_shop(self, arrival: Arrival) -> bool:
         """Return whether the shop deleted a record, or the one that it is made for orders of."""
         return is_known_deleted(arrival.record) or (
             arrival.is_made and self.tools.store.settled.was_deleted(self.entity, arrival.shop_id)
         )
 
-    def is_left(self, link: Link) -> bool:
+    def shares_deleted_entry(self, link: Link) -> bool:
         """Return whether a follower shares the entry of a record that the shop deleted."""
         store = self.tools.store
         owner = store.links.owner_of(self.entity, link.go_id) if link.is_follower else None
         return owner is not None and store.settled.was_deleted(self.entity, owner.shop_id)
 
-    def _identified(self, arrival: ReadArrival, link: Link) -> Link:
+    def _identified(self, arrival: ParsedArrival, link: Link) -> Link:
         """As `require_same_record`; a record created again under the id of a deleted one takes over from it.
 
         Raises:
@@ -196,11 +196,11 @@ class EntityWalk(LinkedWalk):
         except Undecidable:
             if not self._is_made_anew(arrival, link):
                 raise
-        link = passed_on(link, arrival.shop_id, created_at(arrival.record))
+        link = transferred_link(link, arrival.shop_id, created_at(arrival.record))
         self.tools.store.links.put(link)
         return link
 
-    def _is_made_anew(self, arrival: ReadArrival, link: Link) -> bool:
+    def _is_made_anew(self, arrival: ParsedArrival, link: Link) -> bool:
         """Return whether a record matches the entry of the deleted record that had its id."""
         if not self._is_back(arrival):
             return False
@@ -212,7 +212,7 @@ class EntityWalk(LinkedWalk):
 
     # A record that is met
 
-    def _meet(self, arrival: ReadArrival) -> Change:
+    def _settle_unlinked(self, arrival: ParsedArrival) -> Change:
         found = self._match_among_rivals(arrival)
         if isinstance(found, LinkChange) and found.takes_over:
             return self._take_over(arrival, found)
@@ -227,7 +227,7 @@ class EntityWalk(LinkedWalk):
         self.tools.on_linked(self.entity, arrival.shop_id)
         return found
 
-    def _meet_again(self, arrival: ReadArrival) -> Change:
+    def _match_again(self, arrival: ParsedArrival) -> Change:
         """Match again a record whose linked entry is gone; it is never created a second time."""
         found = self.match(arrival)
         if isinstance(found, Create):
@@ -235,7 +235,7 @@ class EntityWalk(LinkedWalk):
         take = self._take_over if found.takes_over else self._link
         return take(arrival, found)
 
-    def _match_among_rivals(self, arrival: ReadArrival) -> LinkChange | Create:
+    def _match_among_rivals(self, arrival: ParsedArrival) -> LinkChange | Create:
         """Match a record; claims to another's entry are decided at the end, when all have come.
 
         Companies may share an entry. So does a guest, whose order must not wait for that.
@@ -259,7 +259,7 @@ class EntityWalk(LinkedWalk):
         if not arrival.at_end:
             raise Undecidable(Park(_CLAIMED, (claim,)))
         if rivals:
-            raise Undecidable(Hold(_of_rivals(found, rivals), awaited=(claim,)))
+            raise Undecidable(Hold(_rivals_reason(found, rivals), awaited=(claim,)))
         return found
 
     def _rivals(self, go_id: str, shop_id: str) -> list[str]:
@@ -267,7 +267,7 @@ class EntityWalk(LinkedWalk):
         waiting = self.tools.store.unsettled.waiting_for(claim_on(self.entity, go_id))
         return [one.shop_id for one in waiting if one.shop_id != shop_id]
 
-    def _take_over(self, arrival: ReadArrival, found: LinkChange) -> Change:
+    def _take_over(self, arrival: ParsedArrival, found: LinkChange) -> Change:
         """Give a record the entry of one that the shop deleted; what differs is then an edit."""
         link = take_over(self, arrival, found.go_id)
         try:
@@ -281,7 +281,7 @@ class EntityWalk(LinkedWalk):
         finally:
             self.tools.on_linked(self.entity, arrival.shop_id)
 
-    def _open_for_guest(self, arrival: Arrival, link: Link) -> Change:
+    def _give_to_guest(self, arrival: Arrival, link: Link) -> Change:
         """Let a guest have the entry of a deleted customer, unless another record claims it."""
         owner = self.tools.store.links.owner_of(self.entity, link.go_id)
         if owner is None or self._rivals(link.go_id, arrival.shop_id):
@@ -290,7 +290,7 @@ class EntityWalk(LinkedWalk):
         self.tools.on_linked(self.entity, arrival.shop_id)
         return LinkChange(link.go_id, shared_with=owner.shop_id, takes_over=True)
 
-    def _create_to_archive(self, arrival: ReadArrival) -> None:
+    def _create_to_archive(self, arrival: ParsedArrival) -> None:
         """Create what an order needs of a record that had already left the shop; then archive it.
 
         That it waits for the archive is kept before it is created, as the run may be cut off.
@@ -305,7 +305,7 @@ class EntityWalk(LinkedWalk):
         self.tools.on_linked(self.entity, arrival.shop_id)
         raise Undecidable(TO_BE_ARCHIVED)
 
-    def _create(self, arrival: ReadArrival) -> None:
+    def _create(self, arrival: ParsedArrival) -> None:
         told, read_at = arrival.values, arrival.read_at
         body = self.table.create_body(told)
         answer = self.tools.writer.create(self.target(arrival), body, told, read_at=read_at)
@@ -349,7 +349,7 @@ class EntityWalk(LinkedWalk):
         )
         raise Undecidable(Hold(reason))
 
-    def _link(self, arrival: ReadArrival, found: LinkChange) -> LinkChange:
+    def _link(self, arrival: ParsedArrival, found: LinkChange) -> LinkChange:
         tools = self.tools
         entry = tools.index.entry(self.entity, found.go_id)
         link = self._new_link(arrival, found)
@@ -369,12 +369,12 @@ class EntityWalk(LinkedWalk):
         if on_link in ("shop", "fill_empty"):
             self._compare(replace(arrival, at_end=False), link)
         else:
-            self.write_beside(arrival, link, entry)
+            self.write_additions(arrival, link, entry)
         return replace(found, differences=differing)
 
-    def _follower_base(self, arrival: ReadArrival) -> dict[str, Agreement]:
+    def _follower_base(self, arrival: ParsedArrival) -> dict[str, Agreement]:
         """Return what the shop says of a follower, for when the entry passes on to it."""
-        if arrival.is_made or self.is_gone(arrival):
+        if arrival.is_made or self.is_deleted_in_shop(arrival):
             return {}
         return {
             name: Agreement(value, None, arrival.read_at, NEVER)
@@ -396,7 +396,7 @@ def is_known_deleted(record: Record) -> bool:
         return False
 
 
-def _of_rivals(found: LinkChange, rivals: Sequence[str]) -> str:
+def _rivals_reason(found: LinkChange, rivals: Sequence[str]) -> str:
     named = " and ".join(rivals)
     return (
         f"it claims the entry in Go (id {found.go_id}) of {found.shared_with}, which the shop"
@@ -416,8 +416,10 @@ def take_over(walk: LinkedWalk, arrival: Arrival, go_id: str) -> Link:
     """
     owner = _owner_at_rest(walk, go_id)
     if arrival.is_made:
-        _write_told(walk, owner, {"archived": False}, arrival.read_at, as_of=arrival.shop_id)
-    return _pass_on(walk, owner.shop_id, arrival.shop_id, created_at(arrival.record))
+        _write_before_transfer(
+            walk, owner, {"archived": False}, arrival.read_at, as_of=arrival.shop_id
+        )
+    return _transfer(walk, owner.shop_id, arrival.shop_id, created_at(arrival.record))
 
 
 def _owner_at_rest(walk: LinkedWalk, go_id: str) -> Link:
@@ -440,14 +442,14 @@ def _owner_at_rest(walk: LinkedWalk, go_id: str) -> Link:
     return owner
 
 
-def _pass_on(walk: LinkedWalk, from_id: str, to_id: str, created: str | None) -> Link:
+def _transfer(walk: LinkedWalk, from_id: str, to_id: str, created: str | None) -> Link:
     """Make a deleted record, of which nothing is waiting any longer, a follower of the new one."""
     store, entity = walk.tools.store, walk.entity
     with store.transaction():
         old = store.links.get(entity, from_id)
         if old is None:
             raise LinkStoreError(f"{entity} {from_id} is linked no more")
-        new = passed_on(old, to_id, created)
+        new = transferred_link(old, to_id, created)
         store.links.put(replace(old, is_follower=True, base={}, own_stamp=None))
         store.links.put(new)
         store.unsettled.clear(entity, from_id)
@@ -460,7 +462,7 @@ def _pass_on(walk: LinkedWalk, from_id: str, to_id: str, created: str | None) ->
     return new
 
 
-def heir_of(walk: LinkedWalk, link: Link) -> Link | None:
+def find_successor(walk: LinkedWalk, link: Link) -> Link | None:
     """Return the follower that has shared a record's entry longest and is still in the shop."""
     store = walk.tools.store
     followers = [
@@ -484,11 +486,11 @@ def promote(walk: LinkedWalk, heir: Link, link: Link, read_at: datetime.datetime
     found = LinkChange(link.go_id, shared_with=link.shop_id, takes_over=True)
     walk.tools.plan.add(walk.entity, heir.shop_id, found)
     told = {name: one.shop for name, one in heir.base.items()}
-    _write_told(walk, link, {**told, "archived": False}, read_at, as_of=heir.shop_id)
-    _pass_on(walk, link.shop_id, heir.shop_id, heir.shop_created_at)
+    _write_before_transfer(walk, link, {**told, "archived": False}, read_at, as_of=heir.shop_id)
+    _transfer(walk, link.shop_id, heir.shop_id, heir.shop_created_at)
 
 
-def _write_told(
+def _write_before_transfer(
     walk: LinkedWalk,
     link: Link,
     told: Mapping[str, Value],
@@ -497,13 +499,13 @@ def _write_told(
     as_of: str,
 ) -> None:
     """Write to an entry what the shop said of the record `as_of`, to which it is to pass on."""
-    arrival = ReadArrival({"id": link.shop_id}, read_at, values=told)
-    change = walk.write_alone(arrival, passed_on(link, link.shop_id, link.shop_created_at))
+    arrival = ParsedArrival({"id": link.shop_id}, read_at, values=told)
+    change = walk.write_values(arrival, transferred_link(link, link.shop_id, link.shop_created_at))
     if isinstance(change, Patch):
         walk.tools.plan.add(walk.entity, as_of, change)
 
 
-def passed_on(link: Link, shop_id: str, created: str | None) -> Link:
+def transferred_link(link: Link, shop_id: str, created: str | None) -> Link:
     """Return the link that a record gets from a deleted one.
 
     No stamp of the other record says anything of this one, nor does what our own write replaced

@@ -110,7 +110,7 @@ class OrderTools:
         self.store.links.put(link)
         return link
 
-    def keep_step(self, link: Link, intent: Intent) -> Link:
+    def save_step(self, link: Link, intent: Intent) -> Link:
         """Keep what a write has come to, which is yet to be compared with the shop; return it."""
         with self.store.transaction():
             self.store.links.put(link)
@@ -118,7 +118,7 @@ class OrderTools:
             self.store.intents.end(intent)
         return link
 
-    def keep_answer(self, link: Link, answer: Answer, known: Entry | None) -> Link:
+    def save_answer(self, link: Link, answer: Answer, known: Entry | None) -> Link:
         """Keep what Go answered to a patch of a header, and its stamp; return the link."""
         link = replace(link, own_stamp=answer.body.get(STAMP) or link.own_stamp)
         with self.store.transaction():
@@ -136,7 +136,7 @@ class OrderTools:
         path = f"/SalesOrders/{link.go_id}"
         return self.writer.change(ORDERS, link.shop_id, path, rows, read_at=read_at)
 
-    def invoice_of(self, link: Link) -> Mapping[str, Any]:
+    def read_invoice(self, link: Link) -> Mapping[str, Any]:
         """Read what stands on the invoice of an order now."""
         body: Mapping[str, Any] = self.go.read(f"/OutgoingInvoices/{link.go_id}")
         return body
@@ -224,7 +224,7 @@ def agreed_state(
     return OrderState(rows).with_lines(lines).with_rows(kept)
 
 
-def as_credited(refund: Refund | None) -> str:
+def credit_mark(refund: Refund | None) -> str:
     """Return what tells whether a credited refund is still the same; None: a cancellation."""
     if refund is None:
         return "cancelled"
@@ -246,7 +246,7 @@ def refunds_to_credit(refunds: Iterable[Refund], state: OrderState) -> list[Refu
     carried, marks = state.refunds, state.credit_marks
     since = {refund.id: refund for refund in refunds if refund.id not in carried}
     known = [since[name] for name in marks if name in since]
-    changed = (place for place, one in enumerate(known) if marks[one.id] != as_credited(one))
+    changed = (place for place, one in enumerate(known) if marks[one.id] != credit_mark(one))
     first = next(changed, len(known))
     return known[first:] + [refund for refund in since.values() if refund.id not in marks]
 
@@ -291,7 +291,7 @@ def is_changed(table: Table, order: OrderInGoForm, state: OrderState) -> bool:
     return bool(changed_header(table, order, state) or changed_lines(order, state) or is_told_anew)
 
 
-def has_other_refunds(order: OrderInGoForm, state: OrderState) -> bool:
+def has_outdated_credits(order: OrderInGoForm, state: OrderState) -> bool:
     """Return whether an order known to be invoiced, and not cancelled, has others than credited."""
     marks = state.credit_marks
     if not state.is_invoiced or not order.shop_order.states_refunds:
@@ -354,7 +354,7 @@ def _net(members: Mapping[str, Value]) -> Decimal:
     return round_to_ore(quantity * price * (1 - allowance / 100))
 
 
-def partly_agreed(
+def partially_agreed(
     now_agreed: Agreement, before: Agreement | None, rows: tuple[RowChange, ...]
 ) -> Agreement:
     """Return the base of a line: new are the members that were written or are the same by now.

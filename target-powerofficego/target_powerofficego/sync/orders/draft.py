@@ -42,7 +42,7 @@ from target_powerofficego.sync.orders.context import (
     STAMP,
     OrderInGoForm,
     OrderTools,
-    partly_agreed,
+    partially_agreed,
     state_of,
 )
 
@@ -174,7 +174,7 @@ def _set_status(
 ) -> Link:
     row = RowChange(_STATUS, f"/{_STATUS}", before, after)
     answer = tools.change(link, [row], read_at)
-    return tools.keep_step(replace(link, own_stamp=answer.body.get(STAMP)), answer.intent)
+    return tools.save_step(replace(link, own_stamp=answer.body.get(STAMP)), answer.intent)
 
 
 def write_header(
@@ -197,7 +197,7 @@ def write_header(
         }
     )
     link = replace(link, base=state.base, own_stamp=answer.body.get(STAMP))
-    return tools.keep_step(link, answer.intent)
+    return tools.save_step(link, answer.intent)
 
 
 def write_lines(
@@ -230,7 +230,7 @@ def write_lines(
     for name in lines.removed:
         deletion = tools.writer.delete(ORDERS, link.shop_id, paths[name], line=name)
         link = replace(link, base=state_of(link).without_line(name).base)
-        link = tools.keep_step(link, deletion.intent)
+        link = tools.save_step(link, deletion.intent)
         written[name] = None
     return link, written
 
@@ -247,9 +247,9 @@ def _agree_on_line(
         state = state_of(link)
         there = {member: answer.body.get(member) for member in ("Id", *LINE_MEMBERS)}
         agreed = Agreement(order.members[reference], there, order.read_at, now())
-        agreed = partly_agreed(agreed, state.lines.get(reference), rows)
+        agreed = partially_agreed(agreed, state.lines.get(reference), rows)
         link = replace(link, base=state.with_lines({reference: agreed}).base)
-    return tools.keep_step(link, answer.intent)
+    return tools.save_step(link, answer.intent)
 
 
 def delete(tools: OrderTools, link: Link) -> Entry | Delete | Nothing:

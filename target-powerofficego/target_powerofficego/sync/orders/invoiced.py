@@ -37,9 +37,9 @@ from target_powerofficego.sync.orders.context import (
     OrderInGoForm,
     OrderTools,
     Settled,
-    as_credited,
     changed_on_invoice,
-    has_other_refunds,
+    credit_mark,
+    has_outdated_credits,
     refunds_to_credit,
     state_of,
 )
@@ -60,7 +60,9 @@ logger = logging.getLogger("target-powerofficego")
 _NO_SUMS = dict.fromkeys(("total_excl", "total_tax", "total_incl", "rounding", "taxes"))
 
 
-def as_met(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> OrderInGoForm:
+def without_invoiced_refunds(
+    tools: OrderTools, order: OrderInGoForm, met: LinkChange
+) -> OrderInGoForm:
     """Return an order that is found in Go, less the refunds that its invoice is less.
 
     Its total tells which: all of them, those without a credit note of ours, or none.
@@ -68,15 +70,17 @@ def as_met(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> OrderInG
     Raises:
         Undecidable: with a Hold, when it is none of these.
     """
-    invoice = unlinked.invoice_met(tools, met)
+    invoice = unlinked.matched_invoice(tools, met)
     if not order.refunds or invoice is None:
         return order
     shop_order, refunds, invoiced = order.shop_order, order.refunds, linked.total_of(invoice)
-    uncredited = tuple(name for name in refunds if find_note(tools, shop_order.id, name) is None)
+    uncredited = tuple(
+        name for name in refunds if find_credit_note(tools, shop_order.id, name) is None
+    )
     for ids in (refunds, uncredited, ()):
-        if reading.amounts_less(tools, shop_order, ids)[1] == invoiced:
-            return reading.order_less(tools, order.arrival, ids)
-    _, whole = reading.amounts_less(tools, shop_order, ())
+        if reading.amounts_after_refunds(tools, shop_order, ids)[1] == invoiced:
+            return reading.order_after_refunds(tools, order.arrival, ids)
+    _, whole = reading.amounts_after_refunds(tools, shop_order, ())
     reason = (
         f"its invoice {invoice.body.get('InvoiceNo')} comes to {invoiced}, the order to {whole}"
         f" before and {order.total} after its refunds: see in Go which of them are credited"
@@ -88,7 +92,7 @@ def is_credited(tools: OrderTools, shop_order: ShopOrder, invoice: Entry) -> boo
     """Return whether credit notes with our references take back all of an invoice."""
     left = linked.total_of(invoice)
     for name in (*(refund.id for refund in shop_order.refunds), CANCEL):
-        met = find_note(tools, shop_order.id, name)
+        met = find_credit_note(tools, shop_order.id, name)
         note = tools.index.entry(ORDERS, met.go_id) if met else None
         left += linked.total_of(note) if note else 0
     return left == 0
@@ -103,17 +107,17 @@ def settle(tools: OrderTools, settled: Settled, invoice: Entry) -> Settled:
     order, link = settled.order, settled.link
     state, refunds = state_of(link), order.shop_order.refunds
     if order.refunds != state.refunds:
-        order = reading.order_less(tools, order.arrival, state.refunds)
+        order = reading.order_after_refunds(tools, order.arrival, state.refunds)
     linked.require_as_invoiced(tools.table, order, state, invoice)
     is_due = tools.store.intents.is_comparison_due(ORDERS, link.shop_id)
-    if is_due or refunds_to_credit(refunds, state) or has_other_refunds(order, state):
+    if is_due or refunds_to_credit(refunds, state) or has_outdated_credits(order, state):
         linked.require_total(order, invoice)
     crediting = Crediting(tools, order.arrival, link, invoice)
-    was_taken_back = crediting.take_back_untold([refund.id for refund in refunds])
+    was_taken_back = crediting.take_back_withdrawn([refund.id for refund in refunds])
     open_refunds = refunds_to_credit(refunds, state_of(crediting.link))
     if is_due:
         tools.store.intents.end_comparison(ORDERS, link.shop_id)
-    crediting.link = linked.leave_differing(tools, order, crediting.link)
+    crediting.link = linked.accept_differences(tools, order, crediting.link)
     change: Change = Nothing("invoiced; what changed is not on the invoice")
     if open_refunds or was_taken_back:
         crediting.credit_refunds(open_refunds)
@@ -132,16 +136,16 @@ def cancel(tools: OrderTools, arrival: OrderArrival, link: Link, invoice: Entry)
         return Nothing("cancelled, and credited in Go")
     if shop_order.is_deleted:
         raise Undecidable(Hold("it is deleted in the shop but invoiced in Go: credit it in Go"))
-    order = reading.order_less(tools, arrival, state.refunds)
+    order = reading.order_after_refunds(tools, arrival, state.refunds)
     linked.require_as_invoiced(tools.table, order, state, invoice)
     linked.require_total(order, invoice)
     crediting = Crediting(tools, arrival, link, invoice)
-    crediting.take_back_untold([*(refund.id for refund in shop_order.refunds), CANCEL])
+    crediting.take_back_withdrawn([*(refund.id for refund in shop_order.refunds), CANCEL])
     state = state_of(crediting.link)
     beside = _beside_the_cancellation(tools, shop_order, state)
     crediting.credit_refunds(refunds_to_credit(beside, state))
     state = state_of(crediting.link)
-    left, rest = reading.amounts_less(tools, shop_order, (*state.refunds, *state.credited))
+    left, rest = reading.amounts_after_refunds(tools, shop_order, (*state.refunds, *state.credited))
     lines, total = credit_lines(left, zeroed_lines(left))
     require_to_credit(rest, total)
     crediting.credit(replace(order, lines=lines, total=total), CANCEL, None)
@@ -161,19 +165,19 @@ def _beside_the_cancellation(
     has told since is in it.
     """
     refunds = shop_order.refunds
-    if find_note(tools, shop_order.id, CANCEL) is None:
+    if find_credit_note(tools, shop_order.id, CANCEL) is None:
         return refunds
     known = {*state.refunds, *state.credited}
     return tuple(
         refund
         for refund in refunds
-        if refund.id in known or find_note(tools, shop_order.id, refund.id) is not None
+        if refund.id in known or find_credit_note(tools, shop_order.id, refund.id) is not None
     )
 
 
-def find_note(tools: OrderTools, order_id: str, refund_id: str) -> LinkChange | None:
+def find_credit_note(tools: OrderTools, order_id: str, refund_id: str) -> LinkChange | None:
     """Find the credit note of a refund in Go by our reference; None: not in Go."""
-    return unlinked.find_named(tools, credit_name(order_id, refund_id))
+    return unlinked.find_by_reference(tools, credit_name(order_id, refund_id))
 
 
 def require_to_credit(amount: Decimal, total: Decimal) -> None:
@@ -218,12 +222,12 @@ class Crediting:
         shop_order, state = self.arrival.shop_order, state_of(self.link)
         earlier = itertools.takewhile(lambda name: name != refund.id, state.credit_marks)
         before = (*state.refunds, *earlier)
-        had, came_to = reading.amounts_less(self.tools, shop_order, before)
-        left, comes_to = reading.amounts_less(self.tools, shop_order, (*before, refund.id))
+        had, came_to = reading.amounts_after_refunds(self.tools, shop_order, before)
+        left, comes_to = reading.amounts_after_refunds(self.tools, shop_order, (*before, refund.id))
         lines, total = credit_lines(had, left)
         require_to_credit(came_to - comes_to if refund.amount is None else refund.amount, total)
         header = self.tools.table.read(shop_order.raw, self.tools.run.conversion).values
-        order = reading.order_of(self.tools, self.arrival, header, lines, total)
+        order = reading.build_order(self.tools, self.arrival, header, lines, total)
         self.credit(order, refund.id, refund)
 
     def credit(self, order: OrderInGoForm, name: str, refund: Refund | None) -> None:
@@ -245,10 +249,10 @@ class Crediting:
                 self._take_back_differing(note, name, differing)
         else:
             self._take_back(name, f"refund {values.quoted(name)} comes to nothing by now")
-        self._mark({name: as_credited(refund)})
+        self._mark({name: credit_mark(refund)})
         self.total += order.total
 
-    def take_back_untold(self, refunds: Collection[str]) -> bool:
+    def take_back_withdrawn(self, refunds: Collection[str]) -> bool:
         """Delete credit notes, while Drafts, that the shop no longer tells.
 
         Return whether that moved any sum. What was credited after them is to be looked at again: it
@@ -345,14 +349,14 @@ class Crediting:
     def _post_once(self, note: OrderInGoForm) -> None:
         """Post a credit note unless Go has it; compare what is there."""
         known = self._linked_note(note.arrival.shop_id)
-        met = None if known else unlinked.find_named(self.tools, _called(note))
+        met = None if known else unlinked.find_by_reference(self.tools, _called(note))
         if known is not None:
             self._require_unconfirmed(note, known)
             settled = linked.compare(self.tools, note, known)
             if settled.invoice is not None:
                 _require_as_sent(self.tools, settled, settled.invoice)
         elif met is not None:
-            unlinked.link_with(self.tools, note, met)
+            unlinked.link_existing(self.tools, note, met)
         else:
             number = self._number()
             self._require_same_customer(note.header["customer"])
@@ -382,7 +386,7 @@ class Crediting:
         Raises:
             Undecidable: with a Hold, when it is not.
         """
-        body = self.tools.invoice_of(self.link)
+        body = self.tools.read_invoice(self.link)
         if str(body.get("CustomerId")) != str(customer_id):
             reason = (
                 f"its invoice {self.invoice.body.get('InvoiceNo')} is of another customer in Go (id"
@@ -426,7 +430,7 @@ def _require_as_sent(tools: OrderTools, note: Settled, invoice: Entry) -> None:
     if tools.store.intents.is_comparison_due(ORDERS, note.link.shop_id):
         linked.require_total(note.order, invoice)
         tools.store.intents.end_comparison(ORDERS, note.link.shop_id)
-    linked.leave_differing(tools, note.order, note.link)
+    linked.accept_differences(tools, note.order, note.link)
 
 
 def _as_note(
@@ -450,7 +454,7 @@ def _as_note(
     }
     rows = {row: value for row, value in header.items() if row not in ("number", "shipped_at")}
     arrival = replace(order.arrival, shop_order=shop_order)
-    return reading.order_of(tools, arrival, rows, order.lines, order.total)
+    return reading.build_order(tools, arrival, rows, order.lines, order.total)
 
 
 def _called(note: OrderInGoForm) -> str:

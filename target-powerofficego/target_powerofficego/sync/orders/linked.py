@@ -40,9 +40,9 @@ from target_powerofficego.sync.orders.context import (
     changed_header,
     changed_lines,
     changed_on_invoice,
-    has_other_refunds,
+    has_outdated_credits,
     is_changed,
-    partly_agreed,
+    partially_agreed,
     state_of,
 )
 
@@ -65,9 +65,9 @@ def compare(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
     entry = tools.index.entry(ORDERS, link.go_id)
     is_invoice = entry is not None and entry.is_invoice
     if not is_invoice and _is_other_vat_or_address(order, state):
-        reading.require_vat_of_ours(tools, order, by_hand="edit")
+        reading.require_no_foreign_vat(tools, order, by_hand="edit")
     order = reading.with_address(tools, order, state)
-    if not is_changed(tools.table, order, state) and not has_other_refunds(order, state):
+    if not is_changed(tools.table, order, state) and not has_outdated_credits(order, state):
         link = _with_amounts(tools, order, link)
         is_due = tools.store.intents.is_comparison_due(ORDERS, link.shop_id)
         if is_due or state.is_unlocked:
@@ -105,7 +105,7 @@ def _compare_again(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
         raise Undecidable(Hold(before.reason, before.detail))
     complete = draft.read(tools, link)
     if isinstance(complete, Entry):
-        body = tools.invoice_of(link)
+        body = tools.read_invoice(link)
         differing = total_difference(order.total, body.get("TotalAmount"))
         differing = differing or vat_difference(order.lines, body)
         draft.require_equal([f"on its invoice {differing}"] if differing else [])
@@ -236,7 +236,9 @@ def _agreed(
         if name in header.base and name not in written
     }
     partly = {
-        reference: partly_agreed(one, before.lines.get(reference), lines.changed.get(reference, ()))
+        reference: partially_agreed(
+            one, before.lines.get(reference), lines.changed.get(reference, ())
+        )
         for reference, one in agreed.lines.items()
     }
     state = agreed.with_rows(unwritten).with_lines(partly).after(before)
@@ -298,12 +300,12 @@ def require_total(order: OrderInGoForm, invoice: Entry) -> None:
         raise Undecidable(Hold(reason))
 
 
-def leave_differing(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
+def accept_differences(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
     """Keep both sides' values as they stand, so that `differences` lists what differs.
 
     A property that Go has edited too is left to the way back, which merges it.
     """
-    state, body, read_at = state_of(link), tools.invoice_of(link), order.read_at
+    state, body, read_at = state_of(link), tools.read_invoice(link), order.read_at
     rows = {}
     for name in changed_header(tools.table, order, state):
         row, agreed = tools.table.row(name), state.base[name]

@@ -50,9 +50,9 @@ from target_powerofficego.sync.invoice_sending import (
     Sending,
     follow,
     is_overdue,
-    kept_failure,
     look,
-    sendings_of,
+    pending_sendings,
+    recorded_failure,
 )
 from target_powerofficego.sync.orders import draft, invoiced, linked, reading, unlinked
 from target_powerofficego.sync.orders.context import (
@@ -61,7 +61,7 @@ from target_powerofficego.sync.orders.context import (
     OrderInGoForm,
     OrderTools,
     Settled,
-    has_other_refunds,
+    has_outdated_credits,
     state_of,
 )
 from target_powerofficego.sync.payments.noting import OrderPayments
@@ -111,7 +111,7 @@ class OrdersWalk(GoWalk):
         self.payments = OrderPayments(tools)
 
     def _settle(self, arrival: Arrival) -> Change:
-        require_none_underway(self._tools, arrival.shop_id)
+        require_no_pending_invoice(self._tools, arrival.shop_id)
         link = self.tools.store.links.get(self.entity, arrival.shop_id)
         if link is not None:
             link = self.require_same_record(arrival.record, link)
@@ -119,7 +119,7 @@ class OrdersWalk(GoWalk):
         order_arrival = OrderArrival(shop_order, arrival.read_at, arrival.at_end)
         with (
             self.payments.noted(shop_order),
-            reading.splits_logged(self._tools, shop_order, link),
+            reading.logging_splits(self._tools, shop_order, link),
         ):
             done = self._bring_into_go(order_arrival, link)
         return bring_to_stage(self._tools, done) if isinstance(done, Settled) else done
@@ -199,8 +199,10 @@ def _compare(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
 
 def _link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Change:
     """Link an order that is in Go; what an invoice and its credit notes lack is credited."""
-    settled = unlinked.link_with(tools, invoiced.as_met(tools, order, met), met)
-    if has_other_refunds(order, state_of(settled.link)):
+    settled = unlinked.link_existing(
+        tools, invoiced.without_invoiced_refunds(tools, order, met), met
+    )
+    if has_outdated_credits(order, state_of(settled.link)):
         settled = _compare(tools, order, settled.link)
     return settled.change
 
@@ -234,10 +236,10 @@ def _meet_cancelled(tools: OrderTools, arrival: OrderArrival) -> Change:
         Undecidable: with a Hold, when they do not.
     """
     shop_order = arrival.shop_order
-    met = unlinked.find_named(tools, arrival.shop_id)
+    met = unlinked.find_by_reference(tools, arrival.shop_id)
     if met is None:
         return Skip("cancelled or deleted, and not in Go")
-    invoice = unlinked.invoice_met(tools, met)
+    invoice = unlinked.matched_invoice(tools, met)
     if invoice is None or not invoiced.is_credited(tools, shop_order, invoice):
         reason = (
             "it is cancelled in the shop, but Go has it, and it was not linked: delete or credit it"
@@ -246,20 +248,24 @@ def _meet_cancelled(tools: OrderTools, arrival: OrderArrival) -> Change:
         raise Undecidable(Hold(reason))
     if shop_order.is_deleted:
         return Nothing("deleted in the shop, and credited in Go")
-    order = reading.order_less(tools, arrival, [refund.id for refund in shop_order.refunds])
-    settled = unlinked.link_with(tools, invoiced.as_met(tools, order, met), met)
+    order = reading.order_after_refunds(
+        tools, arrival, [refund.id for refund in shop_order.refunds]
+    )
+    settled = unlinked.link_existing(
+        tools, invoiced.without_invoiced_refunds(tools, order, met), met
+    )
     invoiced.cancel(tools, arrival, settled.link, invoice)
     return settled.change
 
 
-def require_none_underway(tools: OrderTools, shop_id: str) -> None:
+def require_no_pending_invoice(tools: OrderTools, shop_id: str) -> None:
     """See that Go is not making an order's invoice, before anything is done to it.
 
     Raises:
         Undecidable: with a Park; with a Hold when that takes too long, or has failed.
     """
-    for intent in sendings_of(tools.store, shop_id):
-        failed = kept_failure(intent)
+    for intent in pending_sendings(tools.store, shop_id):
+        failed = recorded_failure(intent)
         if failed is None:
             raise Undecidable(_awaiting(tools, shop_id, is_late=is_overdue(intent)))
         tools.store.intents.end(intent)
@@ -365,7 +371,7 @@ class _Going:
         with tools.store.transaction():
             self._note(Stage.CONFIRMED)
             entry = tools.index.entry(ORDERS, self.link.go_id)
-            self.link = tools.keep_answer(self.link, answer, entry)
+            self.link = tools.save_answer(self.link, answer, entry)
         tools.run.tally.count_stage(ORDERS, self.link.shop_id, "confirmed")
         return True
 
@@ -471,7 +477,7 @@ class _Going:
         with tools.store.transaction():
             if is_made:
                 self._note(Stage.UNDELIVERED if sending.why else Stage.INVOICED)
-            for intent in sendings_of(tools.store, shop_id):
+            for intent in pending_sendings(tools.store, shop_id):
                 tools.store.intents.end(intent)
         if not is_made:
             raise Undecidable(replace(_NOT_MADE, detail=sending.why))

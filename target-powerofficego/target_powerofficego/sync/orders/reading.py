@@ -91,24 +91,26 @@ def _read_order(tools: OrderTools, arrival: OrderArrival, state: OrderState) -> 
         raise Undecidable(Hold(f"{untold}: {_WHAT_TO_DO}"))
     if state.is_invoiced:
         ids = [refund_id for refund_id in state.refunds if refund_id in ids]
-    return order_less(tools, arrival, ids)
+    return order_after_refunds(tools, arrival, ids)
 
 
-def order_less(tools: OrderTools, arrival: OrderArrival, ids: Sequence[str]) -> OrderInGoForm:
+def order_after_refunds(
+    tools: OrderTools, arrival: OrderArrival, ids: Sequence[str]
+) -> OrderInGoForm:
     """Return an order less the refunds with these ids, in their order.
 
     Raises:
         Unusable, Undecidable: as `read_order`.
     """
     shop_order = arrival.shop_order
-    lines, total = amounts_less(tools, shop_order, ids)
+    lines, total = amounts_after_refunds(tools, shop_order, ids)
     header = tools.table.read(shop_order.raw, tools.run.conversion).values
-    order = order_of(tools, arrival, header, lines, total)
+    order = build_order(tools, arrival, header, lines, total)
     known = {refund.id for refund in shop_order.refunds}
     return replace(order, refunds=tuple(refund_id for refund_id in ids if refund_id in known))
 
 
-def amounts_less(
+def amounts_after_refunds(
     tools: OrderTools, shop_order: ShopOrder, ids: Iterable[str]
 ) -> tuple[tuple[OrderLine, ...], Decimal]:
     """Return an order's lines less the refunds with these ids, and what they come to.
@@ -135,7 +137,7 @@ def _less_refunds(
         raise Undecidable(Hold(f"{contradiction}: {_WHAT_TO_MEND}")) from None
 
 
-def order_of(
+def build_order(
     tools: OrderTools,
     arrival: OrderArrival,
     header: Mapping[str, Value],
@@ -147,7 +149,7 @@ def order_of(
     Raises:
         Undecidable: it waits for its parties.
     """
-    resolved = resolve(tools, arrival, lines)
+    resolved = resolve_parties(tools, arrival, lines)
     return OrderInGoForm(
         arrival,
         {**header, "customer": resolved.customer_id},
@@ -170,7 +172,7 @@ def with_address(tools: OrderTools, order: OrderInGoForm, state: OrderState) -> 
 
 
 @contextlib.contextmanager
-def splits_logged(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -> Iterator[None]:
+def logging_splits(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -> Iterator[None]:
     """Log how refunds are split that are taken off an order here, or credited, the first time.
 
     Also when the order is then held: the next run knows them already, as the store does by then.
@@ -187,7 +189,7 @@ def splits_logged(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -
 def _log_splits(
     tools: OrderTools, shop_order: ShopOrder, known: Sequence[str], before: Sequence[str]
 ) -> None:
-    lines, _ = amounts_less(tools, shop_order, known)
+    lines, _ = amounts_after_refunds(tools, shop_order, known)
     new = [
         refund for refund in shop_order.refunds if refund.id in known and refund.id not in before
     ]
@@ -214,7 +216,7 @@ def country_abroad(shop_order: ShopOrder) -> str | None:
     return None if country == _HOME else country
 
 
-def require_vat_of_ours(tools: OrderTools, order: OrderInGoForm, *, by_hand: str) -> None:
+def require_no_foreign_vat(tools: OrderTools, order: OrderInGoForm, *, by_hand: str) -> None:
     """See that an order that is delivered abroad bears no VAT of another country.
 
     `by_hand` is what a person is to do with it in Go if it does.
@@ -235,7 +237,9 @@ def require_vat_of_ours(tools: OrderTools, order: OrderInGoForm, *, by_hand: str
     raise Undecidable(Hold(reason))
 
 
-def resolve(tools: OrderTools, arrival: OrderArrival, lines: Sequence[OrderLine]) -> Parties:
+def resolve_parties(
+    tools: OrderTools, arrival: OrderArrival, lines: Sequence[OrderLine]
+) -> Parties:
     """Return the parties of an order; at end of input those are made that the shop never lists.
 
     Raises:
@@ -253,7 +257,7 @@ class _Search:
     awaited: list[str] = field(default_factory=list)
 
     def parties(self, lines: Sequence[OrderLine]) -> Parties:
-        """See `resolve`."""
+        """See `resolve_parties`."""
         buyer = self._buyer()
         customer_id = self._customer(buyer)
         product_ids = {line.reference: self._product(line) for line in lines if not line.is_text}
@@ -377,7 +381,7 @@ class _Search:
         if link is not None and not (is_guest and self._buys_after_deletion(link)):
             if is_guest:
                 guest = buyer_as_customer(shop_order.raw, buyer.id)
-                self.tools.customers.write_cut_off(guest, link, self.arrival.read_at)
+                self.tools.customers.complete_create(guest, link, self.arrival.read_at)
             return link.go_id
         if link is None and is_guest and (known := self._agreed_customer(of=buyer.id)):
             return known
@@ -424,7 +428,7 @@ class _Search:
 
     def _buys_after_deletion(self, link: Link) -> bool:
         """Return whether a new order is of a guest whose entry is a deleted customer's so far."""
-        return self._link is None and self.tools.customers.is_left(link)
+        return self._link is None and self.tools.customers.shares_deleted_entry(link)
 
     def _agreed_customer(self, *, of: str | None = None) -> str | None:
         """Return the customer in Go that an order, or what a credit note credits, has already.
@@ -555,7 +559,7 @@ def delivery_address(
         return None
     # what an unanswered write of it stands under
     under, contact = f"order:{arrival.shop_id}", Contact(buyer_id, str(customer_id))
-    tools.customers.require_addresses_seen(under, contact)
+    tools.customers.require_addresses_visible(under, contact)
     known = tools.index.find("delivery_addresses", f"contact:{customer_id}")
     entry = tools.index.entry("customers", str(customer_id))
     mail = address_from_go((entry.body.get("MailAddress") if entry else None) or {})

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from target_powerofficego.sync.go.index import Entry
 
 
-def find_named(tools: OrderTools, name: str) -> LinkChange | None:
+def find_by_reference(tools: OrderTools, name: str) -> LinkChange | None:
     """Find an order or credit note by what our reference calls it; None: not in Go."""
     reference = values.short_reference(tools.settings.shop_name, name)
     entries = tools.index.find_current(ORDERS, f"ref:{reference}")
@@ -57,7 +57,7 @@ def meet(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -> LinkCha
     A link by a person's word has no base yet.
     """
     if link is None:
-        return find_named(tools, shop_order.id)
+        return find_by_reference(tools, shop_order.id)
     if link.base:
         return None
     entry = tools.index.entry(ORDERS, link.go_id)
@@ -66,7 +66,7 @@ def meet(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -> LinkCha
     return LinkChange(link.go_id)
 
 
-def invoice_met(tools: OrderTools, met: LinkChange) -> Entry | None:
+def matched_invoice(tools: OrderTools, met: LinkChange) -> Entry | None:
     """Return the invoice that an order in Go is by now."""
     entry = tools.index.entry(ORDERS, met.go_id)
     return entry if entry is not None and entry.is_invoice else None
@@ -74,11 +74,11 @@ def invoice_met(tools: OrderTools, met: LinkChange) -> Entry | None:
 
 def customer_of(tools: OrderTools, met: LinkChange) -> int:
     """Return the id of the customer who has an order or invoice in Go."""
-    resource = "OutgoingInvoices" if invoice_met(tools, met) else "SalesOrders"
+    resource = "OutgoingInvoices" if matched_invoice(tools, met) else "SalesOrders"
     return int(tools.go.read(f"/{resource}/{met.go_id}")["CustomerId"])
 
 
-def link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Settled:
+def link_existing(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Settled:
     """Link with an order that is in Go already; what the shop says now counts as agreed.
 
     The stage too that its status asks for, for nothing tells whether it was reached before.
@@ -86,7 +86,7 @@ def link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Settl
     Raises:
         Undecidable: with a Hold, when their totals differ.
     """
-    invoice = invoice_met(tools, met)
+    invoice = matched_invoice(tools, met)
     state = agreed_state(tools.table, order, None)
     if invoice is not None:  # what is paid back since is credited
         state = state.invoiced(order.read_at)
@@ -126,7 +126,7 @@ def _write_reference(
         except TestFailed:
             tools.index.read_again(ORDERS, link.go_id)
         else:
-            return tools.keep_answer(link, answer, entry)
+            return tools.save_answer(link, answer, entry)
     repair = "its order in Go does not bear our reference; only the link store knows it"
     tools.log_repair(link.shop_id, repair)
     return link
@@ -138,7 +138,7 @@ def create(tools: OrderTools, order: OrderInGoForm) -> Settled:
     Raises:
         Undecidable: with a Hold, when Go's order is not the shop's, or it may bear foreign VAT.
     """
-    reading.require_vat_of_ours(tools, order, by_hand="post")
+    reading.require_no_foreign_vat(tools, order, by_hand="post")
     if assumed := describe_assumed_rates(order.shop_order.raw, order.lines):
         tools.log_repair(order.arrival.shop_id, assumed)
     return Settled(order, post(tools, order, {}), Create(_shown(order)))
