@@ -257,9 +257,9 @@ def test_an_open_balance_lets_the_archive_rest_and_be_tried_again(ledger, box, l
 
     outcome = ledger.run()
     assert customer_of(box)["IsArchived"] is False
-    assert "perhaps because its balance is open; tried again later" in outcome.log
+    assert "the customer has an open balance; it is tried again after" in outcome.log
     assert outcome.count("customers", "parked") == 0
-    assert "perhaps because its balance is open" in links("parked").output
+    assert "perhaps because the customer has an open balance" in links("parked").output
 
     box.go.edit("OutgoingInvoices", invoice["Id"], {"Balance": 0})
     resting = ledger.run()

@@ -444,7 +444,7 @@ def test_an_invoice_that_was_never_asked_for_is_made_by_the_next_run(invoicing, 
 
     outcome = invoicing.run()
 
-    assert "looked what became of an unanswered send: it was not done" in outcome.log
+    assert "checked what became of an unanswered send: it was not done" in outcome.log
     assert outcome.status == 0
     assert_invoiced_once(box)
 
@@ -498,7 +498,7 @@ def test_an_invoice_that_go_is_still_making_is_waited_for_and_not_asked_for_agai
 
     last = invoicing.run()
 
-    assert "looked what became of an unanswered send: it was done" in last.log
+    assert "checked what became of an unanswered send: it was done" in last.log
     assert (last.status, last.writes) == (0, [])
     assert last.count("orders", "invoiced") == 1
     assert_invoiced_once(box)

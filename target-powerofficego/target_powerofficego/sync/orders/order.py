@@ -48,11 +48,11 @@ from target_powerofficego.sync.into_go import GoWalk
 from target_powerofficego.sync.invoice_sending import (
     Progress,
     Sending,
-    follow,
+    check_progress,
     is_overdue,
-    look,
     pending_sendings,
     recorded_failure,
+    wait_until_finished,
 )
 from target_powerofficego.sync.orders import draft, invoiced, linked, reading, unlinked
 from target_powerofficego.sync.orders.context import (
@@ -269,7 +269,7 @@ def require_no_pending_invoice(tools: OrderTools, shop_id: str) -> None:
         if failed is None:
             raise Undecidable(_awaiting(tools, shop_id, is_late=is_overdue(intent)))
         tools.store.intents.end(intent)
-        raise Undecidable(replace(_NOT_MADE, detail=failed.why))
+        raise Undecidable(replace(_NOT_MADE, detail=failed.failure))
 
 
 def _awaiting(tools: OrderTools, shop_id: str, *, is_late: bool) -> Park | Hold:
@@ -412,8 +412,8 @@ class _Going:
             self._require_invoiced(refused)
             return False
         is_dry = self.tools.run.plan.is_dry
-        sending = _DRY if is_dry else follow(self.tools.run, self.link.go_id)
-        if unanswered is not None and sending.progress is Progress.UNSEEN:
+        sending = _DRY if is_dry else wait_until_finished(self.tools.run, self.link.go_id)
+        if unanswered is not None and sending.progress is Progress.NOT_SHOWN:
             raise unanswered
         self._conclude(sending)
         return True
@@ -429,7 +429,7 @@ class _Going:
         if not _is_open(self.tools, self.link.shop_id, _NOT_MADE):
             return False
         sending = self._look_unasked()
-        if sending.progress in (Progress.UNSEEN, Progress.FAILED):
+        if sending.progress in (Progress.NOT_SHOWN, Progress.FAILED):
             return False
         self._conclude(sending)
         return True
@@ -455,7 +455,7 @@ class _Going:
         Raises:
             Undecidable: with a Park or Hold, when Go is making it; later runs ask how it went.
         """
-        sending = look(self.tools.run, self.link.go_id)
+        sending = check_progress(self.tools.run, self.link.go_id)
         if sending.progress is Progress.UNDERWAY:
             read_at = self.order.read_at
             self.tools.writer.note_sending(self.link, self.status, read_at, is_accepted=True)
@@ -469,18 +469,18 @@ class _Going:
             Undecidable: with a Park or a Hold, unless it was made and sent.
         """
         tools, shop_id = self.tools, self.link.shop_id
-        if sending.progress in (Progress.UNDERWAY, Progress.UNSEEN):
+        if sending.progress in (Progress.UNDERWAY, Progress.NOT_SHOWN):
             # parked already: nothing came of what Go took before
             is_again = _is_open(tools, shop_id, _BEING_SENT)
             raise Undecidable(_awaiting(tools, shop_id, is_late=is_again))
         is_made = sending.progress is Progress.SENT
         with tools.store.transaction():
             if is_made:
-                self._note(Stage.UNDELIVERED if sending.why else Stage.INVOICED)
+                self._note(Stage.UNDELIVERED if sending.failure else Stage.INVOICED)
             for intent in pending_sendings(tools.store, shop_id):
                 tools.store.intents.end(intent)
         if not is_made:
-            raise Undecidable(replace(_NOT_MADE, detail=sending.why))
+            raise Undecidable(replace(_NOT_MADE, detail=sending.failure))
         tools.run.tally.count_stage(ORDERS, shop_id, "invoiced")
         _require_delivered(sending)
         number = sending.invoice.body.get("InvoiceNo") if sending.invoice else None
@@ -493,7 +493,7 @@ class _Going:
         Raises:
             Undecidable: with a Hold, when it did not.
         """
-        _require_delivered(look(self.tools.run, self.link.go_id))
+        _require_delivered(check_progress(self.tools.run, self.link.go_id))
         self._note(Stage.INVOICED)
 
 
@@ -503,8 +503,8 @@ def _require_delivered(sending: Sending) -> None:
     Raises:
         Undecidable: with a Hold, when it did not.
     """
-    if sending.why:
-        raise Undecidable(replace(_NOT_DELIVERED, detail=sending.why))
+    if sending.failure:
+        raise Undecidable(replace(_NOT_DELIVERED, detail=sending.failure))
 
 
 def _require_no_edit(order: OrderInGoForm, complete: Mapping[str, Any]) -> None:
