@@ -53,7 +53,7 @@ the base holds them in, and how the base holds the shop's value of a member."""
 
 
 def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
-    """Settle what earlier runs left; if Go refuses the look at one write, only that one waits.
+    """Settle what earlier runs left; a write that Go refuses to show anything of waits alone.
 
     Raises:
         StopRun, TryAgainLater: Go could not be read; the intents stay.

@@ -144,7 +144,7 @@ def unlock(tools: OrderTools, link: Link, read_at: datetime.datetime) -> Link:
         TestFailed: Go was edited meanwhile.
         Undecidable: with a Park, when that may be an earlier change of ours without an answer.
     """
-    marked = tools.keep(link, state_of(link).unlocked(read_at))
+    marked = tools.save(link, state_of(link).unlocked(read_at))
     try:
         return _set_status(tools, marked, read_at, _CONFIRMED, _DRAFT)
     except (TestFailed, Undecidable):
@@ -166,7 +166,7 @@ def lock_again(tools: OrderTools, link: Link, read_at: datetime.datetime) -> Lin
         complete = find(tools, link)
         if isinstance(complete, dict) and complete.get(_STATUS) != _CONFIRMED:
             raise Undecidable(Hold("it could not be set to Confirmed again")) from None
-    return tools.keep(link, state_of(link).locked())
+    return tools.save(link, state_of(link).locked())
 
 
 def _set_status(
@@ -316,7 +316,7 @@ def require_as_in_shop(
 
 def with_go_lines(tools: OrderTools, link: Link, complete: Mapping[str, Any]) -> Link:
     """Keep Go's lines of an order that was met, once they are read for the first time."""
-    return tools.keep(link, state_of(link).with_go_lines(lines_by_reference(complete), now()))
+    return tools.save(link, state_of(link).with_go_lines(lines_by_reference(complete), now()))
 
 
 def settle_differences(

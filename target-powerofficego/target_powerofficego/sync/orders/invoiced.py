@@ -315,7 +315,7 @@ class Crediting:
         )
         was = (self._key(note), reason)
         state = state_of(self.link).with_taken_back(name, was, self.arrival.read_at)
-        self.link = self.tools.keep(self.link, state)
+        self.link = self.tools.save(self.link, state)
         _delete(self.tools, there)
         raise Undecidable(Hold(reason))
 
@@ -342,7 +342,7 @@ class Crediting:
 
     def _keep_marks(self, marks: Mapping[str, str | None]) -> None:
         state = state_of(self.link).with_credit_marks(marks, self.arrival.read_at)
-        self.link = self.tools.keep(self.link, state)
+        self.link = self.tools.save(self.link, state)
 
     # Posting
 

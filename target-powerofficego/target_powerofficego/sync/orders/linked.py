@@ -94,7 +94,7 @@ def _with_amounts(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
     with tools.store.transaction():
         if state is not before and before.amounts is not None:
             tools.store.intents.note_comparison(ORDERS, link.shop_id)
-        return tools.keep(link, state.with_refunds(order.refunds, order.read_at))
+        return tools.save(link, state.with_refunds(order.refunds, order.read_at))
 
 
 def _compare_again(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
@@ -243,7 +243,7 @@ def _agreed(
     }
     state = agreed.with_rows(unwritten).with_lines(partly).after(before)
     with tools.store.transaction():
-        link = tools.keep(link, state)
+        link = tools.save(link, state)
         tools.store.intents.note_comparison(ORDERS, link.shop_id)
         tools.index.remember(ORDERS, answer, now())
         tools.store.settled.note_version(back_name(ORDERS), link.shop_id, answer.get(STAMP))
@@ -319,7 +319,7 @@ def accept_differences(tools: OrderTools, order: OrderInGoForm, link: Link) -> L
         if reference in order.members and reference in state.lines
     }
     state = state.with_rows(rows).with_lines(lines).with_address(order.address_key, read_at)
-    return tools.keep(link, state.invoiced(read_at).with_amounts(order.amounts, read_at))
+    return tools.save(link, state.invoiced(read_at).with_amounts(order.amounts, read_at))
 
 
 def total_of(invoice: Entry) -> Decimal:

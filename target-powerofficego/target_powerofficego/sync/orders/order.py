@@ -352,7 +352,7 @@ class _Going:
 
     def _note(self, stage: Stage) -> None:
         state = state_of(self.link).at_stage(stage, self.status, self.order.read_at)
-        self.link = self.tools.keep(self.link, state)
+        self.link = self.tools.save(self.link, state)
 
     # Confirmed
 
