@@ -132,7 +132,7 @@ class LinkedWalk(GoWalk):
             return Patch(()) if isinstance(change, Nothing) and wrote_more else change
         if entry is None:
             return None
-        raise Undecidable(Hold("somebody kept editing it in Go while this was to be written"))
+        raise Undecidable(Hold("somebody kept editing it in Go while this run was writing it"))
 
     def _merge_and_write(
         self, arrival: ParsedArrival, link: Link, entry: Entry

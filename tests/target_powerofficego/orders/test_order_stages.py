@@ -530,7 +530,7 @@ def test_an_invoice_that_go_is_not_done_with_three_runs_later_is_a_hold_until_it
     statuses += [invoicing.run(completed(order, reference="PO 17")).status]
 
     assert statuses == [0, 0, 0, 3, 3]
-    assert "several runs later is not done" in reasons()["hold", "orders", "9001"]
+    assert "has not done so several runs later" in reasons()["hold", "orders", "9001"]
     assert len(requests_to_send(box)) == 1
 
     if by == "Go":
@@ -551,7 +551,7 @@ def test_an_invoice_that_go_took_and_never_showed_is_asked_for_again_and_told(
     statuses = [invoicing.run(*records(status="completed")).status for _ in range(5)]
 
     assert statuses == [0, 0, 0, 3, 3]
-    assert "several runs later is not done" in reasons()["hold", "orders", "9001"]
+    assert "has not done so several runs later" in reasons()["hold", "orders", "9001"]
     assert len(requests_to_send(box)) == 2
     box.faults.clear()
     assert {invoicing.run().status for _ in range(3)} == {3, 0}
@@ -603,7 +603,7 @@ def test_an_invoice_that_go_cannot_make_is_held_with_its_words_and_tried_again(
 
     assert refused.struck == 1
     (held,) = invoicing.unsettled("hold")
-    assert "mend that in Go" in held.reason
+    assert "correct that in Go" in held.reason
     assert held.detail == "Kunden har ikke e-post"
     box.faults.clear()
 
@@ -706,7 +706,7 @@ def test_a_missing_privilege_at_the_call_is_a_hold(invoicing, box, reasons, reco
 
     invoicing.run(*records(status="completed"), ends_with=3)
 
-    assert "may not send invoices" in reasons()["hold", "orders", "9001"]
+    assert "not allowed to send invoices" in reasons()["hold", "orders", "9001"]
     assert invoicing.run().status == 0
     assert_invoiced_once(box)
 

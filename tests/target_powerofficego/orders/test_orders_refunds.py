@@ -598,7 +598,7 @@ def test_a_refund_that_a_cut_off_run_took_off_the_lines_is_not_credited_on_the_i
     box.go.send_invoice(the_order(box)["Id"])
 
     assert ledger.run(told, ends_with=3).writes == []
-    assert "the shop says 250.00, the invoice 125.00" in reasons()["hold", "orders", "9001"]
+    assert "250.00 in the shop, 125.00 on the invoice" in reasons()["hold", "orders", "9001"]
 
 
 def invoiced_for_one(box):
@@ -618,7 +618,7 @@ def test_no_more_is_credited_than_a_person_has_invoiced(ledger, box, reasons, la
     told = {**landed, "status": "cancelled"} if is_cancelled else with_refunds(landed, both)
 
     assert ledger.run({**told, "updated_at": LATER}, ends_with=3).writes == []
-    assert "the shop says 250.00, the invoice 125.00" in reasons()["hold", "orders", "9001"]
+    assert "250.00 in the shop, 125.00 on the invoice" in reasons()["hold", "orders", "9001"]
 
 
 def test_a_refund_of_what_a_person_has_not_invoiced_is_held(ledger, box, landed, reasons):
@@ -626,7 +626,7 @@ def test_a_refund_of_what_a_person_has_not_invoiced_is_held(ledger, box, landed,
     invoiced_for_one(box)
 
     assert ledger.run(with_refunds(landed, one_back())).status == 3
-    assert "the shop says 250.00, the invoice 125.00" in reasons()["hold", "orders", "9001"]
+    assert "250.00 in the shop, 125.00 on the invoice" in reasons()["hold", "orders", "9001"]
     assert credit_notes(box) == {}
 
 

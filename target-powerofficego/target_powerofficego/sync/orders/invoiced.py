@@ -352,7 +352,7 @@ class Crediting:
         met = None if known else unlinked.find_by_reference(self.tools, _called(note))
         if known is not None:
             self._require_unconfirmed(note, known)
-            settled = linked.compare(self.tools, note, known)
+            settled = linked.update(self.tools, note, known)
             if settled.invoice is not None:
                 _require_as_sent(self.tools, settled, settled.invoice)
         elif met is not None:
