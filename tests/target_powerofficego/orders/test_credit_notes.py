@@ -88,7 +88,7 @@ def test_a_draft_of_what_is_told_no_more_is_taken_back(ledger, box, reasons, inv
     outcome = ledger.run(again)
 
     assert (outcome.status, credit_notes(box), reasons()) == (0, {}, {})
-    assert re.search(r"its credit note of \d+\.00 is taken back", outcome.log)
+    assert re.search(r"its credit note of \d+\.00 is withdrawn", outcome.log)
     assert ledger.run({**again, "updated_at": LAST}).writes == []
     ledger.run({**record, "updated_at": "2026-01-09T10:00:00Z"})
     assert list(credit_notes(box).values()) == [-50 if told is with_refunds else -250]
@@ -115,7 +115,7 @@ def test_what_a_person_confirmed_or_sent_is_held_when_it_is_told_no_more(
 
     assert (outcome.status, outcome.writes) == (3, [])
     (reason,) = reasons().values()
-    assert "is no longer " in reason
+    assert "no longer " in reason
     assert "but 250.00 was credited in Go (" in reason
 
 
@@ -134,7 +134,7 @@ def test_a_draft_that_a_person_sends_while_it_is_taken_back_is_held(ledger, box,
     box.faults.on("go", "DELETE", None, lambda _: send(box), when="before")
 
     assert ledger.run({**invoiced, "refunds": [], "updated_at": LATEST}).status == 3
-    assert "was to be taken back, but is sent" in reasons()["hold", "orders", "9001"]
+    assert "should be withdrawn, but is sent" in reasons()["hold", "orders", "9001"]
     again = ledger.run({**invoiced, "refunds": [], "updated_at": LAST})
     assert (again.status, again.writes) == (3, [])
 
