@@ -287,7 +287,7 @@ def test_a_new_order_of_a_customer_whose_reject_was_acknowledged_is_told(
     ledger.run(order(customer_id="2001"), ends_with=3)
 
     told = reasons()[("reject", "orders", "9001")]
-    assert told == "it needs customers 2001, which is open and was acknowledged"
+    assert told == "it needs customers 2001, which itself waits and was acknowledged"
     ledger.acknowledge_all()
     assert ledger.run().status == 0
     assert ledger.run(company()).status == 0
