@@ -202,7 +202,7 @@ def test_what_a_bookkeeper_has_booked_is_not_posted_again(ledger, box, goods, or
     outcome = ledger.run({**paid(), "updated_at": LATER}, ends_with=0)
 
     assert outcome.writes == []
-    told = "nothing is open of its invoice 1001 in Go, so it was posted already or booked by hand"
+    told = "nothing is open on its invoice 1001 in Go, so it was already posted, or booked by hand"
     assert told in outcome.log
     assert "nothing is open" not in ledger.run().log
 
@@ -213,7 +213,7 @@ def test_more_than_is_open_of_the_invoice_is_held(ledger, box, goods, order, pai
     box.go.pay_invoice(invoice["Id"], "200.00")
 
     assert ledger.run({**paid(), "updated_at": LATER}, ends_with=3).writes == []
-    assert "only 50.00 is open of its invoice 1001" in reasons()["hold", "payments", "9001"]
+    assert "only 50.00 is open on its invoice 1001" in reasons()["hold", "payments", "9001"]
 
     ledger.acknowledge_all()
     assert ledger.run().status == 0
@@ -234,7 +234,7 @@ def test_what_go_has_not_matched_yet_is_not_open_for_another_payment(
     first = reasons()["hold", "payments", "9001"]
     assert ledger.run().status == 3
     assert reasons()["hold", "payments", "9001"] == first
-    assert "only 243.41 is open of its invoice 1001 in Go, beside what is posted" in first
+    assert "only 243.41 is open on its invoice 1001 in Go, apart from payments already" in first
 
     ledger.run(order(payments=[part, payment(id="p2", amount="243.42")], updated_at=LATEST))
     assert list(vouchers()) == [CARD]
@@ -254,8 +254,8 @@ def test_an_invoice_that_is_paid_a_second_time_is_held(
     assert ledger.run(order(payments=[payment(), again], updated_at=LATER)).status == 3
 
     assert list(vouchers()) == [VIPPS]
-    told = f"its payment of 250.00 NOK by card on {DAY} is not posted: nothing is open of its"
-    assert f"{told} invoice 1001 in Go; see to it in Go" in reasons()["hold", "payments", "9001"]
+    told = f"its payment of 250.00 NOK by card on {DAY} is not posted: nothing is open on its"
+    assert f"{told} invoice 1001 in Go; settle it in Go" in reasons()["hold", "payments", "9001"]
     ledger.acknowledge_all()
     assert ledger.run().status == 0
 
@@ -386,7 +386,7 @@ def test_an_order_that_a_person_deleted_in_go_gets_no_payment(
     outcome = ledger.run()
 
     assert vouchers() == {}
-    assert "is not posted: the order is not in Go any more" in outcome.log
+    assert "is not posted: the order is no longer in Go" in outcome.log
 
 
 def test_without_the_setting_nothing_is_posted(ledger, goods, paid):
@@ -508,7 +508,7 @@ def test_a_cancelled_order_whose_payment_was_posted_is_held(ledger, box, goods, 
 
     assert ledger.run(cancelled).status == 3
     assert box.go.entries("SalesOrders") == []
-    assert "but the order is not in Go any more" in reasons()["hold", "orders", "9001"]
+    assert "but the order is no longer in Go" in reasons()["hold", "orders", "9001"]
 
 
 def test_a_payment_that_changes_before_its_day_is_over_is_posted_as_it_was_last(
@@ -644,7 +644,7 @@ def test_a_voucher_refused_after_a_lost_answer_is_held_until_its_fate_is_known(
     box.faults.add(method="POST", path=PATH, reset="after")
     box.faults.add(method="POST", path=PATH, status=400, body=body)
     assert ledger.run(*goods, paid()).status == 3
-    assert "whether it is in Go is not known" in reasons()["hold", "payments", VIPPS]
+    assert "it is not known whether Go has it" in reasons()["hold", "payments", VIPPS]
 
     assert ledger.run().status == 0
     assert vouchers() == {VIPPS: [(1901, 250), ("9001", -250)]}

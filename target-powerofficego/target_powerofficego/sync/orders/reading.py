@@ -106,8 +106,8 @@ def order_after_refunds(
     lines, total = amounts_after_refunds(tools, shop_order, ids)
     header = tools.table.read(shop_order.raw, tools.run.conversion).values
     order = build_order(tools, arrival, header, lines, total)
-    known = {refund.id for refund in shop_order.refunds}
-    return replace(order, refunds=tuple(refund_id for refund_id in ids if refund_id in known))
+    in_shop = {refund.id for refund in shop_order.refunds}
+    return replace(order, refunds=tuple(refund_id for refund_id in ids if refund_id in in_shop))
 
 
 def amounts_after_refunds(
