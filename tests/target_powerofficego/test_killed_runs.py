@@ -243,7 +243,7 @@ def test_a_write_that_go_refuses_to_be_asked_about_holds_up_no_other_record(
     ledger.run(*edited_shop, ends_with=0)
 
     assert refused.count("customers", "created") == 1
-    assert "orders 9001: Go does not let us check what became of an unanswered create" in refused.log
+    assert "orders 9001: Go does not let us check what became of an unanswered" in refused.log
     (order,) = box.go.entries("SalesOrders")
     assert [line["Quantity"] for line in order["SalesOrderLines"]] == [3, 2]
 

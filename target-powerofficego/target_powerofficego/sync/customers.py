@@ -64,7 +64,7 @@ _NORMALISE: Mapping[str, Callable[[Any], Value]] = {
 _PERSON_MEMBERS = ("FirstName", "LastName")
 
 _MAX_CODES = 20
-"""How many codes are tried: each but the first means that other customers had those before it."""
+"""How many codes are tried; one after the first is used only if those before it were taken."""
 
 
 class CustomersWalk(EntityWalk):
@@ -135,7 +135,7 @@ class CustomersWalk(EntityWalk):
     def extra_base(self, arrival: Arrival, *, is_new: bool) -> dict[str, Agreement]:
         """Return the base of the address and the contact person, without those still to be written.
 
-        For a new customer both are. For an order by a company that Go already has, the buyer is.
+        Those are both for a new customer, and the buyer for an order by a company that Go has.
         """
         stated = customer.separate_entries(arrival.record)
         buyer = {customer.CONTACT_PERSON} if arrival.is_made else set()
@@ -176,7 +176,7 @@ class CustomersWalk(EntityWalk):
     def delivery_address(
         self, shop_id: str, contact: Contact, address: Address, read_at: datetime.datetime
     ) -> tuple[int, bool]:
-        """Return the id of a delivery address of a Go customer, and whether it had to be created.
+        """Return the id of a delivery address of a Go customer, and whether it was created now.
 
         An equal address is reused, whoever made it. `shop_id` is the id under which an unanswered
         write of it is stored.
@@ -316,12 +316,12 @@ class CustomersWalk(EntityWalk):
     ) -> tuple[Link, bool]:
         """Write the members that the shop changed; return the link, and whether there were any.
 
-        The new base is stored together with the answer. If a run could be killed in between, a
-        return to the former value would not be seen as an edit.
+        The new base is stored together with the answer: if a run were killed in between, a return
+        to the former value would not be seen as an edit.
 
         Raises:
-            Undecidable: with a Hold, when Go changed one of them too.
-            TestFailed: Go was edited again and again.
+            Undecidable: with a Hold, when one of them was changed in Go too.
+            TestFailed: somebody kept editing it in Go.
         """
         tools, entity, shop_id = self.tools, change.place.entity, change.place.shop_id
         for is_last_try in (False, True):

@@ -106,8 +106,8 @@ class LinkedWalk(GoWalk):
             return self.tools.index.read_again(self.entity, link.go_id)
         return entry
 
-    def compare(self, arrival: ParsedArrival, link: Link) -> Change | None:
-        """Merge a linked record with its entry and write the result; None if Go has it no more.
+    def update(self, arrival: ParsedArrival, link: Link) -> Change | None:
+        """Merge a linked record with its entry and write the result; None if the entry is gone.
 
         Raises:
             Undecidable: with a Hold or Park.
@@ -168,7 +168,7 @@ class LinkedWalk(GoWalk):
         """Write some values of a record that the shop does not send in this run.
 
         Raises:
-            TestFailed: Go was edited again and again.
+            TestFailed: somebody kept editing the entry in Go.
             Undecidable: with a Hold, when the two sides cannot be merged.
         """
         try:

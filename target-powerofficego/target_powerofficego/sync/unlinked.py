@@ -59,7 +59,7 @@ class EntityWalk(LinkedWalk):
 
     @abc.abstractmethod
     def match(self, arrival: ParsedArrival) -> LinkChange | Create:
-        """Return the entry in Go that an unlinked record is linked with, or that it is created.
+        """Decide which entry in Go an unlinked record is linked with, or that one is created.
 
         Raises:
             Undecidable: with a Hold, when several could be meant.
@@ -93,22 +93,22 @@ class EntityWalk(LinkedWalk):
         if is_known_deleted(arrival.record):
             return self._settle_deleted(arrival, link)
         parsed = self.read_rows(arrival)
-        link = self._require_same_record(parsed, link)
+        link = self._checked_link(parsed, link)
         self._forget_deletion(arrival)
         return self._settle_linked(parsed, link)
 
     def _settle_linked(self, arrival: ParsedArrival, link: Link) -> Change:
         """Merge a record with its entry, or complete the link that a person made."""
         if link.base:
-            return self._compare(arrival, link)
+            return self._update(arrival, link)
         if self.entry_of(link) is None:
             return self._match_again(arrival)
         change = self._link(arrival, LinkChange(link.go_id))
         self.tools.on_linked(self.entity, arrival.shop_id)
         return change
 
-    def _compare(self, arrival: ParsedArrival, link: Link) -> Change:
-        change = self.compare(arrival, link)
+    def _update(self, arrival: ParsedArrival, link: Link) -> Change:
+        change = self.update(arrival, link)
         return self._match_again(arrival) if change is None else change
 
     # A record that the shop deleted, or sends again
@@ -189,8 +189,8 @@ class EntityWalk(LinkedWalk):
         owner = store.links.owner_of(self.entity, link.go_id) if link.is_follower else None
         return owner is not None and store.settled.was_deleted(self.entity, owner.shop_id)
 
-    def _require_same_record(self, arrival: ParsedArrival, link: Link) -> Link:
-        """Do what `require_same_record` does, but let a record created again take over the link.
+    def _checked_link(self, arrival: ParsedArrival, link: Link) -> Link:
+        """Return the link as `require_same_record` does; a record created again takes it over.
 
         Raises:
             Undecidable: with a Hold, when it is another record.
@@ -277,7 +277,7 @@ class EntityWalk(LinkedWalk):
             if arrival.is_made:
                 return match
             self.tools.plan.add(self.entity, arrival.shop_id, match)
-            change = self._compare(replace(arrival, at_end=False), link)
+            change = self._update(replace(arrival, at_end=False), link)
             if isinstance(change, Nothing):
                 return replace(change, outcome=match.outcome)
             return change
@@ -369,7 +369,7 @@ class EntityWalk(LinkedWalk):
             tools.store.links.put(link)
             tools.store.settled.note_version(self.other_way, link.shop_id, newest_stamp(entry.body))
         if on_link in ("shop", "fill_empty"):
-            self._compare(replace(arrival, at_end=False), link)
+            self._update(replace(arrival, at_end=False), link)
         else:
             self.write_additions(arrival, link, entry)
         return replace(match, differences=differing)

@@ -145,7 +145,7 @@ class OrdersWalk(GoWalk):
             return _link_with(self._tools, order, match)
         if link is None:
             return unlinked.create(self._tools, order)
-        return _compare(self._tools, order, link)
+        return _update(self._tools, order, link)
 
     def _with_buyer(self, shop_order: ShopOrder, link: Link | None) -> ShopOrder:
         """Return an order with the buyer last agreed on, if the shop has anonymised it.
@@ -189,7 +189,7 @@ class OrdersWalk(GoWalk):
         return current
 
 
-def _compare(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
+def _update(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
     """Write what the shop changed in a linked order; once it is invoiced, credit refunds."""
     settled = linked.update(tools, order, link)
     if settled.invoice is None:
@@ -203,7 +203,7 @@ def _link_with(tools: OrderTools, order: OrderInGoForm, match: LinkChange) -> Ch
         tools, invoiced.without_invoiced_refunds(tools, order, match), match
     )
     if has_outdated_credits(order, state_of(settled.link)):
-        settled = _compare(tools, order, settled.link)
+        settled = _update(tools, order, settled.link)
     return settled.change
 
 
@@ -508,7 +508,7 @@ def _require_delivered(sending: Sending) -> None:
 
 
 def _require_no_edit(order: OrderInGoForm, complete: Mapping[str, Any]) -> None:
-    """Require that no edit in Go made it differ from the shop's: an invoice cannot be taken back.
+    """Require that no edit in Go made the order differ: a sent invoice cannot be taken back.
 
     Raises:
         Undecidable: with a Hold, when it differs.
