@@ -5,8 +5,6 @@ from decimal import Decimal
 
 import pytest
 from ledger import singer_lines
-from target_powerofficego.dataflow.orders.shop_order import ShopOrder
-from target_powerofficego.sync.orders.context import credit_mark
 
 LATER = "2026-01-06T10:00:00Z"
 LATEST = "2026-01-07T10:00:00Z"
@@ -168,27 +166,6 @@ def test_a_credit_note_is_withdrawn_once_though_the_run_was_killed(
     assert ledger.run(record).status == 0
     assert credit_notes(box) == {"refund:r2": -20}
     assert ledger.run({**record, "updated_at": LAST}).writes == []
-
-
-@pytest.mark.parametrize(
-    ("stated", "mark"),
-    [
-        ({"lines": [{"line_id": "1", "quantity": "1.0"}]}, "229b38aadbca6a1a"),
-        (
-            {
-                "amount_excl": "40.00",
-                "amount_tax": "10.00",
-                "taxes": [{"rate": "25", "base": "40.00", "amount": "10.00"}],
-            },
-            "6ba9c0c3336690f9",
-        ),
-    ],
-    ids=["lines", "VAT"],
-)
-def test_the_mark_of_a_credited_refund_is_the_one_that_link_stores_hold(order, stated, mark):
-    (refund,) = ShopOrder(order(refunds=[money("50.00", **stated)])).refunds
-
-    assert credit_mark(refund) == mark
 
 
 # It was corrected

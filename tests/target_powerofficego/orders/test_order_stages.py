@@ -726,9 +726,9 @@ def test_keys_that_may_not_send_stop_the_run_before_anything_is_written(
     outcome = invoicing.run(*records(status="completed"), dry_run=dry_run, ends_with=1)
 
     assert outcome.writes == []
-    messages = [line for line in outcome.log.splitlines() if "invoice_on" in line]
-    assert len(messages) == 1
-    assert "invoice_on is set, but the keys may not send invoices" in messages[0]
+    told = [line for line in outcome.log.splitlines() if "invoice_on" in line]
+    assert len(told) == 1
+    assert "invoice_on is set, but the keys may not send invoices" in told[0]
 
 
 def test_keys_that_may_not_send_are_enough_to_confirm(confirming, box, records):

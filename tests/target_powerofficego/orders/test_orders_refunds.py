@@ -696,7 +696,7 @@ def test_a_refund_of_an_invoice_that_a_person_moved_to_another_customer_is_held(
     box.go.send_invoice(there)
 
     assert ledger.run(with_refunds(landed, one_back()), ends_with=3).writes == []
-    assert "of another customer in Go" in reasons()["hold", "orders", "9001"]
+    assert "made out to another customer in Go" in reasons()["hold", "orders", "9001"]
 
 
 def test_a_cancelled_invoice_that_came_to_nothing_at_every_rate_needs_no_credit_note(

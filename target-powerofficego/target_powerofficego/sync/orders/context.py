@@ -226,7 +226,7 @@ def agreed_state(
     return OrderState(rows).with_lines(lines).with_rows(kept)
 
 
-def credit_mark(refund: Refund | None) -> str:
+def as_credited(refund: Refund | None) -> str:
     """Return a mark by which a change of a credited refund is noticed; None is a cancellation."""
     if refund is None:
         return "cancelled"
@@ -234,11 +234,9 @@ def credit_mark(refund: Refund | None) -> str:
         (line.line_id, line.quantity.normalize(), line.amount and line.amount.normalize())
         for line in refund.lines
     ]
-    content = f"{refund.amount!r}, {lines!r}, {refund.shipping!r}"
-    if refund.vat.is_told:  # the name is part of the marks in the link store
-        excl, tax, by_rate = refund.vat.excl, refund.vat.tax, refund.vat.by_rate
-        content += f", ToldVat(excl={excl!r}, tax={tax!r}, by_rate={by_rate!r})"
-    return hashlib.blake2b(f"({content})".encode(), digest_size=8).hexdigest()
+    vat = (refund.vat,) if refund.vat.is_told else ()
+    content = (refund.amount, lines, refund.shipping, *vat)
+    return hashlib.blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
 
 def refunds_to_credit(refunds: Iterable[Refund], state: OrderState) -> list[Refund]:
@@ -250,7 +248,7 @@ def refunds_to_credit(refunds: Iterable[Refund], state: OrderState) -> list[Refu
     on_invoice, marks = state.refunds, state.credit_marks
     later = {refund.id: refund for refund in refunds if refund.id not in on_invoice}
     credited = [later[refund_id] for refund_id in marks if refund_id in later]
-    changed = itertools.dropwhile(lambda refund: marks[refund.id] == credit_mark(refund), credited)
+    changed = itertools.dropwhile(lambda refund: marks[refund.id] == as_credited(refund), credited)
     return [*changed, *(refund for refund in later.values() if refund.id not in marks)]
 
 

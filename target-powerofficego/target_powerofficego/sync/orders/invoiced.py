@@ -37,8 +37,8 @@ from target_powerofficego.sync.orders.context import (
     OrderInGoForm,
     OrderTools,
     Settled,
+    as_credited,
     changed_on_invoice,
-    credit_mark,
     has_outdated_credits,
     refunds_to_credit,
     state_of,
@@ -258,7 +258,7 @@ class Crediting:
                 self._withdraw_differing(note, name, differing)
         else:
             self._withdraw(name, f"refund {values.quoted(name)} is now zero")
-        self._mark({name: credit_mark(refund)})
+        self._mark({name: as_credited(refund)})
         self.total += order.total
 
     def withdraw_missing(self, refund_ids: Collection[str]) -> bool:
