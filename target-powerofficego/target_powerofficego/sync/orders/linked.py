@@ -120,8 +120,8 @@ def _is_untouched_since(
     tools: OrderTools, entry: Entry, previous: Unsettled, order: OrderInGoForm, link: Link
 ) -> bool:
     """Return whether nobody has touched a held order in Go since, by the index, without a call."""
-    is_correctable = draft.ROUNDING_HINT in previous.reason and bool(
-        tools.settings.service_codes.rounding
+    is_correctable = (
+        draft.ROUNDING_HINT in previous.reason and tools.settings.service_codes.rounding
     )
     return (
         previous.kind == "hold"
@@ -271,11 +271,12 @@ def require_as_invoiced(
         Undecidable: with a Hold, when it has.
     """
     if changed := changed_on_invoice(table, order, state):
+        names = " and ".join(f"the {name}" for name in changed)
         reason = (
             f"it is invoiced in Go (invoice {invoice.body.get('InvoiceNo')}), and the shop then"
-            f" changed {' and '.join(changed)}: an invoice is never edited (total with VAT:"
-            f" {order.total} in the shop, {total_of(invoice)} on the invoice"
-            f"{_changed_vat(order, state)}). Credit it in Go, then acknowledge"
+            f" changed {names}: an invoice is never edited (total with VAT: {order.total} in the"
+            f" shop, {total_of(invoice)} on the invoice{_changed_vat(order, state)}). Credit it in"
+            " Go, then acknowledge"
         )
         raise Undecidable(Hold(reason))
 

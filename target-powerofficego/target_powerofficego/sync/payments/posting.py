@@ -134,7 +134,7 @@ class PaymentPosting:
         return sum((entry.payment.amount for entry in posted), Decimal(0))
 
     def _unpostable_reason(self, payment: Payment, order: OrderInGo | None) -> str | None:
-        """Return why no payment of an order can be posted; None if it can.
+        """Return why no payment of an order can be posted; None if one can.
 
         If nothing is open on the invoice although nothing was posted from here, the payment is no
         longer due.
