@@ -53,7 +53,7 @@ the base holds them in, and how the base holds the shop's value of a member."""
 
 
 def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
-    """Settle what earlier runs left; a write that Go refuses to show anything of waits alone.
+    """Settle what earlier runs left; if Go refuses to show one of them, only that one waits.
 
     Raises:
         StopRun, TryAgainLater: Go could not be read; the intents stay.
@@ -76,7 +76,7 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
 
 
 def wait_for_late_writes(intents: Sequence[Intent], wait: Callable[[float], object]) -> None:
-    """Wait until the writes of an interrupted run have taken effect, or never will.
+    """Wait until the writes of an interrupted run show in Go, or never will.
 
     That run sent them before this one could begin, so the wait need not depend on their age.
     """

@@ -100,7 +100,7 @@ def _stale_reason(complete: Mapping[str, Any], link: Link, written: Written) -> 
     in_go = lines_by_reference(complete)
     if all(are_lines_equal(in_go.get(reference), line) for reference, line in written.items()):
         return ""
-    return f"Go does not show the lines of sales order {link.go_id} as last written yet"
+    return f"Go does not yet show the lines of sales order {link.go_id} as last written"
 
 
 def find(tools: OrderTools, link: Link) -> Mapping[str, Any] | Entry | None:
