@@ -239,7 +239,7 @@ def require_no_foreign_vat(tools: OrderTools, order: OrderInGoForm, *, by_hand: 
 def resolve_parties(
     tools: OrderTools, arrival: OrderArrival, lines: Sequence[OrderLine]
 ) -> Parties:
-    """Return the parties of an order; at the end of input, those that the shop lacks are created.
+    """Return the parties of an order; at the end of input, those that were not sent are created.
 
     Raises:
         Undecidable: with a Park naming all that is awaited, or a Reject.
