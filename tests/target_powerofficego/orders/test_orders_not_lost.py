@@ -202,7 +202,7 @@ def test_a_refund_after_an_acknowledged_hold_of_an_invoice_is_told(
 
     ledger.run(with_refunds(edited, refund(), updated_at=LAST), ends_with=3)
 
-    assert "the shop then changed lines" in reasons()[HELD]
+    assert "the shop then changed the lines" in reasons()[HELD]
 
 
 def test_a_refund_after_one_whose_credit_note_a_person_deleted_is_credited(ledger, box, invoiced):
