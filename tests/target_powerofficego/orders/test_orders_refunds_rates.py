@@ -261,7 +261,7 @@ def test_another_amount_of_a_refund_that_the_invoice_is_less_is_held(
     told = with_refunds(otherwise_spread, money("74.00"), updated_at=LATEST)
 
     assert ledger.run(told).status == 3
-    assert "the shop then changed lines" in reasons()["hold", "orders", "9001"]
+    assert "the shop then changed the lines" in reasons()["hold", "orders", "9001"]
     assert credit_notes(box) == {}
 
 
