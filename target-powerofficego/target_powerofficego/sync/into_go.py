@@ -87,11 +87,11 @@ class GoWalk(Walk[Tools]):
             return Reject(_NO_ANSWER)
         return None
 
-    def _see_that_it_is_the_newest(self, arrival: Arrival) -> str | None:
+    def _require_newest(self, arrival: Arrival) -> str | None:
         """See `Walk`; a record that was made for an order is not one of the shop's versions."""
         if arrival.is_made:
             return None
-        return super()._see_that_it_is_the_newest(arrival)
+        return super()._require_newest(arrival)
 
     def stamp_of(self, record: Record) -> str | None:
         """See `Walk`."""

@@ -234,7 +234,7 @@ def as_credited(refund: Refund | None) -> str:
         (line.line_id, line.quantity.normalize(), line.amount and line.amount.normalize())
         for line in refund.lines
     ]
-    vat = (refund.vat,) if refund.vat.is_told else ()
+    vat = (refund.vat,) if refund.vat.is_stated else ()
     content = (refund.amount, lines, refund.shipping, *vat)
     return hashlib.blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
