@@ -206,7 +206,7 @@ def test_a_credited_refund_that_is_taken_back_is_told_after_an_erasure(
     ledger.run(order_of_kari(shipped_at="2026-01-08T09:00:00Z"))
 
     (hold,) = ledger.unsettled("hold")
-    assert 'refund "r1" is no longer told by the shop, but 50.00 was credited' in hold.reason
+    assert 'the shop no longer sends the refund "r1", but 50.00 was credited' in hold.reason
 
 
 def test_what_decides_what_is_owed_stays_of_the_order_of_an_erased_customer(order):
@@ -257,9 +257,9 @@ def test_an_open_balance_lets_the_archive_rest_and_be_tried_again(ledger, box, l
 
     outcome = ledger.run()
     assert customer_of(box)["IsArchived"] is False
-    assert "perhaps because its balance is open; tried again later" in outcome.log
+    assert "the customer has an open balance; it is tried again after" in outcome.log
     assert outcome.count("customers", "parked") == 0
-    assert "perhaps because its balance is open" in links("parked").output
+    assert "perhaps because the customer has an open balance" in links("parked").output
 
     box.go.edit("OutgoingInvoices", invoice["Id"], {"Balance": 0})
     resting = ledger.run()
