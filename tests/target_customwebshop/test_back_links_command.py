@@ -84,7 +84,7 @@ def test_check_names_the_way_whose_last_run_broke_although_the_other_went_well(l
     told = links("check")
 
     assert told.exit_code == 1
-    assert "the last run for the shop testshop broke (run 2, back)" in told.output
+    assert "the last run for the shop testshop failed (run 2, back)" in told.output
 
 
 def test_the_command_that_check_names_lists_what_waits_on_the_way_back(links, refused):

@@ -64,7 +64,7 @@ def test_check_names_the_age_of_the_newest_run_and_fails_if_none_is_newer(
     assert told.exit_code == status
     age = "the newest run for the shop testshop ended 3 hours ago (run 1, forward)"
     assert told.stdout.splitlines()[0] == age
-    why = f"{age}: see whether what starts the runs still does, and its log\n"
+    why = f"{age}: check that runs are still being started, and see their log\n"
     assert told.stderr == (why if status else "")
 
 
@@ -76,12 +76,12 @@ def test_a_shop_whose_runs_stopped_is_not_hidden_by_those_of_another(ledger, lin
     told = links("check", "--newer-than", "3h")
 
     assert told.exit_code == 1
-    assert "for the shop testshop ended 2 days ago (run 1, forward): see" in told.stderr
+    assert "for the shop testshop ended 2 days ago (run 1, forward): check" in told.stderr
     assert "another" not in told.stderr
     assert links("check", "--newer-than", "3h", "--shop-name", "another").exit_code == 0
     unknown = links("check", "--shop-name", "anohter")
     assert unknown.exit_code == 1
-    assert "knows no shop anohter; it knows another, testshop" in unknown.stderr
+    assert "has no shop anohter; it has another, testshop" in unknown.stderr
 
 
 def test_a_run_that_is_under_way_is_new_however_long_it_takes(ledger, links):
@@ -107,8 +107,8 @@ def test_check_exits_1_after_a_run_whose_tap_sent_nothing(ledger, links, custome
 
     assert told.exit_code == 1
     assert told.stderr == (
-        "the last run for the shop testshop did not get all that there was to read (run 2,"
-        " forward): its tap did not come to its end; see the log, and run it again\n"
+        "the last run for the shop testshop did not get everything (run 2, forward): its"
+        " tap stopped before it had read all; see the log, and run it again\n"
     )
     assert [run["state"] for run in of_json["runs"]] == ["incomplete"]
     assert "no input" in links("runs").output
@@ -134,7 +134,7 @@ def test_a_tap_that_ends_without_a_state_because_none_changed_is_well(
 def test_an_age_is_a_number_and_a_unit(links, age):
     told = links("check", "--newer-than", age)
     assert told.exit_code == 2
-    assert "say 90m, 3h or 2d" in told.output
+    assert "write for example 90m, 3h or 2d" in told.output
 
 
 def test_check_counts_rejects_and_holds_by_entity_and_exits_3(
@@ -206,7 +206,7 @@ def test_check_tells_each_shop_as_json_with_its_own_status_and_problems(ledger, 
     assert (told.exit_code, another["exit_status"], testshop["exit_status"]) == (1, 3, 1)
     assert another["problems"] == []
     (problem,) = testshop["problems"]
-    assert problem.startswith("the last run for the shop testshop did not end (run 3, forward)")
+    assert problem.startswith("the last run for the shop testshop did not finish (run 3, forward)")
     assert (testshop["runs"][0]["state"], testshop["is_newer"]) == ("did not end", True)
 
 
@@ -395,7 +395,7 @@ def test_after_a_run_that_was_killed_check_says_so_and_exits_1(ledger, links, pr
     told = links("check")
 
     assert told.exit_code == 1
-    assert "the last run for the shop testshop did not end" in told.output
+    assert "the last run for the shop testshop did not finish" in told.output
     assert "products: 1 reject waits for a person" in told.output
     assert links("runs").output.count("did not end") == 2
     assert "under way" not in links("runs").output
@@ -412,7 +412,7 @@ def test_after_a_run_that_broke_check_names_it_and_exits_1(ledger, links, custom
 
     assert (broken.status, told.exit_code) == (1, 1)
     assert told.stderr == (
-        "the last run for the shop testshop broke (run 2, forward): see the end of its log, and"
+        "the last run for the shop testshop failed (run 2, forward): see the end of its log, and"
         " run it again\n"
     )
     ledger.run(customer())

@@ -69,7 +69,7 @@ def test_a_held_customer_is_linked_as_told_and_nothing_but_our_reference_changes
     assert told.exit_code == 0
     assert told.output == (
         f"customers 1001 is linked to {second['Id']} in Go;"
-        " the next run of target-powerofficego goes on from there\n"
+        " the next run of target-powerofficego continues from there\n"
     )
     assert outcome.status == 0
     assert outcome.count("customers", "linked") == 1
@@ -150,8 +150,8 @@ def test_an_entry_that_another_customer_has_is_refused_unless_it_is_shared(
 
     refused = links("link", "customers", "1002", two_karis[0]["Id"])
     assert refused.exit_code == 1
-    assert f"{two_karis[0]['Id']} in Go is customers 1001 already" in refused.output
-    assert "--follower shares it" in refused.output
+    assert f"{two_karis[0]['Id']} in Go already belongs to customers 1001" in refused.output
+    assert "to share it, add --follower" in refused.output
     assert ("customers", "1002") not in linked()
 
     followed = links("link", "--yes", "--follower", "customers", "1002", two_karis[0]["Id"])
@@ -299,7 +299,7 @@ def test_an_entry_that_go_did_not_have_is_refused(links, linked, two_karis):
     told = links("link", "customers", "1001", "77")
 
     assert told.exit_code == 1
-    assert "Go had no entry 77 among its customers at the last run; nothing was changed" in (
+    assert "at the last run, Go had no entry 77 among its customers; nothing was changed" in (
         told.output
     )
     assert linked() == {}
@@ -327,8 +327,8 @@ def test_a_record_that_the_shop_never_told_of_is_linked_only_if_that_is_meant(
     told = links("link", "customers", "zzz", two_karis[0]["Id"])
 
     assert told.exit_code == 1
-    assert "the shop has told of no customers zzz so far" in told.output
-    assert "say --yes if it is meant" in told.output
+    assert "the shop has not sent customers zzz yet" in told.output
+    assert "this needs confirmation" in told.output
     assert linked() == {}
     assert links("link", "--yes", "customers", "zzz", two_karis[0]["Id"]).exit_code == 0
     assert list(linked()) == [("customers", "zzz")]
@@ -361,7 +361,10 @@ def test_two_shops_in_one_store_must_be_told_apart(ledger, links, linked, custom
     told = links("unlink", "--yes", "customers", "1001")
 
     assert told.exit_code == 1
-    assert "the link store knows several shops; say --shop-name: othershop, testshop" in told.output
+    assert (
+        "the link store has several shops; choose one with --shop-name: othershop, testshop"
+        in told.output
+    )
     assert links("unlink", "--yes", "customers", "1001", "--shop-name", "nosuch").exit_code == 1
     assert links("unlink", "--yes", "customers", "1001", "--shop-name", "testshop").exit_code == 0
     assert ("customers", "1001") not in linked()
@@ -378,7 +381,7 @@ def test_an_unlinked_customer_is_found_again_by_our_reference(ledger, links, lin
 
     assert told.exit_code == 0
     assert f"customers 1001 is linked to {before['customers', '1001']} in Go" in told.output
-    assert "found again by our reference" in told.output
+    assert "found by our reference" in told.output
     assert linked() == {}
     outcome = ledger.run(customer())
     assert outcome.count("customers", "linked") == 1
@@ -394,7 +397,7 @@ def test_an_unlinked_order_is_found_again_and_not_posted_twice(
     told = links("unlink", "--yes", "orders", "9001")
     outcome = ledger.run(order())
 
-    assert "its entry in Go, if it is still there, is found again by our reference" in told.output
+    assert "its entry in Go, if it still exists, is found by our reference" in told.output
     assert outcome.writes == []
     assert len(box.go.entries("SalesOrders")) == 1
 
@@ -405,7 +408,7 @@ def test_where_nobody_can_be_asked_unlink_needs_yes(ledger, links, linked, custo
     told = links("unlink", "customers", "1001")
 
     assert told.exit_code == 1
-    assert "say --yes if it is meant" in told.output
+    assert "this needs confirmation" in told.output
     assert ("customers", "1001") in linked()
 
 

@@ -218,7 +218,7 @@ def test_a_coupon_for_one_rate_that_is_spread_over_all_is_named(
 
     assert status == DIFFERS
     (one,) = rows["difference"]
-    assert "25 %: without VAT the shop says 100.00, Go says 150.00" in one["told"]
+    assert "25 %: without VAT 100.00 in the shop and 150.00 in Go" in one["told"]
 
 
 @pytest.mark.slow
@@ -288,8 +288,8 @@ def test_an_ore_of_difference_is_named(box, landed, told):
     assert status == DIFFERS
     (one,) = rows["difference"]
     assert (one["kind"], one["shop_id"]) == ("amount", "9001")
-    assert "without VAT the shop says 200.00, Go says 200.01" in one["told"]
-    assert "with VAT the shop says 250.00, Go says 250.01" in one["told"]
+    assert "without VAT 200.00 in the shop and 200.01 in Go" in one["told"]
+    assert "with VAT 250.00 in the shop and 250.01 in Go" in one["told"]
 
 
 def test_a_credit_note_without_refund_is_named(box, landed, told):
@@ -322,7 +322,10 @@ def test_what_the_sync_credits_is_no_difference(box, ledger, landed, told, recon
         assert status == SAME
         assert rows["sums"][0]["difference"]["incl"] == "0.00"
     assert rows["sums"][0]["go"]["incl"] == "0.00"
-    assert "2 credit notes not sent yet, and so in no ledger" in reconcile(period=period).output
+    assert (
+        "2 credit notes are not sent yet, and so not in the ledger"
+        in reconcile(period=period).output
+    )
 
 
 def test_an_invoice_credited_because_the_shop_deleted_the_order_is_no_difference(
@@ -501,7 +504,7 @@ def test_an_order_that_was_rejected_is_named(ledger, landed, order, told):
     assert status == DIFFERS
     (one,) = rows["difference"]
     assert "total_incl is 1.00, but the lines come to 250.00" in one["told"]
-    assert one["told"].endswith("; with VAT it comes to 1.00")
+    assert one["told"].endswith("; its total with VAT is 1.00")
 
 
 @pytest.mark.slow
@@ -515,7 +518,7 @@ def test_what_an_order_comes_to_that_is_not_in_go_is_told(
 
     printed = reconcile().output
 
-    assert f"; with VAT it comes to {comes_to}\n" in printed
+    assert f"; its total with VAT is {comes_to}\n" in printed
 
 
 @pytest.mark.slow
@@ -534,7 +537,7 @@ def test_an_order_that_tells_only_its_total_with_vat_is_counted_by_its_lines(
 
     (one,) = rows["difference"]
     assert one["kind"] == "not in Go"
-    assert one["told"].endswith("; with VAT it comes to 250.00")
+    assert one["told"].endswith("; its total with VAT is 250.00")
     amounts = {"excl": "400.00", "tax": "100.00", "incl": "500.00"}
     assert rows["sums"][0]["shop"] == {"orders": 2, **amounts}
 
@@ -552,7 +555,7 @@ def test_an_order_that_the_shop_changed_after_its_invoice_is_open(
     assert status == DIFFERS
     (one,) = rows["difference"]
     assert one["kind"] == "open"
-    assert "the shop then says 375.00, Go 250.00" in one["told"]
+    assert "the total with VAT is 375.00, but 250.00 in Go" in one["told"]
     assert rows["sums"][0]["shop"]["incl"] == "250.00", "as last agreed"
 
 
@@ -631,7 +634,7 @@ def test_a_person_reads_tables(box, landed, reconcile):
     assert "sales order 1" in printed
     assert (
         "2026-01-01 to 2026-01-31: the shop's orders and Go's books differ (1);"
-        " in Go 1 sales order not invoiced yet, and so in no ledger"
+        " in Go, 1 sales order is not invoiced yet, and so not in the ledger"
     ) in printed
 
 
@@ -687,7 +690,7 @@ def test_keys_of_another_client_are_told_in_one_line(box, ledger, landed, reconc
     ended = reconcile()
 
     assert ended.exit_code == BROKE
-    assert 'does not know the shop "othershop"' in ended.output
+    assert 'does not have the shop "othershop"' in ended.output
 
 
 def test_a_missing_privilege_is_told_in_one_line(box, landed, reconcile):

@@ -1,4 +1,4 @@
-"""`powerofficego-links retry`: what Go refused is tried by the next run, not after hours."""
+"""`powerofficego-links retry`: what Go refused will be retried by the next run, not after hours."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_next_run_tries_a_record_at_once(ledger, box, links, refused):
 
     assert told.exit_code == 0
     assert told.output == (
-        f"{refused['customers']}: the reject of customers 1001 is tried by the next run\n"
+        f"{refused['customers']}: the reject of customers 1001 will be retried by the next run\n"
     )
     assert outcome.calls() == ["POST /Customers"]
     assert len(box.go.entries("Customers")) == 1
@@ -70,7 +70,7 @@ def test_an_unknown_number_is_one_line_and_changes_nothing(ledger, links, refuse
     told = links("retry", refused["customers"], "77")
 
     assert told.exit_code == 1
-    assert "there is no record that waits with the number 77; nothing was changed" in told.output
+    assert "there is no waiting record with the number 77; nothing was changed" in told.output
     assert ledger.run().writes == []
 
 
@@ -80,7 +80,7 @@ def test_when_nothing_rests_it_says_so(ledger, links, product):
     told = links("retry", "--all")
 
     assert told.exit_code == 0
-    assert told.output == "no record rests; what waits is tried by each run\n"
+    assert told.output == "no record is postponed; each run retries what waits\n"
 
 
 @pytest.mark.parametrize("words", [(), ("1", "--all"), ("1", "--entity", "orders")])

@@ -336,40 +336,40 @@ WITHOUT_ZONE = "2026-01-31T12:00:00.000000"
     [
         ("links", lambda line: line[:-1], "it is not JSON"),
         ("links", lambda _: "[1]", "it is not a JSON object"),
-        ("links", with_value("kind", "song"), "its kind is not known"),
+        ("links", with_value("kind", "song"), "its kind is unknown"),
         ("links", with_value("row", None), "it has no row"),
-        ("links", in_row("song", 1), "it lacks, or should not have, song"),
-        ("links", in_row("go_id", None), "go_id is not what it should be"),
-        ("links", in_row("is_follower", "no"), "is_follower is not what it should be"),
-        ("links", in_row("base", {"phone": [1]}), "base is not what it should be"),
-        ("links", in_row("namespace", 77), "namespace names a row that did not come before"),
-        ("unsettled", in_row("payload", "text"), "payload is not what it should be"),
-        ("unsettled", in_row("first_seen", "yesterday"), "first_seen is not what it should"),
-        ("links", in_row("shop_id", "\ud800"), "it has half of a character"),
-        ("links", in_row("base", {"\ud800": 1}), "it has half of a character"),
-        ("links", lambda _: "[" * 100_000, "it is nested too deep"),
-        ("payments", in_row("posted_at", "yesterday"), "posted_at is not what it should be"),
-        ("payments", in_row("amount", "much"), "amount is not what it should be"),
-        ("runs", in_row("exit_status", 2**70), "exit_status is not what it should be"),
-        ("unsettled", in_row("kind", ["hold"]), "kind is not what it should be"),
-        ("waits", in_row("unsettled_id", 77), "unsettled_id names a row that did not come"),
-        ("end", with_value("rows", 1), "it counts other rows than the"),
-        ("end", with_value("rows", 10**400), "it counts other rows than the"),
-        ("links", with_value("kind", ["links"]), "its kind is not known"),
-        ("links", in_row("entity", "songs"), "entity is not what it should be"),
-        ("links", in_row("entity", 10**40), "entity is not what it should be"),
-        ("links", in_row("shop_id", "1\0"), "shop_id is not what it should be"),
-        ("unsettled", in_row("entity", "songs"), "entity is not what it should be"),
-        ("runs", in_row("way", "up"), "way is not what it should be"),
-        ("runs", in_row("started_at", LAST_STAMP), "started_at is not what it should be"),
-        ("runs", in_row("started_at", WITHOUT_ZONE), "started_at is not what it should be"),
-        ("runs", in_row("id", 2**70), "id is not what it should be"),
-        ("namespaces", in_row("shop_name", "../../etc/x"), "shop_name is not what it should be"),
-        ("namespaces", in_row("shop_name", ""), "shop_name is not what it should be"),
-        ("powerofficego-links", with_value("format", 0), "this is no export of"),
-        ("powerofficego-links", with_value("format", True), "this is no export of"),
-        ("powerofficego-links", with_value("format", "4"), "this is no export of"),
-        ("powerofficego-links", lambda _: '{"kind":"links"}', "this is no export of"),
+        ("links", in_row("song", 1), "these columns are missing or unknown: song"),
+        ("links", in_row("go_id", None), "go_id is not valid"),
+        ("links", in_row("is_follower", "no"), "is_follower is not valid"),
+        ("links", in_row("base", {"phone": [1]}), "base is not valid"),
+        ("links", in_row("namespace", 77), "namespace refers to a row that does not come before"),
+        ("unsettled", in_row("payload", "text"), "payload is not valid"),
+        ("unsettled", in_row("first_seen", "yesterday"), "first_seen is not valid"),
+        ("links", in_row("shop_id", "\ud800"), "it contains half of a character"),
+        ("links", in_row("base", {"\ud800": 1}), "it contains half of a character"),
+        ("links", lambda _: "[" * 100_000, "it is nested too deeply"),
+        ("payments", in_row("posted_at", "yesterday"), "posted_at is not valid"),
+        ("payments", in_row("amount", "much"), "amount is not valid"),
+        ("runs", in_row("exit_status", 2**70), "exit_status is not valid"),
+        ("unsettled", in_row("kind", ["hold"]), "kind is not valid"),
+        ("waits", in_row("unsettled_id", 77), "unsettled_id refers to a row that does not come"),
+        ("end", with_value("rows", 1), "its count of rows is not the"),
+        ("end", with_value("rows", 10**400), "its count of rows is not the"),
+        ("links", with_value("kind", ["links"]), "its kind is unknown"),
+        ("links", in_row("entity", "songs"), "entity is not valid"),
+        ("links", in_row("entity", 10**40), "entity is not valid"),
+        ("links", in_row("shop_id", "1\0"), "shop_id is not valid"),
+        ("unsettled", in_row("entity", "songs"), "entity is not valid"),
+        ("runs", in_row("way", "up"), "way is not valid"),
+        ("runs", in_row("started_at", LAST_STAMP), "started_at is not valid"),
+        ("runs", in_row("started_at", WITHOUT_ZONE), "started_at is not valid"),
+        ("runs", in_row("id", 2**70), "id is not valid"),
+        ("namespaces", in_row("shop_name", "../../etc/x"), "shop_name is not valid"),
+        ("namespaces", in_row("shop_name", ""), "shop_name is not valid"),
+        ("powerofficego-links", with_value("format", 0), "this is not an export of"),
+        ("powerofficego-links", with_value("format", True), "this is not an export of"),
+        ("powerofficego-links", with_value("format", "4"), "this is not an export of"),
+        ("powerofficego-links", lambda _: '{"kind":"links"}', "this is not an export of"),
         (
             "powerofficego-links",
             with_value("format", 99),
@@ -401,7 +401,7 @@ def test_an_unanswered_write_of_no_known_kind_is_named(ledger, exported, links):
     told = links("import", text=changed(text, number, in_row("kind", "song")))
 
     assert told.exit_code == 1
-    assert f"line {number} cannot be read: kind is not what it should be" in told.output
+    assert f"line {number} cannot be read: kind is not valid" in told.output
 
 
 def test_a_line_that_comes_twice_is_named(links, whole):
@@ -438,4 +438,4 @@ def test_a_shop_that_is_not_known_cannot_be_exported(ledger, links, customer):
     told = links("export", "--shop-name", "nosuch")
 
     assert told.exit_code == 1
-    assert told.output == "Error: the link store knows no shop nosuch\n"
+    assert told.output == "Error: the link store has no shop nosuch\n"

@@ -90,8 +90,8 @@ def test_a_link_store_that_does_not_exist_is_one_line_and_is_not_made(tmp_path, 
 
     assert told.exit_code == 1
     assert told.output == (
-        f"Error: the link store {path} does not exist: no run has happened yet, or it is kept"
-        " elsewhere (--link-store, or TARGET_POWEROFFICEGO_LINK_STORE)\n"
+        f"Error: the link store {path} does not exist: nothing has been synced yet, or it is"
+        " kept elsewhere (see --link-store, or TARGET_POWEROFFICEGO_LINK_STORE)\n"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -187,7 +187,7 @@ def test_an_entity_is_taken_in_singular_and_plural(tmp_path, entity):
     for command in ("rejects", "holds", "parked", "conflicts", "links", "differences", "retry"):
         words = ["--all"] if command == "retry" else []
         told = ask("--link-store", tmp_path / "links.db", command, "--entity", entity, *words)
-        assert "does not exist: no run has happened yet" in told.output
+        assert "does not exist: nothing has been synced yet" in told.output
     for command in ("link", "unlink"):
         parameters = loaded(command).params
         parameter = next(one for one in parameters if one.name == "entity")
@@ -198,7 +198,7 @@ def test_an_entity_is_taken_in_singular_and_plural(tmp_path, entity):
 def test_what_is_erased_is_told_in_singular_or_plural(tmp_path, what):
     told = ask("--link-store", tmp_path / "links.db", "erase", what, "1001", "--yes")
 
-    assert "does not exist: no run has happened yet" in told.output
+    assert "does not exist: nothing has been synced yet" in told.output
 
 
 def test_what_is_no_entity_is_refused():
@@ -211,7 +211,7 @@ def test_what_is_no_entity_is_refused():
 def test_export_takes_all_shops_unless_one_is_named():
     told = " ".join(ask("export", "--help").output.split())
 
-    assert "of all shops unless one is named" in told
+    assert "for all shops unless one is named" in told
     assert "--shop-name NAME Only the shop with this shop_name" in told
     assert "needed when" not in told
 

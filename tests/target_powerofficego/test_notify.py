@@ -179,8 +179,8 @@ def test_that_no_run_has_come_is_said_once_and_that_one_came(run, check, receive
         assert check("--newer-than", "3h").exit_code == 1
 
     assert receiver.last == (
-        f"{SILENT}\nThe newest run for the shop testshop ended 5 hours ago (run 1, forward): see"
-        " whether what starts the runs still does, and its log."
+        f"{SILENT}\nThe newest run for the shop testshop ended 5 hours ago (run 1, forward): check"
+        " that runs are still being started, and see their log."
     )
     run(customer())
     assert check("--newer-than", "3h").exit_code == 0
@@ -274,7 +274,7 @@ def test_a_test_message_is_sent_before_anything_was_synced(check, receiver):
     told = check("--test-notify")
 
     assert told.exit_code == 0
-    assert told.stdout == "each address of notify in the environment took the test message\n"
+    assert told.stdout == "each address of notify in the environment accepted the test message\n"
     assert receiver.titles == ["Test message of the sync with PowerOffice Go"]
 
 
@@ -283,7 +283,7 @@ def test_an_address_that_does_not_take_the_test_message_is_named_by_its_place(ch
     told = check("--test-notify", TARGET_POWEROFFICEGO_NOTIFY=f"{receiver.address} {nobody}")
 
     assert told.exit_code == 1
-    assert told.stderr == "Error: notify: of 2 addresses, number 2 did not take the message\n"
+    assert told.stderr == "Error: notify: of 2 addresses, number 2 did not accept the message\n"
     assert len(receiver.titles) == 1
 
 
@@ -316,7 +316,7 @@ def test_a_config_that_check_cannot_read_is_one_line_without_what_may_be_a_key(l
 
     told = CliRunner().invoke(main, ["check", "--config", path])
 
-    shown = path if "." in path else "the file that is named"
+    shown = path if "." in path else "the named file"
     assert told.exit_code == 1
     assert told.stderr == f"Error: --config: {shown} cannot be read: No such file or directory\n"
 
