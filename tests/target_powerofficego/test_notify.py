@@ -27,8 +27,8 @@ from target_powerofficego.target import TargetPowerOfficeGo
 PERSONAL = ("Nordmann", "Kari", "example.no", "91234567", "Storgata", "1001", "501", "502", "ULL-1")
 NEW = "testshop: 1 reject is new"
 WELL = "testshop: all is well again"
-BROKE = "testshop: a run broke"
-SILENT = "testshop: no run has come for too long"
+BROKE = "testshop: a run failed"
+SILENT = "testshop: no run for too long"
 
 
 @pytest.fixture
@@ -79,8 +79,8 @@ def test_new_rejects_and_holds_are_said_once_and_that_all_is_well_again_once(
         "testshop: 1 hold and 1 reject are new",
         "customers: 1 new hold; see powerofficego-links holds --entity customers",
         "products: 1 new reject; see powerofficego-links rejects --entity products",
-        "In all, 1 hold and 1 reject wait for a person.",
-        "Each run tries again what is rejected or held.",
+        "In total, 1 hold and 1 reject wait for a person.",
+        "Each run retries what is rejected or held.",
         "Correct it in the shop or in Go, or acknowledge it: powerofficego-links acknowledge.",
     ]
     assert receiver.messages[-1]["type"] == "warning"
@@ -102,7 +102,7 @@ def test_only_what_is_new_is_counted_as_new(run, receiver, product):
     run(product(id="503", sku=None))
 
     assert receiver.titles == [NEW] * 3
-    assert "In all, 2 rejects wait for a person." in receiver.last
+    assert "In total, 2 rejects wait for a person." in receiver.last
 
 
 def test_another_reason_for_the_same_reject_is_not_said_again(run, receiver, product):
@@ -129,7 +129,7 @@ def test_a_run_that_breaks_is_said_once_until_it_runs_again(run, ledger, receive
 
     assert receiver.last.splitlines() == [
         BROKE,
-        "The run from the shop to PowerOffice Go broke: it failed.",
+        "The run from the shop to PowerOffice Go failed: it stopped on an error.",
         "See the end of its log, and run it again.",
     ]
     assert receiver.messages[-1]["type"] == "failure"
@@ -157,7 +157,7 @@ def test_a_run_that_a_brake_stops_says_so_with_what_waits(run, receiver, custome
     people = [customer(id=str(n), email=f"k{n}@example.no") for n in range(2, 5)]
     run(product(sku=None), *people, max_creates=1, workers=1)
 
-    assert receiver.titles == ["testshop: a run broke, 1 reject is new"]
+    assert receiver.titles == ["testshop: a run failed, 1 reject is new"]
     assert "a brake stopped it (max_creates, max_changes)" in receiver.last
 
 
@@ -168,7 +168,7 @@ def test_a_tap_that_sends_nothing_is_said(ledger, receiver, check, customer):
     assert check().exit_code == 1
 
     assert receiver.titles == [BROKE]
-    assert "the tap did not come to its end" in receiver.last
+    assert "the tap did not finish" in receiver.last
 
 
 @pytest.mark.both_link_stores(if_slow=True)
@@ -226,7 +226,7 @@ def test_check_leaves_it_to_a_run_that_is_under_way(run, ledger, check, receiver
     finally:
         under_way.process_endofpipe()
         under_way._notify()
-    assert receiver.titles == ["testshop: a run broke, 1 reject is new"]
+    assert receiver.titles == ["testshop: a run failed, 1 reject is new"]
 
 
 def test_check_says_what_is_new_of_several_shops_in_one_message(ledger, check, receiver, product):
@@ -361,7 +361,7 @@ def test_a_service_that_takes_nothing_changes_nothing_and_the_next_run_says_it(
 
     assert told.status == 3
     assert told.log.splitlines()[-1] == (
-        "notify: 0 of 1 addresses took the message; it is tried again after the next run"
+        "notify: 0 of 1 addresses accepted the message; it will be sent again after the next run"
     )
     assert SECRET not in told.log
     receiver.status = 200
@@ -397,8 +397,8 @@ def test_what_two_could_not_say_at_once_is_all_said_the_next_time(ledger, receiv
 
     receiver.status, receiver.before_answer = 200, bool
     say("forward", "back")
-    assert "from the shop to PowerOffice Go broke" in receiver.last
-    assert "from PowerOffice Go to the shop broke" in receiver.last
+    assert "from the shop to PowerOffice Go failed" in receiver.last
+    assert "from PowerOffice Go to the shop failed" in receiver.last
 
 
 standings = st.builds(
@@ -432,7 +432,7 @@ def test_wrong_addresses_are_told_without_them_and_the_others_get_the_message(
     run(product(sku=None), notify=" ".join([*wrong, receiver.address]))
 
     assert told.status == 3
-    assert told.log.splitlines()[-1] == "notify: 1 of 6 addresses took the message"
+    assert told.log.splitlines()[-1] == "notify: 1 of 6 addresses accepted the message"
     assert SECRET not in told.log
     assert receiver.titles == [NEW]
 

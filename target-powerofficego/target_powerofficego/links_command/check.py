@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 _PREFIXES = ("TARGET_POWEROFFICEGO", "TARGET_CUSTOMWEBSHOP")
 """Meltano sets the variables of the plugin as whose command it runs this one."""
 _REASONS = {
-    "broke": "it failed",
+    "broke": "it stopped on an error",
     "did not end": "it was cut off before its end",
     "incomplete": NOT_ALL_READ,
 }

@@ -197,7 +197,7 @@ def _differing_properties(
             continue
         row = rows.get(name)
         if row is not None and row.go.split(".")[0] in entry and not is_behind:
-            agreed = replace(agreed, go=row.from_go(entry))  # noqa: PLW2901 - with the value that was read
+            agreed = replace(agreed, go=row.from_go(entry))  # noqa: PLW2901 - as read
         if _differs(row, agreed):
             yield name, agreed.shop, agreed.go
 

@@ -119,8 +119,8 @@ def reconcile(
     order that differs. Nothing is changed.
 
     An order belongs to the day on which it was placed, in the time zone of the settings, whatever
-    its date in Go. An entry in Go that no order is linked to belongs to its own date; a credit note, to the
-    date of its voucher.
+    its date in Go. An entry in Go that no order is linked to belongs to its own date; a credit
+    note, to the date of its voucher.
 
     Exit status: 0 if both sides are the same, 3 if they differ, 1 if they could not be compared.
     """
