@@ -1,7 +1,6 @@
 """The Singer target for the shop: its settings, streams and run.
 
-The settings have the same names as those of tap-customwebshop and target-powerofficego, and mean
-the same.
+Its settings have the same names and meanings as in tap-customwebshop and target-powerofficego.
 """
 
 from __future__ import annotations
@@ -89,7 +88,7 @@ _SHOP = (
     ),
 )
 
-_SAME = settings_named(
+_COMMON = settings_named(
     *("shop_name", "link_store", "dry_run", "changes_file", "owners", "clock_margin"),
     *("max_changes", "fail_on", "properties", "stock", "time_zone", "anonymised_marks", "notify"),
 )
@@ -109,7 +108,7 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
 
     name = "target-customwebshop"
     config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
-        *_SHOP, *_SAME, _LINES
+        *_SHOP, *_COMMON, _LINES
     ).to_dict()
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
     key = "Id"
@@ -118,13 +117,13 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
     way = "back"
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """See `SettlingTarget`; with a shop file, it is the file that says what it needs."""
+        """See `SettlingTarget`; a shop file states itself whether it needs the token."""
         if self._config.get("shop") and not self._config.get("auth_token"):
             self._config["auth_token"] = ""
         return super()._validate_config(raise_errors=raise_errors)
 
     def process_endofpipe(self) -> None:
-        """Report payments only after a complete input: otherwise a credit note may be missing."""
+        """Report payments only after complete input; otherwise a credit note may be missing."""
         self.begin().side.has_all_credit_notes = self.has_whole_input
         super().process_endofpipe()
 
@@ -139,15 +138,15 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
     def describe_unknown_stream(self, stream_name: str) -> str:
         """See `SettlingTarget`."""
         return (
-            f'the stream "{stream_name}" is not taken: only customers, products, salesorders and'
-            " outgoing_invoices of tap-powerofficego; deselect it in the tap, or rename it by"
-            " stream_maps"
+            f'the stream "{stream_name}" is not supported: only customers, products, salesorders'
+            " and outgoing_invoices of tap-powerofficego are; deselect it in the tap, or rename it"
+            " with stream_maps"
         )
 
 
 @functools.cache
 def _start() -> Callable[..., BackRun]:
-    # the modules of a run take long to load, and neither --help nor --about needs them
+    # the modules of a run are slow to load, and neither --help nor --about needs them
     with loading():
         from target_customwebshop.start_up import start  # noqa: PLC0415
     return start

@@ -370,7 +370,7 @@ def test_a_record_that_is_another_one_keeps_no_other_from_being_written(edited, 
 
     assert [one.path for one in edited.back(ends_with=3).writes] == ["/customers/2001"]
     (reason,) = edited.open_ones().values()
-    assert "the answer is another record's" in reason
+    assert "the answer is a different record" in reason
     box.faults.clear()
     edited.back(ends_with=0)
     assert phone(edited) == PHONE
@@ -412,7 +412,7 @@ def test_a_state_comes_only_once_what_was_before_it_is_in_the_shop(edited):
     assert broken.states == []
     (told,) = [line for line in broken.log.splitlines() if "answered 401" in line]
     assert told.endswith(
-        "GET /customers/1001: the shop answered 401: it does not know the key; correct the setting"
+        "GET /customers/1001: the shop answered 401: the key is not valid; correct the setting"
         " 'auth_token', then run again."
     )
 
@@ -486,7 +486,7 @@ def test_the_two_ways_never_run_at_once(edited, lines_of, customer):
 def test_a_key_that_may_only_read_is_one_line(edited):
     edited.box.faults.add(system="shop", method="PATCH", status=403)
     outcome = edited.back(ends_with=1)
-    assert "the key may not do this" in outcome.log
+    assert "the key is not allowed to do this" in outcome.log
     assert edited.box.shop_token not in outcome.log
 
 
@@ -522,7 +522,9 @@ def test_settings_that_are_not_those_of_the_last_run_forward_stop_it_with_one_li
     outcome = edited.back(**other, ends_with=1)
 
     assert (outcome.states, outcome.writes) == ([], [])
-    (told,) = [line for line in outcome.log.splitlines() if "not as in the last run" in line]
+    (told,) = [
+        line for line in outcome.log.splitlines() if "not the same as in the last run" in line
+    ]
     assert f"of target-powerofficego: {', '.join(other)}; both must have the same" in told
     edited.forward(**other)
     edited.back(**other, ends_with=0)
@@ -531,7 +533,7 @@ def test_settings_that_are_not_those_of_the_last_run_forward_stop_it_with_one_li
 def test_a_dry_run_may_try_settings_that_the_last_run_forward_did_not_have(edited):
     outcome = edited.back(owners={"customers": "go"}, dry_run=True, ends_with=0)
 
-    assert "not as in the last run of target-powerofficego: owners" in outcome.log
+    assert "not the same as in the last run of target-powerofficego: owners" in outcome.log
     assert "change customers 1001" in outcome.log
 
 

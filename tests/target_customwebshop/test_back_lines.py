@@ -341,7 +341,7 @@ def test_members_that_either_side_edited_alone_all_cross(lines, in_both):
     in_both(ProductUnitPrice=Decimal("120.00"))
     assert lines.back().writes == []
     reason = lines.both.open_ones()["parked", "orders_back", "9001"]
-    assert "edited in the shop too" in reason
+    assert "also edited in the shop" in reason
 
     lines.forward()
 

@@ -135,7 +135,7 @@ def test_the_plain_pipe_of_both_commands_brings_a_line_back_if_lines_are_selecte
     )
 
     assert ended.returncode == 0, ended.stderr
-    said = "order_lines_back: no edit of a line comes back" in ended.stderr
+    said = "order_lines_back: edits of order lines are not written" in ended.stderr
     assert said is not are_selected
     if are_selected:
         assert_members(line_of(linked), quantity="3", total_excl="359.98")

@@ -21,7 +21,7 @@ def test_streams_of_the_tap_that_have_no_place_in_the_shop_are_left_alone(linked
 
 def test_another_stream_is_told_and_nothing_is_written(linked):
     outcome = linked.run({"type": "RECORD", "stream": "orders", "record": {"Id": 1}}, ends_with=1)
-    assert 'the stream "orders" is not taken' in outcome.log
+    assert 'the stream "orders" is not supported' in outcome.log
     assert outcome.states == []
 
 

@@ -209,7 +209,7 @@ def test_what_became_of_a_change_is_looked_for_once_the_file_reads_single_record
     edited.write_file(BY_REST.replace(without, with_) + CHANGE)
     outcome = edited.back(ends_with=3)
     assert shop.server.asked == []
-    assert "('single'); the change is looked for again" in outcome.log
+    assert "('single'); the unanswered change will be checked again" in outcome.log
 
     edited.write_file(BY_REST + CHANGE)
     edited.back(ends_with=0)
@@ -531,7 +531,7 @@ def test_an_entity_of_which_the_file_reads_no_single_record_waits_and_the_others
 
     assert phone(edited) == PHONE
     assert {one.path for one in shop.server.asked} == {"/customers/1001"}
-    reason = "my_shop.py does not say how one of the products is read ('single')"
+    reason = "my_shop.py does not define how one of the products is read ('single')"
     assert parked(edited) == {("parked", "products_back", "501"): reason}
     assert f"{reason}, so edits of products are not written to the shop" in outcome.log
 
@@ -551,7 +551,7 @@ def test_an_edit_that_change_does_not_take_is_looked_at_once_and_again_when_it_o
     edited.write_file(BY_REST + NO_PHONE)
     edited.back(ends_with=0)
     assert [one.method for one in shop.server.asked] == ["GET"]
-    assert parked(edited) == {PARKED: "my_shop.py takes no change of phone here"}
+    assert parked(edited) == {PARKED: "my_shop.py does not support this change of phone"}
     edited.back(ends_with=0)
     assert shop.server.asked == []
 
@@ -778,7 +778,7 @@ def test_one_record_that_keeps_failing_does_not_stop_the_others(edited, shop):
     edited.back(retry_seconds=0, ends_with=3)
     assert shop.records["products"]["501"]["name"] == "Lusekofte"
     (reason,) = edited.both.open_ones().values()
-    assert "the next run looks and goes on" in reason
+    assert "the next run checks and continues" in reason
 
 
 def test_a_run_that_is_stopped_while_it_waits_blames_no_record(edited, shop, tmp_path):
@@ -893,7 +893,7 @@ def test_a_dry_run_reads_and_shows_what_would_be_written_and_what_would_not(edit
     assert shop.writes() == []
     assert {one.path for one in shop.server.asked} == {"/customers/1001", "/products/501"}
     assert "Ullgenser → Lusekofte" in outcome.log
-    assert "park customers 1001: my_shop.py takes no change of phone here" in outcome.log
+    assert "park customers 1001: my_shop.py does not support this change of phone" in outcome.log
     assert edited.both.open_ones() == {}
 
 
