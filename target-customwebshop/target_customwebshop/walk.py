@@ -122,7 +122,7 @@ class BackWalk(Walk[BackTools]):
         if indexed is not None and indexed[0].get(REFERENCE) == expected and current != expected:
             reason = (
                 "the entry in Go no longer has the reference that it had when it was linked: it was"
-                " changed in Go, or the tap reads a different client of Go"
+                " changed in Go, or the tap reads another client of Go"
             )
             raise Undecidable(Hold(reason))
 

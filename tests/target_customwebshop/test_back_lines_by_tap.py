@@ -1,4 +1,4 @@
-"""Lines of orders come back to the shop as the tap of Go reads them."""
+"""Order lines come back to the shop as the tap of Go reads them."""
 
 import json
 import subprocess
@@ -15,9 +15,9 @@ SCRIPTS = Path(sys.executable).parent
 
 @pytest.fixture
 def back(linked, tap):
-    """Lets what the tap reads go to the shop, lines of orders too; the tap goes on from its state.
+    """Runs the tap from its last state, order lines included, and the way back on its output.
 
-    What came of it is returned with the order that the tap has emitted, None for none.
+    Returns the outcome, and the order that the tap emitted, or None.
     """
     states: list[dict] = [{}]
 

@@ -162,8 +162,8 @@ def find_erasable(store: LinkStore, shop_id: str) -> Erasable | None:
     links, shared_with = _links_of_person(store, link) if link is not None else ([], None)
     emails = _emails(store, shop_id, link)
     if link is not None:
-        links += _guest_links(store, link, emails, existing={one.shop_id for one in links})
-    shop_ids = [one.shop_id for one in links] or [shop_id]
+        links += _guest_links(store, link, emails, existing={other.shop_id for other in links})
+    shop_ids = [other.shop_id for other in links] or [shop_id]
     waiting_orders = [
         record
         for record in store.unsettled.all()

@@ -128,8 +128,8 @@ def _holder(
     for other in store.links.to_entry(wanted.entity, wanted.go_id):
         if not other.is_follower:
             return f"{other.entity} {other.shop_id}"
-    own = values.short_reference(namespace.shop_name, wanted.shop_id)
-    if reference and reference != own:
+    own_reference = values.short_reference(namespace.shop_name, wanted.shop_id)
+    if reference and reference != own_reference:
         return f"the entry with the reference {reference}"
     return None
 

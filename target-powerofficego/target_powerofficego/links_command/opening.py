@@ -56,14 +56,14 @@ def fail_on_store_error() -> Iterator[None]:
 
 
 def _require_store(location: StoreLocation) -> None:
-    shown = str(location.path.absolute() if location.path else location)
+    label = str(location.path.absolute() if location.path else location)
     if location.path is not None and not location.path.is_file():
         raise LinkStoreError(
-            f"the link store {shown} does not exist: nothing has been synced yet, or it is kept"
+            f"the link store {label} does not exist: nothing has been synced yet, or it is kept"
             " elsewhere (see --link-store, or TARGET_POWEROFFICEGO_LINK_STORE)"
         )
     if not has_store(location):
-        raise LinkStoreError(f"{shown} is not a link store: no run has written to it")
+        raise LinkStoreError(f"{label} is not a link store: no run has written to it")
 
 
 @contextlib.contextmanager
@@ -102,15 +102,15 @@ def read_config_file(path: str) -> dict[str, Any]:
     Raises:
         click.ClickException: the file is missing or is not a JSON object.
     """
-    shown = "the named file" if may_be_a_key(path) else path
+    label = "the named file" if may_be_a_key(path) else path
     try:
         config = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        fail(f"--config: {shown} cannot be read: {error.strerror}")
+        fail(f"--config: {label} cannot be read: {error.strerror}")
     except ValueError as error:
-        fail(f"--config: {shown} is not valid JSON: {error}")
+        fail(f"--config: {label} is not valid JSON: {error}")
     if not isinstance(config, dict):
-        fail(f"--config: {shown} is not a JSON object with settings")
+        fail(f"--config: {label} is not a JSON object with settings")
     return config
 
 
