@@ -53,12 +53,12 @@ class OrderBackWalk(BackWalk):
             return kept
         return {**kept, **{name: record[name] for name in _LINE_MEMBERS if name in record}}
 
-    def moved(self, link: Link, arrival: Arrival) -> list[str]:
+    def edited_rows(self, link: Link, arrival: Arrival) -> list[str]:
         """See `BackWalk`; includes "lines" if any line is not as both sides agreed."""
-        rows = super().moved(link, arrival)
-        return [*rows, _LINES] if self._has_moved_lines(link, arrival.record) else rows
+        rows = super().edited_rows(link, arrival)
+        return [*rows, _LINES] if self._has_edited_lines(link, arrival.record) else rows
 
-    def _has_moved_lines(self, link: Link, entry: Record) -> bool:
+    def _has_edited_lines(self, link: Link, entry: Record) -> bool:
         base = OrderState(link.base).lines
         try:
             lines = self._lines_of(link, entry)
@@ -80,12 +80,12 @@ class OrderBackWalk(BackWalk):
             return None
         return lines_back.lines_of(entry)
 
-    def _merge_and_write(self, link: Link, arrival: Arrival, moved: Sequence[str]) -> Change:
-        rows = [name for name in moved if name != _LINES]
+    def _merge_and_write(self, link: Link, arrival: Arrival, edited: Sequence[str]) -> Change:
+        rows = [name for name in edited if name != _LINES]
         parts = []
         if rows:
             parts.append(functools.partial(super()._merge_and_write, link, arrival, rows))
-        if _LINES in moved:
+        if _LINES in edited:
             parts.append(functools.partial(self._settle_lines, link, arrival))
         return _settle_all(parts)
 
@@ -115,7 +115,8 @@ class OrderBackWalk(BackWalk):
         link = self.require_same_record(current.record, link)
         if order.refunds:
             reason = (
-                "its lines were edited in Go, but a refund was made in the shop: change it there"
+                "its lines were edited in Go, but a refund was made in the shop: edit the order in"
+                " the shop by hand"
             )
             raise Undecidable(Hold(reason))
         shop = lines_back.members_by_reference(order)

@@ -309,4 +309,4 @@ class BackSide(TargetSide[BackTools, BackWalk]):
     def is_settled(self, entity: str, arrival: Arrival) -> bool:
         """Return whether Go has changed nothing that would be sent to the shop."""
         link = self._tools.store.links.get(entity_of(entity), arrival.shop_id)
-        return link is None or not self._walks[entity].moved(link, arrival)
+        return link is None or not self._walks[entity].edited_rows(link, arrival)

@@ -85,7 +85,7 @@ class BackWalk(Walk[BackTools]):
         self.entity = entity
         self._unstamped_rows = unstamped_rows
 
-    def moved(self, link: Link, arrival: Arrival) -> list[str]:
+    def edited_rows(self, link: Link, arrival: Arrival) -> list[str]:
         """Return the names of the rows edited in Go since both sides agreed; makes no call."""
         return rows_edited_in_go(self.table, self._go_side(arrival), link.base)
 
@@ -158,11 +158,11 @@ class BackWalk(Walk[BackTools]):
                 Park("a person linked it; the next run forward must take it first", (OTHER_WAY,))
             )
         self._require_same_client(link, arrival.record)
-        moved = self.moved(link, arrival)
-        if not moved:
+        edited = self.edited_rows(link, arrival)
+        if not edited:
             return Nothing()
         self._require_not_unsupported(arrival.record)
-        if PAYMENT_ROW in moved and not arrival.at_end:
+        if PAYMENT_ROW in edited and not arrival.at_end:
             raise Undecidable(
                 Park(
                     "whether it is paid or credited is not known until all credit notes are read",
@@ -171,7 +171,7 @@ class BackWalk(Walk[BackTools]):
             )
         for _ in range(_TRIES):
             try:
-                return self._merge_and_write(link, arrival, moved)
+                return self._merge_and_write(link, arrival, edited)
             except ChangedMeanwhile:
                 link = self.tools.store.links.get(self.entity, link.shop_id) or link
         raise Undecidable(
@@ -179,7 +179,7 @@ class BackWalk(Walk[BackTools]):
         )
 
     def _require_not_unsupported(self, entry: Record) -> None:
-        """Require that the current shop file is not known to lack support for an edit.
+        """Require that the edit is not already known to be unsupported by the shop file.
 
         Raises:
             Undecidable: with a Park, until the shop file or the entry changes; no call is made.
@@ -197,7 +197,7 @@ class BackWalk(Walk[BackTools]):
         """Return a Park of an edit, until the shop file supports it."""
         return Park(reason, (self.tools.shop.shop_file_mark,))
 
-    def _merge_and_write(self, link: Link, arrival: Arrival, moved: Sequence[str]) -> Change:
+    def _merge_and_write(self, link: Link, arrival: Arrival, edited: Sequence[str]) -> Change:
         current = self.tools.shop.read(self.entity, link.shop_id)
         if is_deleted(current.record):
             return Nothing("deleted in the shop")
@@ -206,7 +206,7 @@ class BackWalk(Walk[BackTools]):
         ):
             return Nothing("anonymised in the shop")
         link = self.require_same_record(current.record, link)
-        merged = self._merge(link, arrival, current, moved)
+        merged = self._merge(link, arrival, current, edited)
         if any(merged.base[name].shop != agreed.shop for name, agreed in link.base.items()):
             stamp = stamp_of_shop(current.record)
             self.tools.store.settled.note_version(self.other_way, link.shop_id, stamp)
@@ -216,7 +216,7 @@ class BackWalk(Walk[BackTools]):
             self.tools.note_conflict(self.entity, link.shop_id, conflict)
         link, written = self._write(link, current, merged.writes, arrival.read_at)
         self._agree_on_unsent(link, written.unsent, arrival.read_at)
-        held = [*written.held, *self._address_faults(current.record, moved)]
+        held = [*written.held, *self._address_faults(current.record, edited)]
         if merged.open_conflicts:
             raise Undecidable(both_edited(merged.open_conflicts))
         if held:
@@ -239,11 +239,11 @@ class BackWalk(Walk[BackTools]):
         if agreed:
             self.tools.store.links.put(replace(link, base={**link.base, **agreed}))
 
-    def _address_faults(self, record: Record, moved: Sequence[str]) -> list[str]:
+    def _address_faults(self, record: Record, edited: Sequence[str]) -> list[str]:
         """Return why edits of an address cannot be written to the record as it is now, if so."""
         shop_values = self.tools.writer.values(self.entity, record)
         if record.get("addresses") and any(
-            name.startswith("address_") and name not in shop_values for name in moved
+            name.startswith("address_") and name not in shop_values for name in edited
         ):
             return ["the shop's billing address is incomplete: give it a city and a postal code"]
         return []
@@ -253,15 +253,15 @@ class BackWalk(Walk[BackTools]):
         link: Link,
         arrival: Arrival,
         current: Read,
-        moved: Sequence[str],
+        edited: Sequence[str],
     ) -> Merge:
-        reading = self.table.read(current.record, self.tools.conversion, rows=moved)
+        reading = self.table.read(current.record, self.tools.conversion, rows=edited)
         go = self._go_side(arrival)
         stamps = (current.record.get("updated_at"), arrival.record.get("LastChangedDateTimeOffset"))
         return self.tools.merge(
             link,
             Side(reading.values, current.read_at),
-            replace(go, values={name: go.values[name] for name in moved}),
+            replace(go, values={name: go.values[name] for name in edited}),
             stamps=stamps,
             unstamped_rows=self._unstamped_rows,
             way=Way.BACK,
@@ -291,7 +291,7 @@ class BackWalk(Walk[BackTools]):
     def _write(
         self, link: Link, current: Read, rows: Sequence[RowChange], read_at: datetime.datetime
     ) -> tuple[Link, Written]:
-        """Write the rows that the shop can represent; an address is one group, other rows are not.
+        """Write the rows that the shop can represent; those of an address only all together.
 
         A row without a patch is one that the shop already has, or that must not be sent to it.
         """

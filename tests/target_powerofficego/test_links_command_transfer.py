@@ -107,7 +107,7 @@ _WHOLE: list[str] = []
 
 @pytest.fixture
 def whole(request):
-    """The export of a link store with rows in every table, made once for all tests that alter it."""
+    """The export of a link store with rows in every table, made once for all that alter it."""
     if not _WHOLE:
         request.getfixturevalue("filled")
         _WHOLE.append(request.getfixturevalue("exported")())
