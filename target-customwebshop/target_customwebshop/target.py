@@ -33,7 +33,7 @@ _SHOP = (
         required=True,
         secret=True,
         title="Access token",
-        description="The bearer token that the shop's API asks for; it must be allowed to write.",
+        description="The bearer token for the shop's API; it must have write access.",
     ),
     SHOP,
     SHOP_SETTINGS,
@@ -42,44 +42,44 @@ _SHOP = (
         th.IntegerType(minimum=1, maximum=32),
         default=2,
         title="Workers",
-        description="How many calls to the shop may be under way at once.",
+        description="How many calls to the shop may be in progress at the same time.",
     ),
     th.Property(
         "request_timeout",
         th.IntegerType(minimum=1),
         default=60,
         title="Request timeout, seconds",
-        description="How long the shop may take for one answer, to the last byte.",
+        description="How long the shop may take to answer a call completely.",
     ),
     th.Property(
         "retry_seconds",
         th.IntegerType(minimum=0),
         default=300,
         title="Retry budget, seconds",
-        description="How long one call may be tried again, in all, while the shop is busy or"
-        " failing. If the shop then answers nothing else either, the run stops.",
+        description="How long a call may be retried in total while the shop is busy or failing. If"
+        " the shop does not answer other calls either, the run stops.",
     ),
     th.Property(
         "user_agent",
         th.StringType,
         title="User agent",
-        description="How the target introduces itself to the shop. Its own name and version if"
-        " empty.",
+        description="The User-Agent header that is sent to the shop. If empty, the target's name"
+        " and version.",
     ),
     th.Property(
         "page_size",
         th.IntegerType(minimum=1, maximum=1000),
         default=500,
         title="Page size",
-        description="How many rows to ask for at a time, where the shop file reads a list.",
+        description="How many rows to request at a time when the shop file reads a list.",
     ),
     *(
         th.Property(
             name,
             kind,
             title=title,
-            description="A setting of tap-customwebshop, without effect here: one file may hold"
-            " the settings of the shop for both.",
+            description="A setting of tap-customwebshop, ignored here so that both can use the same"
+            " config file.",
         )
         for name, kind, title in (
             ("lookback_seconds", th.IntegerType, "Look-back (seconds)"),
@@ -98,8 +98,8 @@ _LINES = th.Property(
     th.BooleanType,
     default=False,
     title="Order lines back",
-    description="Whether an edit of a line of a sales order in Go is written to the shop's order."
-    " The tap must then select `salesorders.SalesOrderLines`.",
+    description="Whether edits of sales order lines in Go are written to the shop's order. The tap"
+    " must then select `salesorders.SalesOrderLines`.",
 )
 
 

@@ -85,8 +85,9 @@ def erase(
 
     SHOP_ID is the customer's id in the shop, or the id of a guest, which begins with "guest:". Go
     keeps its entry, as bookkeeping law requires; the next run archives it. The link store keeps a
-    keyed hash of the customer's id, so that the customer is not created again and later orders
-    still find it. This cannot be undone. Copies and exports of the link store are not changed.
+    keyed hash of the customer's id, so that the customer is not created again and its later orders
+    are still assigned to it. This cannot be undone. Copies and exports of the link store are not
+    changed.
     """
     del entity
     if (shop_id is None) == (email is None):

@@ -128,7 +128,7 @@ class Books:
                     index.setdefault(reference, order)
         return index
 
-    def matched(self, period: Period) -> Matched:
+    def match(self, period: Period) -> Matched:
         """Return what belongs to a period: orders by date in the shop, strays by date in Go.
 
         A stray that duplicates an order of the period belongs to it too, whatever its own date.

@@ -90,7 +90,7 @@ def _read_and_compare(
             entry = side.find(order.go_id)
             entries |= {entry.id: entry} if entry is not None else {}
     books = Books(orders, entries, settings.shop_name)
-    matched = books.matched(period)
+    matched = books.match(period)
     to_read = matched.entries_to_read()
     read = side.read_all(to_read, _progress_counter(progress, "lines of orders", len(to_read)))
     return compare(books, matched, read, period)
