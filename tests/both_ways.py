@@ -71,7 +71,7 @@ class Both:
         """Return the RECORD messages of all records of the shop, as they stand now."""
         read_at = now()
         return [
-            record_message(stream, self.box.shop.told(record), read_at)
+            record_message(stream, self.box.shop.as_sent(record), read_at)
             for stream in ("customers", "products", "orders")
             for record in self.box.shop.records(stream)
         ]

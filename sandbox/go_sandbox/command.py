@@ -1,4 +1,4 @@
-"""The console script `sandbox`: starts it all and tells how to use it."""
+"""The console script `sandbox`: starts everything and prints how to use it."""
 
 from __future__ import annotations
 

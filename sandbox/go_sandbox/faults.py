@@ -278,10 +278,10 @@ class Faults:
         )
         return self._kept(hook, self._hooks)
 
-    def _kept(self, one: Kind, among: list[Kind]) -> Kind:
+    def _kept(self, rule: Kind, among: list[Kind]) -> Kind:
         with self._lock:
-            among.append(one)
-        return one
+            among.append(rule)
+        return rule
 
     def all(self) -> list[Fault | RandomFaults]:
         """Return every fault, used-up ones included, and the random ones after them."""
@@ -301,7 +301,7 @@ class Faults:
             for fault in self._faults:
                 if fault.strikes(request):
                     return fault
-            found = (one.fault_for(request) for one in self._random)
+            found = (random_faults.fault_for(request) for random_faults in self._random)
             return next((fault for fault in found if fault), None)
 
     def hooks_due(self, request: Request, when: Moment) -> list[Hook]:

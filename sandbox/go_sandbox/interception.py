@@ -107,19 +107,19 @@ class Interception:
 async def _ask(app: ASGIApp, scope: Scope, body: bytes, receive: Receive) -> Answer:
     """Let the system act on the request, and hold back its answer."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-    said: list[Message] = []
+    sent: list[Message] = []
 
     async def receive_again() -> Message:
         return waiting.pop() if waiting else await receive()
 
     async def keep(message: Message) -> None:
-        said.append(message)
+        sent.append(message)
 
     await app(scope, receive_again, keep)
     return Answer(
-        status=said[0]["status"],
-        headers=list(said[0].get("headers", [])),
-        body=b"".join(message.get("body", b"") for message in said[1:]),
+        status=sent[0]["status"],
+        headers=list(sent[0].get("headers", [])),
+        body=b"".join(message.get("body", b"") for message in sent[1:]),
     )
 
 

@@ -1,4 +1,4 @@
-"""How far a stream has been read, and whether the shop's sort order lets one trust that."""
+"""How far a stream has been read, and whether the shop's sort order makes that reliable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 FUTURE = timedelta(days=1)
-"""No bookmark may lie this far ahead: what changes until then would not be read."""
+"""No bookmark can be this far ahead: changes made before then would not be read."""
 
 _SECOND = timedelta(seconds=1)  # a Date header has no fractions
 
@@ -23,22 +23,22 @@ _SECOND = timedelta(seconds=1)  # a Date header has no fractions
 class Bookmark:
     """The latest `updated_at` that has been emitted, kept in the stream's Singer state.
 
-    It never moves back, with one exception: when the shop answers so far out of order that a
-    resumed run would miss records, it returns to where this run began.
+    It never moves back, with one exception: if the shop's records are so far out of order that a
+    resumed run would miss some, it returns to where this run began.
 
     Attributes:
         stream: The stream's name, for messages.
         state: The stream's part of the Singer state; written in place.
         lookback: How far before the bookmark a run begins.
         since: What the shop was asked for in this run; None for everything.
-        tell: Gives a person a warning of one line; each is shown only once.
+        warn: Logs a warning of one line; each is logged only once.
     """
 
     stream: str
     state: dict[str, Any]
     lookback: timedelta
     since: datetime | None
-    tell: Callable[[str], None]
+    warn: Callable[[str], None]
 
     def __post_init__(self) -> None:
         self._began_at: str | None = self.state.get("replication_key_value")
@@ -48,13 +48,15 @@ class Bookmark:
         self._horizon = ""
 
     def require_past(self, read_at: datetime, server_time: datetime | None) -> None:
-        """Check that the shop's clock has reached the bookmark; else changes would not be read.
+        """Check that the bookmark is not ahead of the shop's clock, or changes would be missed.
 
-        Of a shop that gives no time with a page, up to a day more than this machine's clock is
-        believed.
+        Args:
+            read_at: When the page was requested, by this machine's clock. If the shop sends no
+                time, the bookmark can be up to a day later than this.
+            server_time: The time that the shop sent with the page.
 
         Raises:
-            ContractBrokenError: The bookmark lies in the future.
+            ContractBrokenError: The bookmark is in the future.
         """
         margin = self.lookback + _SECOND
         if (self._began_at or "") > format_stamp(
@@ -68,24 +70,27 @@ class Bookmark:
         """Compare a record with the one before it, before it is emitted.
 
         Raises:
-            ContractBrokenError: The record lies so far before the bookmark that a run which resumed
-                from there would not see it.
+            ContractBrokenError: The record is so much older than the bookmark that a run resumed
+                from there would miss it.
         """
         if stamp < self._since:
-            self.tell(f"{self.stream}: the shop does not heed 'updated_since'; it sends more")
+            self.warn(
+                f"{self.stream}: the shop ignores 'updated_since' and also sends records that"
+                " changed before"
+            )
         if stamp < self._previous:
-            if stamp < self._safe_from():
+            if stamp < self._resumed_from():
                 self._go_back()
                 raise ContractBrokenError(self._disorder())
-            self.tell(f"{self.stream}: the shop's records are not in order of 'updated_at'")
+            self.warn(f"{self.stream}: the shop's records are not in order of 'updated_at'")
         self._previous = stamp
 
     def advance(self, stamp: str, read_at: datetime, server_time: datetime | None) -> None:
         """Move on to a record that has been emitted.
 
-        A stamp later than `server_time`, the time that the shop gave with the page, would hide every
-        change until then, so the bookmark stays. Of a shop that gives no time, up to a day more
-        than this machine's clock is believed.
+        With a stamp later than `server_time`, the time that the shop sent with the page, every
+        change until then would be missed, so the bookmark stays. If the shop sends no time, a stamp
+        can be up to a day later than `read_at`, which is by this machine's clock.
         """
         if stamp <= self._value:
             return
@@ -93,7 +98,7 @@ class Bookmark:
             self._horizon = format_stamp(server_time + _SECOND if server_time else read_at + FUTURE)
         if stamp > self._horizon:
             if stamp > format_stamp((server_time or read_at) + FUTURE):
-                self.tell(
+                self.warn(
                     f"{self.stream}: a record has an 'updated_at' in the future ({stamp}); it is "
                     "emitted, but the bookmark does not follow"
                 )
@@ -102,10 +107,11 @@ class Bookmark:
         self.state["replication_key"] = "updated_at"
         self.state["replication_key_value"] = stamp
 
-    def _safe_from(self) -> str:
+    def _resumed_from(self) -> str:
+        """Return where a run that is resumed from the current bookmark would begin."""
         moment = parse_stamp(self._value)
-        safe = moment and earlier(moment, self.lookback)
-        return "" if safe is None else format_stamp(safe)
+        start = moment and earlier(moment, self.lookback)
+        return "" if start is None else format_stamp(start)
 
     def _go_back(self) -> None:
         if self._began_at is None:

@@ -1,4 +1,4 @@
-"""The shop's lists as in the contract: one page per call, and the walk from page to page."""
+"""Reads the shop's lists, as the contract defines them, page by page."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_MOST_BARREN = 10
-"""How many pages in a row may bring nothing new; each is a call to the shop."""
+_MOST_REPEATS = 10
+"""How many pages in a row may contain nothing new; each is a call to the shop."""
 
 logger = logging.getLogger("tap-customwebshop.client")
 _ADVICE = {
-    400: "it does not take the parameters updated_since, limit and cursor; see docs/shop-api.md",
+    400: "it does not accept the parameters updated_since, limit and cursor; see docs/shop-api.md",
     401: "it does not know the key; check 'auth_token'",
-    403: "the key may not read this; check 'auth_token' and its rights in the shop",
+    403: "the key has no access to this; check 'auth_token' and its rights in the shop",
     404: "there is nothing at this address; check 'api_url'",
 }
 
@@ -43,11 +43,12 @@ class Page:
     """Records in the shop's order.
 
     Attributes:
-        records: As the shop sent them; numbers with a fraction are Decimal. A RawRecord where
-            nothing is to be changed, if that was asked for.
-        next_cursor: What to ask for next; None on the last page.
+        records: As the shop sent them; numbers with a fraction are Decimal. If raw records were
+            requested, each that needs no change is a RawRecord.
+        next_cursor: The cursor of the next page; None on the last page.
         read_at: The moment just before this page was requested, UTC.
-        server_time: The time that the shop itself gave with it, in whole seconds; None if it gave none.
+        server_time: The time that the shop sent with the page, in whole seconds; None if it sent
+            none.
     """
 
     records: list[Any]
@@ -65,13 +66,13 @@ def parse_page(
         body: The answer.
         read_at: As in Page.
         server_time: As in Page.
-        form: The form of records that are wanted raw; None to read all.
+        form: The form of records that are returned raw; None to parse all records.
 
     Raises:
         ValueError: The body is not JSON.
-        ContractBrokenError: It is JSON of another form.
+        ContractBrokenError: It is JSON, but not as in the contract.
     """
-    answer = (form.answer(body) if form else None) or read_json(body)
+    answer = (form.parse_answer(body) if form else None) or read_json(body)
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         raise ContractBrokenError("the answer has no list 'data'")
     return Page(answer["data"], _cursor(answer), read_at, server_time)
@@ -80,7 +81,7 @@ def parse_page(
 def _cursor(answer: dict[str, Any]) -> str | None:
     if "next_cursor" not in answer:
         raise ContractBrokenError(
-            "the answer has no 'next_cursor' (null on the last page), so more may follow unseen"
+            "the answer has no 'next_cursor' (null on the last page), so pages may be missed"
         )
     cursor = answer["next_cursor"]
     if cursor is None or cursor == "":
@@ -93,45 +94,45 @@ def _cursor(answer: dict[str, Any]) -> str | None:
 def read_pages(fetch: Callable[[str | None], Page], *, path: str, ahead: bool) -> Iterator[Page]:
     """Yield all pages from the first to the last.
 
-    A page may be empty, where the shop leaves out what nobody is to see, or equal to an earlier
-    one, where all its records changed meanwhile; but such pages must not go on for ever.
+    A page can be empty, if the shop leaves out hidden records, or equal to an earlier one, if all
+    its records changed meanwhile. Such pages must not go on for ever.
 
     Args:
         fetch: Gets the page at a cursor; None is the first page.
-        path: What is read, for messages.
+        path: The path of the list, for messages.
         ahead: Fetch each page while the one before it is being processed; never more than one.
 
     Raises:
-        ContractBrokenError: A cursor is repeated, or the pages no longer bring anything new, so
-            that they would go on for ever.
+        ContractBrokenError: A cursor is repeated, or too many pages in a row contain nothing new,
+            so that reading would never end.
     """
-    seen: set[str] = set()
-    known: set[int] = set()
-    barren = 0
-    send = _begin if ahead else partial
-    wait_for_page = send(fetch, None)
+    cursors: set[str] = set()
+    page_hashes: set[int] = set()
+    repeats = 0
+    start = _start_fetch if ahead else partial
+    wait_for_page = start(fetch, None)
     while True:
         page = wait_for_page()
         cursor = page.next_cursor
         if cursor is None:
             yield page
             return
-        ids = _ids(page)
-        barren = barren + 1 if ids in known else 0
-        known.add(ids)
-        if cursor in seen or barren == _MOST_BARREN:
+        ids_hash = _ids_hash(page)
+        repeats = repeats + 1 if ids_hash in page_hashes else 0
+        page_hashes.add(ids_hash)
+        if cursor in cursors or repeats == _MOST_REPEATS:
             yield page
-            what = (
+            fault = (
                 "go round in a circle: a 'next_cursor' came back a second time"
-                if cursor in seen
-                else f"do not end: {barren} in a row are empty, or the same as earlier ones, and"
-                " name a 'next_cursor'"
+                if cursor in cursors
+                else f"do not end: {repeats} in a row are empty, or the same as earlier ones, and"
+                " have a 'next_cursor'"
             )
             raise ContractBrokenError(
-                f"GET {path}: the pages {what}; repair it in the shop and run again."
+                f"GET {path}: the pages {fault}; fix it in the shop and run again."
             )
-        seen.add(cursor)
-        wait_for_page = send(fetch, cursor)
+        cursors.add(cursor)
+        wait_for_page = start(fetch, cursor)
         yield page
 
 
@@ -141,14 +142,14 @@ def read_ahead(pages: Iterator[Page]) -> Iterator[Page]:
     def fetch(_: object) -> Page | None:
         return next(pages, None)
 
-    wait_for_page = _begin(fetch, None)
+    wait_for_page = _start_fetch(fetch, None)
     while (page := wait_for_page()) is not None:
-        wait_for_page = _begin(fetch, None)
+        wait_for_page = _start_fetch(fetch, None)
         yield page
 
 
-def _ids(page: Page) -> int:
-    """Return a hash of the ids of a page, whatever their order."""
+def _ids_hash(page: Page) -> int:
+    """Return a hash of the ids on a page, regardless of their order."""
     return hash(frozenset(map(_id, page.records)))
 
 
@@ -158,17 +159,17 @@ def _id(record: object) -> str:
     return str(record.get("id") if isinstance(record, dict) else record)
 
 
-def _begin(fetch: Callable[[str | None], Result], cursor: str | None) -> Callable[[], Result]:
+def _start_fetch(fetch: Callable[[str | None], Result], cursor: str | None) -> Callable[[], Result]:
     """Start fetching a page on a thread of its own; return a function that waits for it.
 
-    The thread is a daemon, so that a run that ends does not wait for a page that nobody will read.
+    The thread is a daemon, so a run that ends does not wait for a page that it will not use.
     """
     page: Future[Result] = Future()
 
     def run() -> None:
         try:
             page.set_result(fetch(cursor))
-        except BaseException as error:  # noqa: BLE001 - raised again where the page is wanted
+        except BaseException as error:  # noqa: BLE001 - raised again by `page.result`
             page.set_exception(error)
 
     threading.Thread(target=run, daemon=True, name="next page").start()
@@ -182,30 +183,30 @@ def with_retries(
     retry_seconds: float,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Result:
-    """Attempt something until it succeeds, the budget is spent or trying again cannot help.
+    """Call a function until it succeeds, the budget is spent or another attempt cannot help.
 
     Args:
-        attempt: What is attempted.
-        description: What it is, for messages.
+        attempt: The function; it raises TemporaryError if another attempt may succeed.
+        description: What it does, for messages.
         retry_seconds: Seconds for all attempts together.
-        sleep: Waits so many seconds before the next attempt.
+        sleep: Waits this many seconds before the next attempt.
 
     Raises:
         ShopUnavailableError: No attempt succeeded within the budget.
     """
-    patience = RetryBudget(retry_seconds)
+    budget = RetryBudget(retry_seconds)
     while True:
         try:
             return attempt()
-        except TemporaryError as trouble:
-            wait = patience.next_wait(
-                trouble.retry_after, kind=trouble.reason, most_attempts=trouble.most_attempts
+        except TemporaryError as error:
+            wait = budget.next_wait(
+                error.retry_after, kind=error.reason, most_attempts=error.most_attempts
             )
             if wait is None:
                 raise ShopUnavailableError(
-                    f"{description}: {trouble.reason}. Run again later."
+                    f"{description}: {error.reason}. Run again later."
                 ) from None
-            logger.warning("%s: %s; asking again in %.1f s", description, trouble.reason, wait)
+            logger.warning("%s: %s; asking again in %.1f s", description, error.reason, wait)
         sleep(wait)
 
 
@@ -213,7 +214,7 @@ class ShopClient:
     """Reads pages from the shop.
 
     Args:
-        connection: How the shop is asked.
+        connection: Sends the requests.
         retry_seconds: Seconds for all attempts at one page together.
     """
 
@@ -234,13 +235,13 @@ class ShopClient:
 
         Args:
             path: The list.
-            since: Only what changed at this moment or later; None for everything.
-            limit: How many records to ask for at a time.
+            since: Only records that changed at this moment or later; None for all.
+            limit: How many records to request at a time.
             ahead: Fetch each page while the one before it is being processed.
-            form: The form of records that are wanted raw; None to read all.
+            form: The form of records that are returned raw; None to parse all records.
 
         Raises:
-            ShopError: as `get_page` and `read_pages`.
+            ShopError: As `get_page` and `read_pages`.
         """
         query = {"limit": str(limit)}
         if since is not None:
@@ -252,12 +253,12 @@ class ShopClient:
         return read_pages(fetch, path=path, ahead=ahead)
 
     def get_page(self, path: str, query: Mapping[str, str], form: RecordForm | None = None) -> Page:
-        """Ask for one page until it comes, the budget is spent or asking again cannot help.
+        """Request one page until it comes, the budget is spent or another attempt cannot help.
 
         Raises:
             ShopUnavailableError: No useful answer came within the budget.
             ShopRefusedError: The shop refused, or redirects to another server.
-            ContractBrokenError: The answer has another form than the contract's.
+            ContractBrokenError: The answer is not as in the contract.
         """
         return with_retries(
             lambda: self._page(path, query, form),
@@ -268,15 +269,15 @@ class ShopClient:
     def _page(self, path: str, query: Mapping[str, str], form: RecordForm | None) -> Page:
         read_at = datetime.now(timezone.utc)
         answer = self._connection.send("GET", path, query=query)
-        shown = self._connection.redacted(path)
+        request = f"GET {self._connection.redacted(path)}"
         if answer.status != requests.codes.ok:
             advice = _ADVICE.get(answer.status, "the tap cannot go on from here")
-            raise ShopRefusedError(f"GET {shown}: the shop answered {answer.status}: {advice}.")
+            raise ShopRefusedError(f"{request}: the shop answered {answer.status}: {advice}.")
         try:
             server_time = parse_date(answer.headers.get("Date"))
             return parse_page(answer.body, read_at, server_time, form)
         except ContractBrokenError as error:
-            raise ContractBrokenError(f"GET {shown}: {error}; see docs/shop-api.md.") from None
+            raise ContractBrokenError(f"{request}: {error}; see docs/shop-api.md.") from None
         except ValueError:
-            what = "the shop's answer is not JSON"
-            raise TemporaryError(what, most_attempts=3) from None
+            reason = "the shop's answer is not JSON"
+            raise TemporaryError(reason, most_attempts=3) from None

@@ -1,8 +1,8 @@
-"""Calls the shop: one attempt, never beyond its own origin; and how long to wait for the next one.
+"""Sends one request to the shop, and never beyond its origin; and how long to wait before the next.
 
-No secret is shown, and an attempt that takes too long is cut, however the shop spends the time: a
-timeout of `requests` applies to each part that arrives, so headers, a `100 Continue` or the size of
-a chunk that trickle in would never exceed it.
+No secret is shown. An attempt that takes too long is cut off, whatever the shop spends the time on:
+the timeout of `requests` applies to each part that arrives, so headers, a `100 Continue` or the
+size of a chunk that trickle in would never exceed it.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ _CHUNK = 1 << 18
 _LARGEST_ANSWER = 64 << 20
 """Bytes, after decompression; a page of a thousand long orders is a fraction of this."""
 _MOST_REDIRECTS = 5
-_WAIT_FOR_CONNECTION = 10
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
-_UNREAD = {408, 425, 429}
-"""Statuses by which the shop says that it has not begun what was asked."""
+_CONNECT_TIMEOUT = 10
+_TEMPORARY = {408, 425, 429, 500, 502, 503, 504}
+_NOT_STARTED = {408, 425, 429}
+"""Statuses that mean that the shop has not begun to process the request."""
 
 
 class RetryBudget:
-    """The total time for which one page may be asked for again.
+    """The total time for repeating one request.
 
     Waits double from a quarter of a second to half a minute, each shortened at random so that
     many taps do not come back at the same moment. A longer wait that the shop asks for in
@@ -73,8 +73,8 @@ class RetryBudget:
 
         Args:
             asked: Seconds that the shop asked to wait.
-            kind: What the trouble was.
-            most_attempts: Attempts after which trouble of this kind will not pass by itself.
+            kind: What went wrong.
+            most_attempts: Attempts after which trying again no longer helps against this.
         """
         self._attempts += 1
         self._attempts_of[kind] += 1
@@ -103,10 +103,10 @@ def parse_retry_after(header: str | None) -> float | None:
 
 
 class Deadline:
-    """The moment when an attempt ends, whatever has arrived by then.
+    """The moment at which an attempt ends, whatever has arrived by then.
 
     Attributes:
-        is_over: Whether it has passed; the attempt was cut at that moment.
+        is_over: Whether it has passed; the attempt was cut off at that moment.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -117,20 +117,20 @@ class Deadline:
         self._timer.start()
 
     def watch(self, sock: socket.socket) -> None:
-        """Hang up on this connection at the deadline, at once if that has passed."""
+        """Close this connection at the deadline, or at once if that has passed."""
         self._socket = sock
         if self.is_over:
             self._hang_up()
 
     def end(self) -> None:
-        """Stop the clock: the answer has come, or never will."""
+        """Stop the clock: the answer has come, or will not come."""
         self._timer.cancel()
 
     def _hang_up(self) -> None:
         self.is_over = True
         inner: Any = getattr(self._socket, "socket", self._socket)
         if inner is not None:
-            with contextlib.suppress(OSError):  # it is closed already
+            with contextlib.suppress(OSError):  # already closed
                 # Below TLS, whose own shutdown must not be called from a second thread.
                 socket.socket.shutdown(inner, socket.SHUT_RDWR)
 
@@ -151,7 +151,7 @@ class _WatchedHTTPSConnection(_WatchedHTTPConnection, HTTPSConnection):
 
 
 class WatchedAdapter(HTTPAdapter):
-    """An adapter that shows each connection to `watch` before a request leaves on it."""
+    """An adapter that passes each connection to `watch` before it sends a request."""
 
     def __init__(self, watch: Callable[[socket.socket], None]) -> None:
         kinds = {"http": _WatchedHTTPConnection, "https": _WatchedHTTPSConnection}
@@ -170,13 +170,13 @@ class WatchedAdapter(HTTPAdapter):
 
 
 class TemporaryError(Exception):
-    """Trouble that may be gone at another attempt.
+    """A failure that another attempt may not meet.
 
     Attributes:
         reason: What happened, for a person.
         retry_after: Seconds that the shop asked to wait.
-        most_attempts: Attempts after which trouble of this kind will not pass; None for no limit.
-        may_have_happened: Whether the shop may have carried out what was asked.
+        most_attempts: Attempts after which trying again no longer helps; None for no limit.
+        may_have_happened: Whether the shop may have carried out the request.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class TemporaryError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """The shop's answer, with any status except those of passing trouble."""
+    """The shop's answer, with any status that is not temporary."""
 
     status: int
     headers: Mapping[str, str]
@@ -204,7 +204,7 @@ class Answer:
 
 
 class _Session(requests.Session):
-    """A session that ignores redirects; requests would read their bodies and addresses."""
+    """A session that ignores redirects; `requests` would read their bodies and addresses."""
 
     @override
     def get_redirect_target(self, resp: requests.Response) -> None:
@@ -212,12 +212,12 @@ class _Session(requests.Session):
 
 
 class ShopConnection:
-    """Sends requests to the shop. Not for more than one thread.
+    """Sends requests to the shop. Not safe for more than one thread.
 
     Args:
         api_url: Address of the API, without the stream's name.
         auth_token: Bearer token; sent to this origin only, never logged.
-        auth: What shows who asks, where it is no bearer token.
+        auth: Authenticates the requests, instead of the bearer token.
         user_agent: How the program introduces itself.
         request_timeout: Seconds for one attempt, to the last byte.
     """
@@ -254,29 +254,28 @@ class ShopConnection:
         """Make one attempt.
 
         Raises:
-            TemporaryError: No answer, or one that may be different at another attempt.
-            WrongPathError: The path would lead elsewhere.
-            ShopRefusedError: A redirect to another server, or an address that cannot be called or
-                is not below `api_url`.
+            TemporaryError: No answer, or one that may be different at the next attempt.
+            WrongPathError: The path would lead outside that of `api_url`, or elsewhere within it.
+            ShopRefusedError: A redirect that is not followed, or an address that cannot be called.
         """
         if _leads_elsewhere(path):
             raise WrongPathError(
                 f"{method} {self.redacted(path)}: the path has '.' or '..', which would lead"
-                " elsewhere, or out of that of 'api_url'; an id or an address of the shop is no"
-                " good for a path."
+                " elsewhere, or out of the path of 'api_url'; an id or address that the shop sent"
+                " cannot be used in a path."
             )
         self._deadline = Deadline(self._timeout)
         try:
             with self._follow(method, path, query or {}, body, headers or {}) as response:
                 self._was_reached = True
-                self._check_passing(response)
+                self._raise_if_temporary(response)
                 content = self._content(response)
         except (OSError, urllib3.exceptions.HTTPError) as error:
             failure = self._failure(f"{method} {self.redacted(path)}", error)
         else:
             if not self._deadline.is_over:
                 return Answer(response.status_code, response.headers, content)
-            failure = self._trouble(self._too_slow())
+            failure = self._temporary(self._too_slow())
         finally:
             self._deadline.end()
         raise failure
@@ -286,13 +285,17 @@ class ShopConnection:
         self._session.close()
 
     def path_of(self, link: str, *, seen_from: str) -> str:
-        """Return the path, with the query, of an address that the shop gave, under its own base.
+        """Return the path and query of an address that the shop sent, relative to `api_url`.
 
-        Host and scheme are not looked at: behind a proxy a shop may name itself otherwise, and what
-        is asked stays at the origin that is set.
+        Host and scheme are ignored: a shop behind a proxy may use another name for itself, and
+        requests go to the origin of `api_url` only.
+
+        Args:
+            link: The address.
+            seen_from: The path at which the shop sent it.
 
         Raises:
-            ShopRefusedError: It is no address, or its path is not below `api_url`.
+            ShopRefusedError: It is not an address, or its path is not below that of `api_url`.
         """
         base = urlsplit(self._base)
         try:
@@ -305,13 +308,13 @@ class ShopConnection:
             parts.path
         ):
             raise ShopRefusedError(
-                f"{self.redacted(seen_from)}: the shop gives an address to go on at whose path is not"
-                f" below that of 'api_url'; only what is below {base.path or '/'} is read."
+                f"{self.redacted(seen_from)}: the shop sends an address whose path is not below"
+                f" that of 'api_url'; only paths below {base.path or '/'} are read."
             )
         return parts.path[len(base.path.rstrip("/")) :] + (f"?{parts.query}" if parts.query else "")
 
     def redacted(self, path: str) -> str:
-        """Return a path as a message may show it: without host and query."""
+        """Return a path for a message: without host and query."""
         return urlsplit(self._base).path + path.partition("?")[0]
 
     def _follow(
@@ -322,7 +325,7 @@ class ShopConnection:
         body: bytes | None,
         headers: Mapping[str, str],
     ) -> requests.Response:
-        """Get the answer, following redirects of a GET within the shop's own origin only."""
+        """Return the answer, following redirects of a GET within the shop's own origin only."""
         url, params = self._base + path, dict(query)
         for _ in range(_MOST_REDIRECTS):
             response = self._session.request(
@@ -331,7 +334,7 @@ class ShopConnection:
                 params=params,
                 data=body,
                 headers=dict(headers),
-                timeout=(min(_WAIT_FOR_CONNECTION, self._timeout), self._timeout),
+                timeout=(min(_CONNECT_TIMEOUT, self._timeout), self._timeout),
                 allow_redirects=False,
                 stream=True,
             )
@@ -341,68 +344,70 @@ class ShopConnection:
             url, params = _target(response), {}
             if not url:
                 raise ShopRefusedError(
-                    f"{method} {self.redacted(path)}: the shop sends this program on to an address"
-                    " that is none, or not the one that it looks like, so the token does not go"
-                    " there. Repair the shop's 'Location'."
+                    f"{method} {self.redacted(path)}: the shop redirects to an address that is not"
+                    " valid, or not the one that it looks like, so the token is not sent there. Fix"
+                    " the shop's 'Location'."
                 )
             if _origin(url) != _origin(response.url):
                 raise ShopRefusedError(
-                    f"{method} {self.redacted(path)}: the shop sends this program on to another"
-                    f" server, {_origin(url):.100}, where the token must not go. If that is right,"
-                    " set 'api_url'."
+                    f"{method} {self.redacted(path)}: the shop redirects to another server,"
+                    f" {_origin(url):.100}, to which the token must not be sent. If that is the"
+                    " right one, set 'api_url'."
                 )
             if method != "GET":
                 raise ShopRefusedError(
-                    f"{method} {self.redacted(path)}: the shop sends the request on to another path; "
-                    "only what is read is followed there. Correct 'api_url'."
+                    f"{method} {self.redacted(path)}: the shop redirects to another path, which is"
+                    " followed only when reading. Correct 'api_url'."
                 )
         raise ShopRefusedError(
             f"{method} {self.redacted(path)}: the shop's redirects go round in a circle."
         )
 
-    def _check_passing(self, response: requests.Response) -> None:
+    def _raise_if_temporary(self, response: requests.Response) -> None:
         status = response.status_code
-        if status in _PASSING:
-            asked = parse_retry_after(response.headers.get("Retry-After"))
-            what = f"the shop answered {status}"
-            raise TemporaryError(what, retry_after=asked, may_have_happened=status not in _UNREAD)
+        if status in _TEMPORARY:
+            raise TemporaryError(
+                f"the shop answered {status}",
+                retry_after=parse_retry_after(response.headers.get("Retry-After")),
+                may_have_happened=status not in _NOT_STARTED,
+            )
 
     def _content(self, response: requests.Response) -> bytes:
-        content = io.BytesIO()  # gives its bytes without a copy
+        content = io.BytesIO()  # returns its bytes without a copy
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             content.write(chunk)
             if content.tell() > _LARGEST_ANSWER:
-                what = (
-                    f"the answer is larger than {_LARGEST_ANSWER >> 20} MB, which is more than"
-                    " this program reads; set a smaller 'page_size'"
+                reason = (
+                    f"the answer is larger than {_LARGEST_ANSWER >> 20} MB, the most that this"
+                    " program reads; set a smaller 'page_size'"
                 )
-                raise TemporaryError(what, most_attempts=1)
+                raise TemporaryError(reason, most_attempts=1)
         return content.getvalue()
 
     def _watch(self, sock: socket.socket) -> None:
         if self._deadline:
             self._deadline.watch(sock)
 
-    def _failure(self, shown: str, error: Exception) -> TemporaryError | ShopError:
-        """Return the error that an attempt without an answer amounts to."""
+    def _failure(self, request: str, error: Exception) -> TemporaryError | ShopError:
+        """Return the error to raise for an attempt that got no answer."""
         if self._deadline and self._deadline.is_over:
-            return self._trouble(self._too_slow())
+            return self._temporary(self._too_slow())
         if is_out_of_files(error):
-            return ShopRefusedError(f"{shown}: {OUT_OF_FILES}.")
+            return ShopRefusedError(f"{request}: {OUT_OF_FILES}.")
         if isinstance(error, requests.exceptions.SSLError):
-            return ShopRefusedError(f"{shown}: {self._not_secure(error)}.")
+            return ShopRefusedError(f"{request}: {self._not_secure(error)}.")
         if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
             never_connected = isinstance(error, requests.ConnectTimeout)
-            return self._trouble(self._too_slow(), may_have_happened=not never_connected)
+            return self._temporary(self._too_slow(), may_have_happened=not never_connected)
         if isinstance(error, (requests.ConnectionError, urllib3.exceptions.HTTPError)):
-            what = "the connection broke off" if self._was_reached else self._no_connection()
-            return self._trouble(what, may_have_happened=not _never_connected(error))
+            reason = "the connection broke off" if self._was_reached else self._no_connection()
+            return self._temporary(reason, may_have_happened=not _never_connected(error))
         kind = type(error).__name__
-        return ShopRefusedError(f"{shown}: cannot be asked ({kind}); check 'api_url'.")
+        return ShopRefusedError(f"{request}: cannot be sent ({kind}); check 'api_url'.")
 
-    def _trouble(self, what: str, *, may_have_happened: bool = True) -> TemporaryError:
+    def _temporary(self, reason: str, *, may_have_happened: bool = True) -> TemporaryError:
         most = None if self._was_reached else 3
-        return TemporaryError(what, most_attempts=most, may_have_happened=may_have_happened)
+        return TemporaryError(reason, most_attempts=most, may_have_happened=may_have_happened)
 
     def _too_slow(self) -> str:
         return f"no answer within {self._timeout:g} seconds"
@@ -412,7 +417,7 @@ class ShopConnection:
             return "the shop's certificate is not valid for its address"
         return (
             f"there is no secure connection (TLS) to {urlsplit(self._base).netloc}; check the port"
-            " in 'api_url', and whether https:// is spoken there"
+            " in 'api_url', and whether the server there uses https://"
         )
 
     def _no_connection(self) -> str:
@@ -420,18 +425,18 @@ class ShopConnection:
 
 
 def _leads_elsewhere(path: str) -> bool:
-    """Return whether a path has `.` or `..`, which whoever reads it may resolve."""
+    """Return whether a path has `.` or `..`, which a library, a proxy or the shop may resolve."""
     return not {".", ".."}.isdisjoint(unquote(path.partition("?")[0]).split("/"))
 
 
 def _never_connected(error: Exception) -> bool:
-    """Return whether no connection was made, so that nothing can have been sent."""
+    """Return whether no connection was made, so nothing can have been sent."""
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(reason, urllib3.exceptions.NewConnectionError)
 
 
 def _target(response: requests.Response) -> str:
-    """Return the address of a redirect as `requests` would connect to it; "" for a doubtful one."""
+    """Return the address of a redirect as `requests` would connect to it; "" if it is doubtful."""
     try:
         url = urljoin(response.url, response.headers["Location"])
         if not (is_plain_address(response.headers["Location"]) and is_plain_address(url)):

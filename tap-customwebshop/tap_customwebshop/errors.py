@@ -2,12 +2,12 @@
 
 ShopError
 ├── ShopUnavailableError  the shop cannot be reached or keeps failing: run again later
-├── ShopRefusedError      the shop says no (key, address, parameters): change a setting
-│   └── WrongPathError    an id of the shop would lead elsewhere: one record
-├── ContractBrokenError   the shop's answer is not as the contract says: repair the shop
-└── ShopFileError         the shop file is wrong, or does not fit the shop: repair the file
+├── ShopRefusedError      the shop refuses (key, address, parameters): change a setting
+│   └── WrongPathError    an id from the shop would lead elsewhere: one record
+├── ContractBrokenError   the shop's answer is not as in the contract: fix the shop
+└── ShopFileError         the shop file is wrong, or does not fit the shop: fix the file
 
-Each text is one line for the person who runs the tap. None holds the body of an answer, a
+Each message is one line for the person who runs the tap. None contains the body of an answer, a
 query, a key or personal data.
 """
 
@@ -27,12 +27,12 @@ class ShopRefusedError(ShopError):
 
 
 class WrongPathError(ShopRefusedError):
-    """A path that would lead elsewhere because of what the shop told; nothing was asked."""
+    """A value from the shop would make a path lead elsewhere; no request was sent."""
 
 
 class ContractBrokenError(ShopError):
-    """The shop's answer is not what the contract in docs/shop-api.md says."""
+    """The shop's answer is not as in the contract in docs/shop-api.md."""
 
 
 class ShopFileError(ShopError):
-    """The shop file cannot be used, or some records could not be made by it."""
+    """The shop file cannot be used, or it failed on some records."""

@@ -1,8 +1,8 @@
-"""Finds the records that can be passed on as the very bytes that the shop sent.
+"""Finds the records that can be passed on as exactly the bytes that the shop sent.
 
-Such a record has the contract's form already: text where the contract has text, amounts and ids; no
-field beyond it; a stamp that sorts. Reading it into objects and writing them would change nothing,
-and is most of a tap's work.
+Such a record already has the contract's form: text where the contract has text, amounts and ids; no
+other fields; a stamp that sorts. Parsing and serializing it would change nothing, and is most of a
+tap's work.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Envelope(msgspec.Struct):
 
 
 class RecordForm:
-    """The form in which a stream's records need no change.
+    """The form of a stream's records that need no change.
 
     Args:
         schema: The stream's schema.
@@ -50,17 +50,17 @@ class RecordForm:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._envelope = msgspec.json.Decoder(_Envelope)
-        self._record = msgspec.json.Decoder(_object(schema, {"id": str, "updated_at": str}))
+        self._record = msgspec.json.Decoder(_object_type(schema, {"id": str, "updated_at": str}))
 
-    def answer(self, body: bytes) -> dict[str, Any] | None:
-        """Return an answer of the contract, each record a RawRecord or, if that cannot be, read.
+    def parse_answer(self, body: bytes) -> dict[str, Any] | None:
+        """Return an answer of the contract, with each record raw if it needs no change.
 
         Args:
             body: The answer.
 
         Returns:
-            None for an answer that is better read as a whole: of another form, or one of whose
-            records many are to be changed.
+            None for an answer that is better parsed as a whole: it has another form, or many of its
+            records need a change.
         """
         try:
             answer = self._envelope.decode(body)
@@ -71,7 +71,7 @@ class RecordForm:
             if raw is None:
                 return None
             data = [
-                record or read_json(b"[[%b]]" % text)[0][0]  # as deep as it was
+                record or read_json(b"[[%b]]" % text)[0][0]  # nested as deep as in the answer
                 for record, text in zip(raw, texts, strict=True)
             ]
         except (ValueError, RecursionError):
@@ -80,17 +80,17 @@ class RecordForm:
 
     def _raw_records(self, texts: list[Any], *, has_escapes: bool) -> list[RawRecord | None] | None:
         records: list[RawRecord | None] = []
-        unfit = 0
+        changed = 0
         for text in texts:
             is_odd = has_escapes and may_hold_invalid_character(bytes(text).decode())
-            record = None if is_odd else self._raw(text)
+            record = None if is_odd else self._raw_record(text)
             records.append(record)
-            unfit += record is None
-            if unfit > 1 + len(records) // 10:
+            changed += record is None
+            if changed > 1 + len(records) // 10:
                 return None
         return records
 
-    def _raw(self, text: bytes | msgspec.Raw) -> RawRecord | None:
+    def _raw_record(self, text: bytes | msgspec.Raw) -> RawRecord | None:
         try:
             record = self._record.decode(text)
         except (ValueError, RecursionError):
@@ -104,13 +104,13 @@ class RecordForm:
         return RawRecord(record.id, stamp, text)
 
 
-def _object(schema: Mapping[str, Any], required: Mapping[str, type]) -> Any:  # noqa: ANN401
-    """Return the type of an object; one whose fields are the shop's own may hold text and flags."""
+def _object_type(schema: Mapping[str, Any], required: Mapping[str, type]) -> Any:  # noqa: ANN401
+    """Return the type of an object; if its fields are the shop's own, they are text and flags."""
     properties = schema.get("properties")
     if not properties:
         return dict[str, str | bool | None]
     optional: list[tuple[str, Any, None]] = [
-        (name, _value(field) | None, None)
+        (name, _value_type(field) | None, None)
         for name, field in properties.items()
         if name not in required
     ]
@@ -119,10 +119,10 @@ def _object(schema: Mapping[str, Any], required: Mapping[str, type]) -> Any:  # 
     )
 
 
-def _value(field: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    kinds = field["type"]
-    if "object" in kinds:
-        return _object(field, {})
-    if "array" in kinds:
-        return list[_value(field["items"]) | None]  # type: ignore[misc]
-    return bool if "boolean" in kinds else str
+def _value_type(field: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    types = field["type"]
+    if "object" in types:
+        return _object_type(field, {})
+    if "array" in types:
+        return list[_value_type(field["items"]) | None]  # type: ignore[misc]
+    return bool if "boolean" in types else str

@@ -17,15 +17,15 @@ def move_to_custom(record: dict[str, Any], names: Iterable[str]) -> None:
     What is already in `custom` stays: a field of the same name is added with `_` before its name,
     and a `custom` that is not an object becomes a field of that name inside one.
     """
-    held = record.get("custom")
-    custom = held if isinstance(held, dict) else {}
-    if held is not None and held is not custom:
-        custom["custom"] = held
+    existing = record.get("custom")
+    custom = existing if isinstance(existing, dict) else {}
+    if existing is not None and existing is not custom:
+        custom["custom"] = existing
     for name in sorted(names):
-        free = name
-        while free in custom:
-            free = f"_{free}"
-        custom[free] = record.pop(name)
+        free_name = name
+        while free_name in custom:
+            free_name = f"_{free_name}"
+        custom[free_name] = record.pop(name)
     record["custom"] = custom
 
 
@@ -33,7 +33,7 @@ def numbers_to_text(record: dict[str, Any], schema: Mapping[str, Any]) -> None:
     """Turn JSON numbers into text, in place, where the contract has an id or a decimal string.
 
     The digits stay as the shop sent them (`199.00` becomes `"199.00"`). Numbers in other fields,
-    and all that is not a number, stay as they are.
+    and values that are not numbers, are left alone.
     """
     fields = schema.get("properties", {})
     for name, value in record.items():
@@ -56,6 +56,6 @@ def is_id(name: str) -> bool:
 
 
 def digits(number: int | Decimal) -> str:
-    """Return a number as text, with the digits that it came with."""
+    """Return a number as text, with the digits that it was sent with."""
     text = str(number)
     return format(number, "f") if "E" in text else text

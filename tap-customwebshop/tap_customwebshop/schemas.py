@@ -1,4 +1,4 @@
-"""What customers, products and orders are made of: one Singer schema per stream."""
+"""The fields of customers, products and orders: one Singer schema per stream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DECIMAL_FORMAT = th.SingerDecimalType.string_format
 
 
 def key() -> Field:
-    """The `id` of a record: the one field that is never missing."""
+    """The `id` of a record: the only field that is never missing."""
     return th.Property("id", th.StringType, required=True, description="The shop's own id.")
 
 
@@ -30,7 +30,7 @@ def choice(name: str, description: str, *values: str) -> Field:
     """One of a few words.
 
     The words are in the description only: with `enum` in the schema, a target would stop at a word
-    that the shop invented, where it should reject only that record.
+    of the shop's own, instead of rejecting only that record.
     """
     listed = ", ".join(f"`{value}`" for value in values)
     return th.Property(name, th.StringType, description=f"{description} One of {listed}.")
@@ -140,10 +140,10 @@ def _line() -> list[Field]:
     ]
 
 
-def _taxes(what: str) -> Field:
+def _taxes(description: str) -> Field:
     return rows(
         "taxes",
-        what,
+        description,
         decimal("rate", "VAT rate in percent."),
         decimal("base", "The amount that the VAT is worked out from."),
         decimal("amount", "The VAT."),
@@ -279,8 +279,8 @@ CUSTOMERS: dict[str, Any] = th.PropertiesList(
     choice("type", "Who buys.", "person", "company"),
     flag(
         "is_guest",
-        "Whether it bought without an account. Leave out records that are made anew for each order"
-        " of a guest.",
+        "Whether it bought without an account. Leave out records that are created for each order of"
+        " a guest.",
     ),
     text("email", "E-mail address."),
     text("name", "Full name, of the person or the company."),
@@ -324,7 +324,7 @@ PRODUCTS: dict[str, Any] = th.PropertiesList(
     text("url", "Its page in the shop."),
     *life_cycle(),
 ).to_dict()
-"""One thing that can be sold, that is, one SKU; a variant is a record with a `parent_id`."""
+"""A product for sale, that is, one SKU; a variant is a record with a `parent_id`."""
 
 ORDERS: dict[str, Any] = th.PropertiesList(
     key(),

@@ -1,4 +1,4 @@
-"""The tap's settings, and what is wrong with those that a person wrote."""
+"""The tap's settings, and the check of those that a person wrote."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ SHOP = th.Property(
     th.StringType,
     title="Shop file",
     description="A Python file that says how the shop is read and written to, such as ./my_shop.py,"
-    " or the name of one that comes with the tap. Left out, the shop has the API that is made for"
-    " these plugins.",
+    " or the name of one that comes with the tap. Without it, the shop must have the API that is"
+    " made for these plugins.",
 )
 SHOP_SETTINGS = th.Property(
     "shop_settings",
@@ -54,7 +54,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         required=True,
         secret=True,
         title="Access token",
-        description="The bearer token that the shop's API asks for.",
+        description="The bearer token that the shop's API requires.",
     ),
     SHOP,
     SHOP_SETTINGS,
@@ -78,7 +78,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         th.IntegerType(minimum=1, maximum=1000),
         default=500,
         title="Page size",
-        description="How many records to ask for at a time, 1 to 1000.",
+        description="How many records to request at a time, 1 to 1000.",
     ),
     th.Property(
         "request_timeout",
@@ -92,8 +92,8 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         th.IntegerType(minimum=0),
         default=300,
         title="Retry budget (seconds)",
-        description="How long one page may be asked for again, in all, while the shop is busy or "
-        "failing. 0 gives up at once.",
+        description="How long, in total, the request for one page is retried while the shop is "
+        "busy or failing. 0 gives up at once.",
     ),
     th.Property(
         "user_agent",
@@ -106,10 +106,10 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
 
 
 _NO_SETTINGS = (
-    "No settings were given: name their file with --config FILE, or say --config ENV to have them "
-    "read from environment variables."
+    "No settings were given: name their file with --config FILE, or use --config ENV to read them "
+    "from environment variables."
 )
-_KINDS = {
+_TYPE_LABELS = {
     "boolean": "true or false",
     "integer": "a whole number",
     "number": "a number",
@@ -121,13 +121,13 @@ _LIMITS = {"minimum": "at least", "maximum": "at most"}
 
 
 def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """Fill in the defaults and return what is wrong, one line per setting.
+    """Fill in the defaults and return the faults, one line for each.
 
-    No line holds the value of a setting, since any of them may be a secret in the wrong place.
+    No line contains the value of a setting, since any of them may be a secret in the wrong place.
 
     Args:
         config: The settings as given; missing and null ones get their defaults.
-        schema: The JSON schema of all settings, the SDK's own included.
+        schema: The JSON schema of all settings, including the SDK's own.
     """
     if not config:
         return [_NO_SETTINGS]
@@ -135,55 +135,57 @@ def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) 
     lines = [_unknown(name, known) for name in config if name not in known]
     for name in [name for name in known if name in config and config[name] is None]:
         del config[name]
-    spared = ("auth_token",) if config.get("shop") else ()  # the shop file says what it needs
+    optional = ("auth_token",) if config.get("shop") else ()  # the shop file says what it needs
     missing = [
-        name for name in schema.get("required", []) if name not in config and name not in spared
+        name for name in schema.get("required", []) if name not in config and name not in optional
     ]
     lines.extend(f"The setting '{name}' is missing." for name in missing)
-    broken = JSONSchemaValidator(schema).iter_errors(config)
+    errors = JSONSchemaValidator(schema).iter_errors(config)
     lines += [
-        _broken_rule(error) for error in broken if error.path and error.path[0] not in missing
+        _broken_rule(error) for error in errors if error.path and error.path[0] not in missing
     ]
     return lines or list(_unusable_values(config))
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean '{close[0]}'?" if close else f"Known are: {', '.join(known)}."
-    shown = f"'{name}'" if close or looks_like_a_name(name) else f"of one name: {NOT_SHOWN}"
-    return f"There is no setting {shown}. {hint}"
+    hint = f"Did you mean '{close[0]}'?" if close else f"The settings are: {', '.join(known)}."
+    if close or looks_like_a_name(name):
+        return f"There is no setting '{name}'. {hint}"
+    return f"One of the settings does not exist; {NOT_SHOWN}. {hint}"
 
 
 def _broken_rule(error: ValidationError) -> str:
     name = ".".join(str(part) for part in error.path)
     rule, wanted = str(error.validator), error.validator_value
     if rule == "type":
-        kinds = [wanted] if isinstance(wanted, str) else wanted
-        told = " or ".join(_KINDS[one] for one in kinds if one != "null")
-        return f"The setting '{name}' must be {told}."
+        types = [wanted] if isinstance(wanted, str) else wanted
+        labels = " or ".join(_TYPE_LABELS[kind] for kind in types if kind != "null")
+        return f"The setting '{name}' must be {labels}."
     if rule in _LIMITS:
         return f"The setting '{name}' must be {_LIMITS[rule]} {wanted}."
-    return (
-        f"The setting '{name}' has a value that it cannot have; it must keep to: {rule} {wanted}."
-    )
+    return f"The setting '{name}' has an invalid value; the rule is: {rule} {wanted}."
 
 
 def _unusable_values(config: Mapping[str, Any]) -> Iterator[str]:
-    if wrong := address_fault(config["api_url"]):
-        yield f"The setting 'api_url' {wrong}"
+    if fault := address_fault(config["api_url"]):
+        yield f"The setting 'api_url' {fault}"
     is_needed = "auth_token" in config and not (config.get("shop") and not config["auth_token"])
-    if is_needed and (wrong := token_fault(config["auth_token"])):
-        yield f"The setting 'auth_token' {wrong}"
-    if wrong := user_agent_fault(config.get("user_agent") or ""):
-        yield f"The setting 'user_agent' {wrong}"
+    if is_needed and (fault := token_fault(config["auth_token"])):
+        yield f"The setting 'auth_token' {fault}"
+    if fault := user_agent_fault(config.get("user_agent") or ""):
+        yield f"The setting 'user_agent' {fault}"
     start = config.get("start_date")
     if start is not None and parse_start(start) is None:
-        yield "The setting 'start_date' is no date; write it as 2026-01-31 or 2026-01-31T00:00:00Z."
+        yield (
+            "The setting 'start_date' is not a date; write it as 2026-01-31 or"
+            " 2026-01-31T00:00:00Z."
+        )
 
 
 def token_fault(token: str) -> str | None:
-    """Say what is wrong with a bearer token, without showing it; None if nothing is."""
-    if token and all("!" <= letter <= "~" for letter in token):
+    """Return what is wrong with a bearer token, without showing it; None if nothing is."""
+    if token and all("!" <= character <= "~" for character in token):
         return None
     return (
         "is empty or has characters that a bearer token cannot have: spaces, line ends or letters "
@@ -192,39 +194,41 @@ def token_fault(token: str) -> str | None:
 
 
 def user_agent_fault(user_agent: str) -> str | None:
-    """Say what is wrong with how a program introduces itself; None if nothing is."""
-    is_right = user_agent.isascii() and user_agent.isprintable()
-    return None if is_right else "has characters that a header cannot have."
+    """Return what is wrong with a user agent; None if nothing is."""
+    is_valid = user_agent.isascii() and user_agent.isprintable()
+    return None if is_valid else "has characters that a header cannot have."
 
 
 def address_fault(api_url: str) -> str | None:
-    """Say what is wrong with the address of the shop's API; None if nothing is."""
+    """Return what is wrong with the address of the shop's API; None if nothing is."""
     try:
         parts = urlsplit(api_url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
     if not host or parts.scheme not in {"http", "https"}:
-        return "is no address; write it as https://shop.example.com/api."
+        return "is not an address; write it as https://shop.example.com/api."
     if "@" in parts.netloc:
-        return "must not carry a user name or password; the key goes into 'auth_token'."
+        return "must not contain a user name or password; set the key in 'auth_token'."
     if not is_plain_address(api_url):
-        return "has a letter that no address has; write it as https://shop.example.com/api."
+        return (
+            "has a character that addresses cannot have; write it as https://shop.example.com/api."
+        )
     if parts.query or parts.fragment:
         return "must end before any '?' or '#'."
     if parts.scheme == "http" and not _is_this_machine(host):
-        return "must begin with https://, since the token would be readable on the way."
+        return "must begin with https://, or the token could be read on the way."
     return None
 
 
 def is_plain_address(url: str) -> bool:
     r"""Return whether every parser finds the same host in an address.
 
-    They differ on user names, on `\` (the end of the host to some, part of it to others) and on
-    control characters, which some leave out.
+    Parsers differ on user names, on `\` (for some the end of the host, for others a part of it) and
+    on control characters, which some leave out.
 
     Raises:
-        ValueError: The address cannot be read at all.
+        ValueError: The address cannot be parsed at all.
     """
     return url.isprintable() and "\\" not in url and "@" not in urlsplit(url).netloc
 

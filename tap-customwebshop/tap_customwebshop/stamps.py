@@ -1,4 +1,4 @@
-"""Reads stamps and writes them in the one form in which they can be compared as text."""
+"""Parses stamps, and formats them in the one form in which they can be compared as text."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from datetime import date, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
 FIRST_YEAR = "1900"
-"""An earlier stamp, such as one of the year 1, is what a system writes that knows no date."""
+"""An earlier stamp, such as one of the year 1, stands for an unknown date in some systems."""
 
 _SORTABLE = re.compile(r"\d{4}-\d\d-\d\dT(?!24)\d\d:\d\d:\d\d\.\d{6}Z")
 _IN_UTC = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ]((?!24)\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?[Zz]")
-_YEARS = range(2000, 9000)  # the years in which a Date header is believed
+_YEARS = range(2000, 9000)  # a Date header of another year is not believed
 _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d+))?(?:([Zz])|([+-]\d\d):?(\d\d))"
 )
 
 
 def parse_stamp(text: str) -> datetime | None:
-    """Read an RFC 3339 stamp with `Z` or an offset, as an aware datetime in UTC.
+    """Parse an RFC 3339 stamp with `Z` or an offset into an aware datetime in UTC.
 
     Digits beyond the microsecond are cut off, never rounded up, so that a bookmark made from the
-    result cannot lie behind the record.
+    result cannot be later than the record.
 
     Returns:
-        None where the text is not a stamp or names no moment (month 13, no time zone).
+        None if the text is not a stamp, or not one of a moment (month 13, no time zone).
     """
     match = _RFC_3339.fullmatch(text)
     if match is None:
@@ -39,7 +39,7 @@ def parse_stamp(text: str) -> datetime | None:
 
 
 def parse_date(text: str | None) -> datetime | None:
-    """Read a `Date` header (RFC 9110), in UTC and whole seconds; None where it is not one."""
+    """Parse a `Date` header (RFC 9110), in UTC and whole seconds; None if it is not valid."""
     try:
         moment = parsedate_to_datetime(text or "")
     except (ValueError, OverflowError):
@@ -50,9 +50,9 @@ def parse_date(text: str | None) -> datetime | None:
 
 
 def parse_start(text: str) -> datetime | None:
-    """Read a moment as people write it in settings: a date, or a stamp with or without a zone.
+    """Parse a moment as people write it in settings: a date, or a stamp with or without a zone.
 
-    Without a zone it is UTC; without a time it is midnight.
+    Without a zone it is UTC; without a time it is midnight. None if it is neither.
     """
     if moment := parse_stamp(text) or parse_stamp(f"{text}Z"):
         return moment
@@ -64,7 +64,7 @@ def parse_start(text: str) -> datetime | None:
 
 
 def earlier(moment: datetime, span: timedelta) -> datetime | None:
-    """Return the moment so long before another; None where the calendar does not reach back."""
+    """Return the moment that is `span` earlier; None if it is before the first day of year 1."""
     try:
         return moment - span
     except OverflowError:
@@ -72,15 +72,15 @@ def earlier(moment: datetime, span: timedelta) -> datetime | None:
 
 
 def format_stamp(moment: datetime) -> str:
-    """Write an aware datetime as RFC 3339 in UTC with six decimals and `Z`.
+    """Format an aware datetime as RFC 3339 in UTC with six decimals and `Z`.
 
-    Stamps in this form sort as text in the order of time.
+    As text, stamps in this form sort in the order of time.
     """
     return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def sortable_stamp(text: str) -> str | None:
-    """Bring an RFC 3339 stamp into the form of `format_stamp`; None where it is not a stamp."""
+    """Return an RFC 3339 stamp in the form of `format_stamp`; None if it is not a stamp."""
     if _SORTABLE.fullmatch(text):
         return text if _is_moment(text[:-1]) else None
     if match := _IN_UTC.fullmatch(text):

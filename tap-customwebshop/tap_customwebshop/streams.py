@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tap_customwebshop.client import Page, ShopClient
 
-_MOST_FIELDS_TOLD = 50
+_MOST_REPORTED_FIELDS = 50
 _UNDATED = (
     "%s: %s, and maybe others, has no readable 'updated_at'. It is emitted, "
     "but the shop may not list it again when it changes."
@@ -41,11 +41,11 @@ _UNDATED = (
 class ShopStream(Stream):
     """Records of one kind, in ascending order of `updated_at`.
 
-    The SDK converts every field of every record to the type that the schema gives, which makes
-    the text "false" true and is two thirds of a tap's work. Here values pass as the shop sent
-    them; whoever writes them judges them.
+    The SDK converts every field of every record to the type in the schema, which turns the text
+    "false" into true and is two thirds of a tap's work. Here values pass as the shop sent them; the
+    target checks them.
 
-    Of the shop it knows `ShopClient.pages` alone: whatever yields a `Page` is a source to it.
+    Of the client, only `ShopClient.pages` is used; anything that yields a `Page` can replace it.
     """
 
     primary_keys: ClassVar[tuple[str, ...]] = ("id",)
@@ -56,11 +56,11 @@ class ShopStream(Stream):
     def __init__(self, tap: Tap, shop: ShopClient | None = None) -> None:
         super().__init__(tap, schema=self.record_schema)
         self._shop = shop
-        self._is_passed_on = False
+        self._is_raw = False
         self._page_size: int = self.config.get("page_size", 500)
         self.STATE_MSG_FREQUENCY = self._page_size
-        self._known = frozenset(self.record_schema["properties"])
-        self._told_fields: set[str] = set()
+        self._known_fields = frozenset(self.record_schema["properties"])
+        self._reported_fields: set[str] = set()
         self._warned: set[str] = set()
 
     @property
@@ -75,7 +75,7 @@ class ShopStream(Stream):
     @override
     def log(self, message: str, *args: object, level: int = logging.INFO, **kwargs: Any) -> None:
         if isinstance(sys.exc_info()[1], (ShopError, AbortedSyncPausedException)):
-            return  # the tap reports the former in a line; the latter is how a trial ends
+            return  # the tap reports the former in one line; the latter is how a trial ends
         super().log(message, *args, level=level, **kwargs)
 
     @override
@@ -83,25 +83,25 @@ class ShopStream(Stream):
         try:
             for number, page in enumerate(self._read(), 1):
                 for position, record in enumerate(page.records, 1):
-                    yield self._take(record, f"record {position} of page {number}")
+                    yield self._conform(record, f"record {position} of page {number}")
                 if isinstance(self._tap.message_writer, LineWriter):
                     self._tap.message_writer.flush()
         except ContractBrokenError:
-            self.state_manager.is_flushed = False  # the bookmark may have gone back
+            self.state_manager.is_flushed = False  # the bookmark may have moved back
             self._write_state_message()
             raise
 
     def _read(self) -> Iterator[Page]:
-        """Begin a bookmark, and yield the shop's pages from there."""
+        """Create the bookmark, and yield the shop's pages from where it begins."""
         since: datetime | None = None
         self._bookmark: Bookmark | None = None
         if self.replication_method == REPLICATION_INCREMENTAL:
             lookback = timedelta(seconds=self.config["lookback_seconds"])
             since = self._since(lookback)
             self._bookmark = self._new_bookmark(lookback, since)
-        wanted = self.ABORT_AT_RECORD_COUNT  # set in a trial, which one record more ends
-        limit = self._page_size if wanted is None else min(self._page_size, wanted + 1)
-        for page in self._pages(since, limit=limit, ahead=wanted is None):
+        most = self.ABORT_AT_RECORD_COUNT  # set in a trial, which ends one record later
+        limit = self._page_size if most is None else min(self._page_size, most + 1)
+        for page in self._pages(since, limit=limit, ahead=most is None):
             self._begin_page(page)
             yield page
 
@@ -109,41 +109,41 @@ class ShopStream(Stream):
         return Bookmark(self.name, self.stream_state, lookback, since, self._warn_once)
 
     def _pages(self, since: datetime | None, *, limit: int, ahead: bool) -> Iterator[Page]:
-        assert self._shop is not None  # noqa: S101 - else this is overridden
-        form = RecordForm(self.record_schema) if self._is_passed_on else None
+        assert self._shop is not None  # noqa: S101 - a stream without it overrides this
+        form = RecordForm(self.record_schema) if self._is_raw else None
         return self._shop.pages(self.path, since=since, limit=limit, ahead=ahead, form=form)
 
     def _begin_page(self, page: Page) -> None:
-        self._read_at, self._told_at = page.read_at, page.server_time
+        self._read_at, self._server_time = page.read_at, page.server_time
         if self._bookmark is not None:
             self._bookmark.require_past(page.read_at, page.server_time)
 
     def _since(self, lookback: timedelta) -> datetime | None:
         """Return where to begin: the bookmark less the look-back, but not before `start_date`."""
         start = parse_start(self.config.get("start_date") or "")
-        mark = parse_start(self.stream_state.get("replication_key_value") or "")
-        moments = [start, mark and earlier(mark, lookback)]
+        bookmark = parse_start(self.stream_state.get("replication_key_value") or "")
+        moments = [start, bookmark and earlier(bookmark, lookback)]
         return max((moment for moment in moments if moment), default=None)
 
-    def _take(self, record: object, place: str) -> dict[str, Any]:
+    def _conform(self, record: object, place: str) -> dict[str, Any]:
         """Check one record and bring it into the contract's form.
 
         Raises:
-            ContractBrokenError: It has no `id`, so that nothing can be done with it; or it is so
-                far out of order that a bookmark could pass it.
+            ContractBrokenError: It has no `id`, so it cannot be used; or it is so far out of order
+                that the bookmark could pass it.
         """
         if not isinstance(record, dict):
-            raise self._broken(f"{place} is no object")
+            raise self._contract_broken(f"{place} is not an object")
         numbers_to_text(record, self.record_schema)
         if not isinstance(record.get("id"), str) or not record["id"]:
-            raise self._broken(f"{place} has no 'id'")
-        if not record.keys() <= self._known:
-            self._keep_unknown(record)
+            raise self._contract_broken(f"{place} has no 'id'")
+        if not record.keys() <= self._known_fields:
+            self._move_unknown(record)
         self._check_stamp(record, place)
         return record
 
-    def _broken(self, what: str) -> ContractBrokenError:
-        return ContractBrokenError(f"GET {self.path}: {what}; repair it in the shop and run again.")
+    def _contract_broken(self, fault: str) -> ContractBrokenError:
+        return ContractBrokenError(f"GET {self.path}: {fault}; fix it in the shop and run again.")
 
     def _check_stamp(self, record: dict[str, Any], place: str) -> None:
         self._stamp = self._read_stamp(record, place)
@@ -154,7 +154,7 @@ class ShopStream(Stream):
         bookmark.check(stamp)
 
     def _read_stamp(self, record: dict[str, Any], place: str) -> str | None:
-        """Return the record's `updated_at` in sortable form; the record's own is turned to UTC."""
+        """Return the record's `updated_at` in sortable form; in the record, convert it to UTC."""
         value = record.get("updated_at")
         stamp = sortable_stamp(value) if isinstance(value, str) else None
         if not isinstance(value, str) or stamp is None or stamp < FIRST_YEAR:
@@ -165,33 +165,33 @@ class ShopStream(Stream):
         return stamp
 
     def _warn_once(self, message: str, *values: str) -> None:
-        """Warn, unless the same message was given before with any values."""
+        """Log a warning, unless the same message was logged before, with whatever values."""
         if message not in self._warned:
             self._warned.add(message)
             self.logger.warning(message, *values)
 
-    def _keep_unknown(self, record: dict[str, Any]) -> None:
-        unknown = record.keys() - self._known
-        for name in sorted(unknown - self._told_fields):
-            if len(self._told_fields) < _MOST_FIELDS_TOLD:
+    def _move_unknown(self, record: dict[str, Any]) -> None:
+        unknown = record.keys() - self._known_fields
+        for name in sorted(unknown - self._reported_fields):
+            if len(self._reported_fields) < _MOST_REPORTED_FIELDS:
                 self.logger.warning(
                     "%s: the contract has no field %.60r; it is passed on inside 'custom'.",
                     self.name,
                     name,
                 )
-                self._told_fields.add(name)
+                self._reported_fields.add(name)
         move_to_custom(record, unknown)
 
     @override
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        """Write records a page at a time where none is mapped or left out; else as the SDK does."""
+        """Write records page by page if none is mapped or left out; otherwise as the SDK does."""
         self._has_deselected = not all(self.mask.values())
-        if not (write_messages and self._passes_all()):
+        if not (write_messages and self._can_pass_raw()):
             yield from super()._sync_records(context, write_messages=write_messages)
             return
-        self._is_passed_on = True
+        self._is_raw = True
         with self.get_record_counter() as counter, self.get_sync_timer():
             self._write_starting_replication_value(None)
             for number, page in enumerate(self._read(), 1):
@@ -203,8 +203,8 @@ class ShopStream(Stream):
         self._finalize_state(self.stream_state)
         self._write_state_message()
 
-    def _passes_all(self) -> bool:
-        """Return whether all records are written, and as they are."""
+    def _can_pass_raw(self) -> bool:
+        """Return whether all records are written, and unchanged."""
         stream_map, *others = self.stream_maps
         return (
             self.selected
@@ -218,9 +218,9 @@ class ShopStream(Stream):
         )
 
     def _write_page(self, page: Page, number: int) -> None:
-        """Write the records of a page; those before a fault in it are written, too."""
+        """Write the records of a page; if one is faulty, those before it are still written."""
         writer = cast("LineWriter", self._tap.message_writer)
-        bookmark, read_at, server_time = self._bookmark, self._read_at, self._told_at
+        bookmark, read_at, server_time = self._bookmark, self._read_at, self._server_time
         if page.records:
             self.state_manager.is_flushed = False
         with writer.records(self.name, read_at) as write:
@@ -232,9 +232,9 @@ class ShopStream(Stream):
                         bookmark.advance(stamp, read_at, server_time)
                     write(text)
                 else:
-                    taken = self._take(record, f"record {position} of page {number}")
-                    write(as_json(taken))
-                    self._increment_stream_state(taken)
+                    conformed = self._conform(record, f"record {position} of page {number}")
+                    write(as_json(conformed))
+                    self._increment_stream_state(conformed)
 
     @override
     def _process_record(
@@ -265,7 +265,7 @@ class ShopStream(Stream):
         self, latest_record: Record, *, context: Context | None = None
     ) -> None:
         if self._stamp is not None and self._bookmark is not None:
-            self._bookmark.advance(self._stamp, self._read_at, self._told_at)
+            self._bookmark.advance(self._stamp, self._read_at, self._server_time)
 
 
 class CustomersStream(ShopStream):
@@ -277,7 +277,7 @@ class CustomersStream(ShopStream):
 
 
 class ProductsStream(ShopStream):
-    """Things that can be sold, one record per SKU."""
+    """Products for sale, one record per SKU."""
 
     name = "products"
     path = "/products"
@@ -293,4 +293,4 @@ class OrdersStream(ShopStream):
 
 
 STREAMS: tuple[type[ShopStream], ...] = (CustomersStream, ProductsStream, OrdersStream)
-"""The streams in the order in which they are emitted, for orders name customers and products."""
+"""In the order in which they are emitted: orders refer to customers and products."""

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from tap_customwebshop.shop.streams import FileStream
 
 _NO_STATE = (
-    "--state: the file holds no state, which is one JSON object: give the last line that the target"
+    "--state: the file is not a state, which is one JSON object: give the last line that the target"
     " printed (a dry run prints none), or leave --state out"
 )
 _NO_CATALOG = (
-    "--catalog: the file holds no catalog: give what --discover prints, or leave --catalog out"
+    "--catalog: the file is not a catalog: give what --discover prints, or leave --catalog out"
 )
 
 
@@ -68,19 +68,19 @@ class TapCustomWebShop(CommandLine, Tap):
         return [stream(self, shop) for stream in STREAMS]
 
     def shop_file_streams(self) -> list[FileStream]:
-        """Return the streams as the shop file reads them.
+        """Return the streams that the shop file reads.
 
         Raises:
-            ShopFileError: The file is wrong.
+            ShopFileError: There is no shop file, or it is wrong.
         """
         if not self.config.get("shop"):
             raise ShopFileError("There is no shop file: name one in the setting 'shop'.")
-        from tap_customwebshop.shop.reading import open_streams  # noqa: PLC0415 - others need it not
+        from tap_customwebshop.shop.reading import open_streams  # noqa: PLC0415 - not always needed
 
         return open_streams(self, self.connect)
 
     def connect(self, auth: AuthBase | None = None) -> ShopConnection:
-        """Return a connection to the shop; by default the token shows who asks."""
+        """Return a connection to the shop; by default it authenticates by `auth_token`."""
         return ShopConnection(
             self.config.get("api_url") or "",
             self.config.get("auth_token") or "",
@@ -94,12 +94,12 @@ class TapCustomWebShop(CommandLine, Tap):
     def streams(self) -> dict[str, Stream]:
         """The streams in the order in which they are emitted; the SDK would sort them by name."""
         by_name = super().streams
-        names = [kind.path[1:] for kind in STREAMS]
+        names = [stream.path[1:] for stream in STREAMS]
         return {name: by_name[name] for name in names if name in by_name}
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings; messages name a setting and never hold its value."""
+        """Check the settings; messages name a setting and never contain its value."""
         self.append_builtin_config(self.config_jsonschema)
         errors = setting_errors(self._config, self.config_jsonschema)
         if errors and raise_errors:
@@ -115,27 +115,31 @@ class TapCustomWebShop(CommandLine, Tap):
         """Load the bookmarks, in the one form in which they can be compared as text.
 
         Raises:
-            ConfigValidationError: A bookmark is not a moment.
+            ConfigValidationError: A bookmark is not a timestamp.
         """
         super().load_state(state)
-        for stream, held in self.state.get("bookmarks", {}).items():
-            value = held.get("replication_key_value")
+        for stream, bookmark in self.state.get("bookmarks", {}).items():
+            value = bookmark.get("replication_key_value")
             moment = parse_start(value) if isinstance(value, str) else None
             if moment is not None:
-                held["replication_key_value"] = format_stamp(moment)
+                bookmark["replication_key_value"] = format_stamp(moment)
             elif value is not None:
                 msg = "The state is not usable"
-                line = f"The state's bookmark of '{stream}' is no moment; correct or remove it."
+                line = (
+                    f"The state's bookmark of '{stream}' is not a timestamp; correct or remove it."
+                )
                 raise ConfigValidationError(msg, errors=[line], schema={})
 
     @override  # type: ignore[misc]
     def sync_all(self) -> None:
-        """Read all streams. Final in the SDK, for which a run reads all records or fails.
+        """Read all streams.
+
+        The method is final in the SDK, where a run reads all records or fails.
 
         Raises:
             ShopFileError: Some records could not be read; all others were emitted.
         """
-        gc.freeze()  # what is there now stays to the end, and need not be gone through meanwhile
+        gc.freeze()  # what exists now stays to the end; the collector need not search it
         super().sync_all()
         unread = [getattr(stream, "unread", "") for stream in self.streams.values()]
         if any(unread):
@@ -173,33 +177,33 @@ class TapCustomWebShop(CommandLine, Tap):
     @classmethod
     @override
     def get_singer_command(cls) -> click.Command:
-        from tap_customwebshop.shop import commands  # noqa: PLC0415 - most runs need it not
+        from tap_customwebshop.shop import commands  # noqa: PLC0415 - rarely needed
 
         command = super().get_singer_command()
-        command.params += commands.options(cls._run_instead)
+        command.params += commands.options(cls._run_command)
         return command
 
     @classmethod
-    def _run_instead(
+    def _run_command(
         cls,
         command: Callable[[TapCustomWebShop, Any], bool],
         ctx: click.Context,
         _: click.Parameter,
         value: Any,  # noqa: ANN401 - click's
     ) -> None:
-        """Run a command instead of a sync, and end; faults end it with one line each."""
+        """Run a command instead of a sync, and exit; faults end it with one line each."""
         if not value:
             return
         given: ConfigInput = ctx.params.get("config", ConfigInput())
         try:
             tap = cls(config=given.config, parse_env_config=given.parse_env, setup_mapper=False)
             with cls.printing():
-                is_right = command(tap, value)
+                is_successful = command(tap, value)
         except ConfigValidationError as error:
             cls.exit_with(*error.errors)
         except ShopError as error:
             cls.exit_with(str(error))
-        ctx.exit(0 if is_right else 1)
+        ctx.exit(0 if is_successful else 1)
 
     @classmethod
     @override

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _AT_A_TIME = 300
-"""Pieces of lines that are put together, so that a page is not there a second time."""
-_PLACE = b"\0"
-"""Stands for a record in the line around it; no JSON holds it."""
+"""How many pieces of lines are joined for one write, so that a page is never copied as a whole."""
+_PLACEHOLDER = b"\0"
+"""Stands for a record in the line around it; it cannot occur in JSON."""
 
 
 class LineWriter(GenericSingerWriter[bytes, Message]):
     """One message per line, in UTF-8, numbers digit by digit as the shop sent them.
 
-    Records are buffered until the next message of another type or `flush`; the SDK's own writer
-    flushes each line. `when_free` lets a signal handler wait for a line that is being written: a
-    buffered stream refuses a second write from inside the first.
+    Records are buffered until the next message of another type, or `flush`; the SDK's own writer
+    flushes each line. `when_free` lets a signal handler wait for a line that is being written,
+    because a buffered stream refuses a second write from inside the first.
     """
 
     def __init__(self) -> None:
@@ -45,34 +45,34 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
     def write_message(self, message: Message) -> None:
         line = self.format_message(message)
         with self._writing():
-            _put(line)
+            _write(line)
             if message.type is not SingerMessageType.RECORD:
                 sys.stdout.flush()
 
     @contextmanager
     def records(self, stream: str, read_at: datetime) -> Iterator[Callable[[Any], None]]:
-        """Give a function that takes records as JSON text; all are written at the end.
+        """Return a function that takes records as JSON text; all are written at the end.
 
-        A signal waits until then, so what is done with a record meanwhile is done if it is written.
+        A signal waits until then, so the bookmark moves past a record only if it is written.
         """
-        place = orjson.Fragment(_PLACE)
-        message = RecordMessage(stream, cast("dict[str, Any]", place), time_extracted=read_at)
-        head, tail = self.format_message(message).split(_PLACE)
+        placeholder = orjson.Fragment(_PLACEHOLDER)
+        message = RecordMessage(stream, cast("dict[str, Any]", placeholder), time_extracted=read_at)
+        head, tail = self.format_message(message).split(_PLACEHOLDER)
         pieces: list[Any] = []
         with self._writing():
             try:
                 yield lambda text: pieces.extend((head, text, tail))
             finally:
-                for begin in range(0, len(pieces), _AT_A_TIME):
-                    _put(b"".join(pieces[begin : begin + _AT_A_TIME]))
+                for start in range(0, len(pieces), _AT_A_TIME):
+                    _write(b"".join(pieces[start : start + _AT_A_TIME]))
 
     def flush(self) -> None:
-        """Hand everything written so far to the reader of the pipe."""
+        """Pass everything written so far to the reader of the pipe."""
         with self._writing():
             sys.stdout.flush()
 
     def when_free(self, call: Callable[[], None]) -> None:
-        """Call now, or right after the line that is being written."""
+        """Call a function now, or right after the line that is being written."""
         if self._is_writing:
             self._waiting = call
         else:
@@ -80,7 +80,7 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Defer what `when_free` was given until this is written."""
+        """Let the call of `when_free` wait until this is written."""
         self._is_writing = True
         try:
             yield
@@ -96,11 +96,11 @@ def as_json(value: Mapping[str, Any]) -> bytes:
     try:
         return orjson.dumps(value, default=_exact_number, option=orjson.OPT_UTC_Z)
     except TypeError:
-        # Half a surrogate pair, or a whole number beyond 64 bits, which orjson refuses.
+        # orjson refuses half a surrogate pair, and a whole number beyond 64 bits.
         return serialize_json(value).encode()
 
 
-def _put(lines: bytes) -> None:
+def _write(lines: bytes) -> None:
     if hasattr(sys.stdout, "buffer"):
         sys.stdout.buffer.write(lines)
     else:

@@ -1,4 +1,7 @@
-"""How a stream turns Go's lists into records; the HTTP client is target-powerofficego's."""
+"""The base of the streams, which turns Go's lists into records.
+
+The HTTP client is that of target-powerofficego.
+"""
 
 from __future__ import annotations
 
@@ -44,16 +47,15 @@ LAST_CHANGED = ChangeFilter("lastChangedDateTimeOffsetGreaterThan", "LastChanged
 class GoStream(Stream):
     """Entries of one kind, in the order in which they changed.
 
-    The SDK would convert every member to the type that the schema gives. Here values pass as Go
-    sent them.
+    The SDK would convert every member to the type in the schema. Here values pass as Go sent them.
 
     Attributes:
         path: The list in Go.
-        filters: The filters by which Go tells what changed; without any, everything is read.
-        has_unstamped_edits: Whether Go lets edits pass that none of the stamps tells of, so that
-            everything has to be listed again from time to time.
-        lines: The member that holds the lines, which cost a call an entry, and so are read only
-            where they are selected; "" for none.
+        filters: Go's filters for changed entries; without any, everything is read.
+        has_unstamped_edits: Whether Go has edits that move none of the stamps, so that everything
+            must be listed again from time to time.
+        lines: The member that contains the lines, which cost one call per entry, and so are read
+            only if they are selected; "" for none.
     """
 
     primary_keys: ClassVar[tuple[str, ...]] = ("Id",)
@@ -66,13 +68,13 @@ class GoStream(Stream):
     def __init__(self, tap: Tap, client: Callable[[], GoClient]) -> None:
         super().__init__(tap, schema=self.entry_schema)
         self._client = client
-        members = (one.member for one in self.filters if one.bookmark == NEWEST)
+        members = (filter_.member for filter_ in self.filters if filter_.bookmark == NEWEST)
         self.replication_key = next(members, None)
         self._page_size: int = self.config.get("page_size", PAGE_SIZE)
         state_each = _STATE_EACH_WITH_LINES if self.lines else _STATE_EACH
         self.STATE_MSG_FREQUENCY = min(self._page_size, state_each)
-        self._known = frozenset(self.entry_schema["properties"])
-        self._told_members: set[str] = set()
+        self._known_members = frozenset(self.entry_schema["properties"])
+        self._reported_members: set[str] = set()
 
     @property
     @override
@@ -94,26 +96,26 @@ class GoStream(Stream):
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """Return no signpost: the bookmarks say how far the run came, by Go's clock."""
+        """Return no signpost: the bookmarks show how far the run got, by Go's clock."""
 
     @override
     def log(self, message: str, *args: object, level: int = logging.INFO, **kwargs: Any) -> None:
         if isinstance(sys.exc_info()[1], GoError):
-            return  # the tap reports it in a line of its own
+            return  # the tap reports it in one line
         super().log(message, *args, level=level, **kwargs)
 
     @override
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        """Write entries as Go's own text where nothing within them is changed."""
-        self._deselected = [crumb for crumb, is_selected in self.mask.items() if not is_selected]
-        if not (write_messages and self._passes_all()):
+        """Write entries as Go's own text if nothing within their members is changed."""
+        self._deselected = [path for path, is_selected in self.mask.items() if not is_selected]
+        if not (write_messages and self._can_pass_text()):
             yield from super()._sync_records(context, write_messages=write_messages)
             return
         with self.get_record_counter() as counter, self.get_sync_timer():
             self._write_starting_replication_value(None)
-            with self._listed() as listing:
+            with self._read_listing() as listing:
                 in_order = self._bookmarks.in_order(listing)
                 while entries := list(itertools.islice(in_order, self.STATE_MSG_FREQUENCY)):
                     self._write(entries)
@@ -124,39 +126,39 @@ class GoStream(Stream):
         self._finalize_state(self.stream_state)
         self._write_state_message()
 
-    def _passes_all(self) -> bool:
+    def _can_pass_text(self) -> bool:
         """Return whether all entries are written, and nothing within a member is changed."""
         stream_map, *others = self.stream_maps
         return (
             self.selected
-            and not self._is_with_lines
+            and not self._has_lines
             and self.ABORT_AT_RECORD_COUNT is None
             and self._stream_version is None
             and type(stream_map) is SameRecordTransform
             and not stream_map.flattening_enabled
             and not others
             and isinstance(self._tap.message_writer, LineWriter)
-            and not any(len(crumb) > 2 and self.mask[crumb[:2]] for crumb in self._deselected)
+            and not any(len(path) > 2 and self.mask[path[:2]] for path in self._deselected)
         )
 
     @property
-    def _is_with_lines(self) -> bool:
+    def _has_lines(self) -> bool:
         return bool(self.lines) and self.mask["properties", self.lines]
 
     def _write(self, entries: list[Entry]) -> None:
         """Write entries, and only then move the bookmarks on."""
         writer = cast("LineWriter", self._tap.message_writer)
-        left_out = {crumb[1] for crumb in self._deselected}
-        texts = [self._text(entry, left_out) for entry in entries]
+        left_out = {path[1] for path in self._deselected}
+        records = [(self._text(entry, left_out), entry.read_at) for entry in entries]
         self.state_manager.is_flushed = False
-        writer.write_records(self.name, zip(texts, (one.read_at for one in entries), strict=True))
+        writer.write_records(self.name, records)
         for entry in entries:
             self._bookmarks.advance(entry)
 
     def _text(self, entry: Entry, left_out: set[str]) -> bytes:
-        """Return an entry's text, without the members that are to be left out."""
+        """Return an entry's text without the members that are left out."""
         members = members_of(entry.text)
-        self._tell_unknown(members.keys())
+        self._warn_of_unknown(members.keys())
         if members.keys().isdisjoint(left_out):
             return entry.text
         return as_text({name: text for name, text in members.items() if name not in left_out})
@@ -164,13 +166,13 @@ class GoStream(Stream):
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
         most = self.ABORT_AT_RECORD_COUNT  # beyond this the SDK would report a failure
-        with self._listed() as listing:
+        with self._read_listing() as listing:
             for entry in itertools.islice(self._bookmarks.in_order(listing), most):
-                emitted = self._emitted(entry)
-                if emitted is not None:
-                    record, self._read_at = emitted
+                current = self._record_of(entry)
+                if current is not None:
+                    record, self._read_at = current
                     self._entry = entry
-                    self._tell_unknown(record.keys())
+                    self._warn_of_unknown(record.keys())
                     yield record
             if most is None:
                 self._bookmarks.finish(listing)
@@ -183,26 +185,26 @@ class GoStream(Stream):
             self.config["overlap_seconds"],
             self.earliest_change(),
             float(self.config["full_check_hours"]) if self.has_unstamped_edits else None,
-            lambda told: self.logger.warning("%s: %s", self.name, told),
+            lambda warning: self.logger.warning("%s: %s", self.name, warning),
         )
 
     def earliest_change(self) -> str:
-        """Return the stamp before which no change is read; "" for none."""
-        return stamps.start(self.config.get("start_date") or "")
+        """Return the stamp before which changes are not read; "" to read all."""
+        return stamps.parse_start(self.config.get("start_date") or "")
 
     def params(self) -> dict[str, str]:
         """Return the parameters that every query of the list has."""
         return {}
 
     @contextlib.contextmanager
-    def _listed(self) -> Iterator[Listing]:
+    def _read_listing(self) -> Iterator[Listing]:
         """Read the lists that this run needs, before anything is emitted.
 
         Raises:
-            Unreachable: Go cannot be reached; the text names the address.
-            ConfigurationError: A bookmark of the state lies in the future, by Go's clock; or what
-                was read does not fit on the disk.
-            GoError: as `ListReader.read`.
+            Unreachable: Go cannot be reached; the message names the address.
+            ConfigurationError: A bookmark of the state is in the future, by Go's clock; or what was
+                read does not fit on the disk.
+            GoError: As `ListReader.read`.
         """
         self._bookmarks = self._open_bookmarks()
         try:
@@ -226,17 +228,17 @@ class GoStream(Stream):
         for query in self._bookmarks.queries(is_full=is_full):
             read(self.path, {**self.params(), **query}, listing)
         listing.server_time = self.go.server_time or listing.began_at
-        if late := self._bookmarks.to_come(listing.server_time):
+        if name := self._bookmarks.future_bookmark(listing.server_time):
             raise ConfigurationError(
-                f"The state's {late} of '{self.name}' lies in the future; correct or remove it."
+                f"The state's {name} of '{self.name}' lies in the future; correct or remove it."
             )
 
-    def _emitted(self, entry: Entry) -> tuple[Record, datetime] | None:
-        """Return what is emitted for an entry, and when it was requested; None if it is gone."""
-        if not self._is_with_lines:
+    def _record_of(self, entry: Entry) -> tuple[Record, datetime] | None:
+        """Return the record to emit for an entry, and when it was requested; None if it is gone."""
+        if not self._has_lines:
             return entry.body, entry.read_at
         try:
-            return self.with_lines(entry)
+            return self.read_with_lines(entry)
         except NotFound:
             self._bookmarks.note_missing()
             self.logger.info(
@@ -244,7 +246,7 @@ class GoStream(Stream):
             )
             return None
 
-    def with_lines(self, entry: Entry) -> tuple[Record, datetime]:
+    def read_with_lines(self, entry: Entry) -> tuple[Record, datetime]:
         """Return an entry with its lines, which are read now, and when it was requested.
 
         Raises:
@@ -252,9 +254,9 @@ class GoStream(Stream):
         """
         raise NotImplementedError
 
-    def _tell_unknown(self, members: AbstractSet[str]) -> None:
-        for name in sorted(members - self._known - self._told_members):
-            self._told_members.add(name)
+    def _warn_of_unknown(self, members: AbstractSet[str]) -> None:
+        for name in sorted(members - self._known_members - self._reported_members):
+            self._reported_members.add(name)
             self.logger.warning(
                 "%s: Go has a new member %.60r; it is passed on, but the schema does not have it",
                 self.name,

@@ -1,7 +1,7 @@
-"""A page of a list as the entries' own text; of each entry only what a run goes by is read.
+"""Reads a page of a list as the text of each entry, and parses only the members that a run uses.
 
-Reading entries into objects and writing them again would be most of the tap's work and memory, and
-would change nothing.
+Parsing and serializing entire entries would be most of the tap's work and memory, and would change
+nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
-from target_powerofficego.plugin.json_text import fraction, may_hold_invalid_character, read_json
+from target_powerofficego.plugin.json_text import (
+    may_hold_invalid_character,
+    parse_fraction,
+    read_json,
+)
 
 from tap_powerofficego.writer import as_json
 
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _KEY_AND_LINES = ("Id", "SalesOrderLines")
-"""Without an id, or with lines without one, nothing can be done with an entry."""
+"""An entry without an id, or with lines without one, cannot be used."""
 _PAGE = msgspec.json.Decoder(list[msgspec.Raw])
 _ON_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 """JSON has no line breaks within a text."""
@@ -29,10 +33,10 @@ _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class ListedEntry(dict[str, Any]):
-    """The members of an entry that a run goes by, as far as it has them.
+    """The members of an entry that a run uses, if the entry has them.
 
     Attributes:
-        text: The whole entry, as JSON on one line.
+        text: The entire entry, as JSON on one line.
     """
 
     __slots__ = ("text",)
@@ -46,18 +50,21 @@ class PageReader:
     """Reads pages for `GoClient.list_pages`.
 
     Args:
-        members: The members to read besides the key.
+        members: The members to read, besides the key.
     """
 
     def __init__(self, members: Iterable[str]) -> None:
         names = (*_KEY_AND_LINES, *members)
         form: Any = TypedDict("form", dict.fromkeys(names, Any), total=False)  # type: ignore[misc]
-        self._members: msgspec.json.Decoder[Any] = msgspec.json.Decoder(form, float_hook=fraction)
+        self._members: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            form, float_hook=parse_fraction
+        )
 
     def __call__(self, answer: bytes) -> Any:  # noqa: ANN401
-        """Return the entries of an answer; what is no list, and no entry, is returned as it is.
+        """Return the entries of an answer.
 
-        The texts hold the values that `read_json` returns for the same answer.
+        An answer that is not a list, and items that are not objects, are returned as they are. The
+        texts contain the values that `read_json` returns for the same answer.
 
         Raises:
             ValueError: It is not JSON.
@@ -68,12 +75,12 @@ class PageReader:
             page = read_json(answer)
         if not isinstance(page, list):
             return page
-        return [self._listed(as_json(one)) if isinstance(one, dict) else one for one in page]
+        return [self._listed(as_json(item)) if isinstance(item, dict) else item for item in page]
 
     def _entry(self, text: bytes) -> ListedEntry:
         if _is_plain(text):
             return self._listed(text.translate(_ON_ONE_LINE))
-        (body,) = read_json(b"[%b]" % text)  # as deep as it was
+        (body,) = read_json(b"[%b]" % text)  # nested as deep as in the answer
         return self._listed(as_json(body))
 
     def _listed(self, text: bytes) -> ListedEntry:

@@ -1,7 +1,7 @@
-"""What Go's entries are made of: one Singer schema per stream, member by member as Go names them.
+"""The members of Go's entries, under Go's own names: one Singer schema per stream.
 
 Source: the published schemas of Go's API, version 2; the description of each member is our own.
-All but the key may be null, whatever Go publishes: an unexpected null must not stop a target.
+All but the key can be null, whatever Go publishes: an unexpected null must not stop a target.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _invoicing() -> list[Field]:
             *("PdfByEmail", "Print", "EHF", "AvtaleGiro", "External", "Efaktura", "Factoring"),
         ),
         text("InvoiceEmailAddress", "Where invoices go by e-mail."),
-        text("InvoiceEmailAddressCC", "Who else gets them, parted by semicolons."),
+        text("InvoiceEmailAddressCC", "Who else gets them, separated by semicolons."),
         whole("InvoiceBrandingThemeId", "Id of the design of invoices."),
         text("InvoiceBrandingThemeCode", "Code of the design of invoices."),
         text("CurrencyCode", "The customer's currency, ISO 4217: `NOK`."),
@@ -157,16 +157,16 @@ def _invoicing() -> list[Field]:
 
 
 def _reminding() -> list[Field]:
-    ways = ("PdfByEmail", "Print")
+    types = ("PdfByEmail", "Print")
     return [
         flag("SendPaymentReminders", "Whether reminders are sent."),
-        choice("ReminderDeliveryType", "How reminders are sent.", *ways),
+        choice("ReminderDeliveryType", "How reminders are sent.", *types),
         text("PaymentReminderEmailAddress", "Where reminders go by e-mail."),
-        choice("NoticeOfDebtCollectionDeliveryType", "How that notice is sent.", *ways),
+        choice("NoticeOfDebtCollectionDeliveryType", "How that notice is sent.", *types),
         flag("TransferToDebtCollectionAgency", "Whether unpaid invoices go to collection."),
         flag("DoNotAddLatePaymentFees", "Whether reminders come without a fee."),
         flag("DoNotAddLatePaymentInterest", "Whether late payment bears no interest."),
-        flag("DoNotAutomatePaymentNotifications", "Whether nothing of this goes by itself."),
+        flag("DoNotAutomatePaymentNotifications", "Whether nothing of this is sent automatically."),
     ]
 
 
@@ -203,7 +203,7 @@ DELIVERY_ADDRESSES: dict[str, Any] = th.PropertiesList(
     whole("ContactId", "The customer's `Id`."),
     *_address(),
     text("ExternalCode", "Another system's code of the address."),
-    flag("IsPrimary", "Whether orders go there unless they say otherwise."),
+    flag("IsPrimary", "Whether orders go there by default."),
     stamp("CreatedDateTimeOffset", "When it was made."),
     stamp("LastChangedDateTimeOffset", "When it last changed. The tap's bookmark."),
 ).to_dict()
@@ -219,7 +219,7 @@ CONTACT_PERSONS: dict[str, Any] = th.PropertiesList(
     text("PhoneNumber", "Phone number."),
     group("MailAddress", "The person's address.", *_address()),
     text("ExternalCode", "Another system's code of the person."),
-    flag("IsDefault", "Whether it is the one that is asked first."),
+    flag("IsDefault", "Whether it is the default contact person."),
     flag("IsActive", "Whether it is in use."),
     stamp("CreatedDateTimeOffset", "When it was made."),
     stamp("LastChangedDateTimeOffset", "When it last changed. The tap's bookmark."),
@@ -282,7 +282,7 @@ PRODUCTS: dict[str, Any] = th.PropertiesList(
         "When it last changed, its stock aside. The tap's bookmark.",
     ),
 ).to_dict()
-"""One thing that can be sold. What is null is inherited from the group."""
+"""A product for sale. What is null is inherited from the group."""
 
 PRODUCT_GROUPS: dict[str, Any] = th.PropertiesList(
     number_key("Id of the product group."),
@@ -299,7 +299,7 @@ PRODUCT_GROUPS: dict[str, Any] = th.PropertiesList(
 
 def dimensions() -> list[Field]:
     """Return the dimensions that a sale is booked on besides its account: pairs of id and code."""
-    named = {
+    labels = {
         "Department": "department",
         "Project": "project",
         "Location": "location",
@@ -309,26 +309,26 @@ def dimensions() -> list[Field]:
     }
     return [
         field
-        for name, what in named.items()
+        for name, label in labels.items()
         for field in (
-            whole(f"{name}Id", f"Id of the {what}."),
-            text(f"{name}Code", f"Code of the {what}."),
+            whole(f"{name}Id", f"Id of the {label}."),
+            text(f"{name}Code", f"Code of the {label}."),
         )
     ]
 
 
 def references() -> list[Field]:
-    """Return the members for who buys, and for the references by which the sale is found again."""
+    """Return the members for the buyer, and for the references by which the sale can be found."""
     return [
         whole("CustomerId", "The customer's `Id`."),
         whole("CustomerNo", "The customer's `Number`."),
-        text("CustomerReference", "The buyer's reference, as it stands on the invoice."),
+        text("CustomerReference", "The buyer's reference, as printed on the invoice."),
         whole("CustomerReferenceContactPersonId", "Id of the contact person it names."),
         text("PurchaseOrderReference", "The buyer's purchase order."),
         text("ContractNo", "The contract it falls under."),
         text("ExternalImportReference", "Another system's reference; people do not see it."),
         whole("ImportedOrderNo", "Order number in the system that it came from."),
-        text("CustomMatchingReference", "By which Go matches payments to it."),
+        text("CustomMatchingReference", "The reference by which Go matches payments to it."),
         whole("RelatedInvoiceNo", "Of a credit note: the number of the invoice it credits."),
     ]
 
@@ -345,7 +345,7 @@ def terms() -> list[Field]:
         day("DeliveryDate", "The day of delivery."),
         whole("BrandingThemeId", "Id of the invoice's design."),
         text("BrandingThemeCode", "Code of the invoice's design."),
-        flag("IsCreatedByCurrentIntegration", "Whether it came in by the keys that read it."),
+        flag("IsCreatedByCurrentIntegration", "Whether it was created with the keys that read it."),
     ]
 
 
@@ -380,7 +380,7 @@ def _accrual() -> Field:
     return group(
         "Accrual",
         "How the line is spread over time.",
-        flag("IsActive", "Whether it is."),
+        flag("IsActive", "Whether it is spread over time."),
         day("FromDate", "From which day."),
         day("ToDate", "Until which day."),
         *_account("ResultAccount", "result"),
@@ -388,16 +388,16 @@ def _accrual() -> Field:
     )
 
 
-def _account(name: str, what: str) -> list[Field]:
+def _account(name: str, label: str) -> list[Field]:
     return [
-        whole(f"{name}Id", f"Id of the {what} account."),
-        whole(f"{name}No", f"Number of the {what} account."),
+        whole(f"{name}Id", f"Id of the {label} account."),
+        whole(f"{name}No", f"Number of the {label} account."),
         choice(f"{name}AgricultureDepartment", "Its line of agriculture.", *AGRICULTURE),
     ]
 
 
 SALES_ORDERS: dict[str, Any] = th.PropertiesList(
-    uuid_key("Id of the order; the invoice that it becomes has the same."),
+    uuid_key("Id of the order; the invoice that it becomes has the same one."),
     whole("SalesOrderNo", "The order number that people read."),
     choice("SalesOrderStatus", "Whether it can still be edited.", "Draft", "Confirmed"),
     day("SalesOrderDate", "The day of the order."),
@@ -432,7 +432,7 @@ def _numbers() -> list[Field]:
         whole("VoucherNo", "Number of the voucher."),
         day("VoucherDate", "The day it is booked on; `start_date` counts by it."),
         day("DueDate", "The day it falls due."),
-        whole("OrderNo", "Number of the sales order that it was."),
+        whole("OrderNo", "Number of the sales order that it was made from."),
         day("OrderDate", "The day of that order."),
         text("Cid", "Customer identification for payments (KID)."),
         choice(
@@ -466,7 +466,7 @@ def _amounts() -> list[Field]:
 
 
 OUTGOING_INVOICES: dict[str, Any] = th.PropertiesList(
-    uuid_key("Id of the invoice; the sales order that it was had the same."),
+    uuid_key("Id of the invoice; the sales order that it was made from had the same one."),
     *_numbers(),
     *references(),
     *_delivery_address(),
@@ -509,7 +509,7 @@ VAT_CODES: dict[str, Any] = th.PropertiesList(
     day("ValidFrom", "The first day that it is valid."),
     day("ValidTo", "The last day that it is valid."),
     decimal("VatBasisRatio", "How much of an amount bears VAT, as a fraction."),
-    stamp("VatBasisRatioValidFrom", "From when that is so."),
+    stamp("VatBasisRatioValidFrom", "From when that ratio is valid."),
     rows(
         "VatBasisRatios",
         "How much of an amount bore VAT, by time.",

@@ -1,4 +1,4 @@
-"""The tap's settings, and what is wrong with those that a person wrote."""
+"""The tap's settings, and the check of those that a person wrote."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _CONNECTION = (
         "rate_limit_store",
         th.StringType,
         title="Rate limit store",
-        description="Where all that use one subscription key share its limit: `memory` (they do"
-        " not), the path of a file (processes of one machine), or the address of a PostgreSQL"
+        description="Where programs with the same subscription key share its limit: `memory` (not"
+        " shared), the path of a file (processes of one machine), or the address of a PostgreSQL"
         " database (several machines; postgresql://user@host/database, its password in PGPASSWORD"
-        " or ~/.pgpass). Default: `memory`. The tap has no link store, so set this also where"
+        " or ~/.pgpass). Default: `memory`. The tap has no link store, so set this even if"
         " target-powerofficego uses its link store's database by default.",
     ),
     *settings_named("request_timeout"),
@@ -49,7 +49,7 @@ _CONNECTION = (
         th.IntegerType(minimum=10),
         default=300,
         title="Retry budget, seconds",
-        description="How long one call may be tried again, in all, while Go is busy or failing.",
+        description="How long, in total, one call is retried while Go is busy or failing.",
     ),
 )
 
@@ -59,15 +59,15 @@ _READING = (
         th.IntegerType(minimum=1, maximum=LARGEST_PAGE),
         default=PAGE_SIZE,
         title="Page size",
-        description="How many entries to ask for at a time, 1 to 20000. A page is held in memory.",
+        description="How many entries to request at a time, 1 to 20000. A page is kept in memory.",
     ),
     th.Property(
         "start_date",
         th.DateTimeType,
         title="Start date",
-        description="Entries that last changed before this moment are not read, nor invoices of an"
-        " earlier voucher date. A date, or RFC 3339; without a time zone it is UTC. All entries if"
-        " empty.",
+        description="Entries that last changed before this moment are not read, nor are invoices"
+        " with an earlier voucher date. A date, or RFC 3339; without a time zone it is UTC. All"
+        " entries if empty.",
     ),
     th.Property(
         "overlap_seconds",
@@ -83,7 +83,7 @@ _READING = (
         default=24,
         title="Full check, hours",
         description="How often customers, products and sales orders are read in full again, because"
-        " edits of an address, for one, do not move Go's stamps.",
+        " some edits, such as those of an address, do not move Go's stamps.",
     ),
 )
 
@@ -95,13 +95,13 @@ _KEYS = ("application_key", "client_key", "subscription_key")
 
 
 def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """Fill in the defaults and return what is wrong, one line per setting.
+    """Fill in the defaults and return the faults, one line for each.
 
-    No line holds the value of a setting, since any of them may be a secret in the wrong place.
+    No line contains the value of a setting, since any of them may be a secret in the wrong place.
 
     Args:
         config: The settings as given; missing and null ones get their defaults.
-        schema: The JSON schema of all settings, the SDK's own included.
+        schema: The JSON schema of all settings, including the SDK's own.
     """
     known = schema["properties"]
     for name in list(config):
@@ -112,9 +112,9 @@ def setting_errors(config: MutableMapping[str, Any], schema: Mapping[str, Any]) 
     lines = [_unknown(name, known) for name in config if name not in known]
     missing = [name for name in schema.get("required", []) if name not in config]
     lines += [f"The setting '{name}' is missing." for name in missing]
-    broken = JSONSchemaValidator(schema).iter_errors(config)
+    errors = JSONSchemaValidator(schema).iter_errors(config)
     lines += [
-        _broken_rule(error) for error in broken if error.path and error.path[0] not in missing
+        _broken_rule(error) for error in errors if error.path and error.path[0] not in missing
     ]
     return lines or _unusable_values(config)
 
@@ -123,7 +123,7 @@ def connection_of(config: Mapping[str, Any]) -> Connection:
     """Return the address of Go and the keys to it.
 
     Raises:
-        ConfigurationError: One of these settings cannot be right.
+        ConfigurationError: One of these settings is not valid.
     """
     return Connection.for_environment(
         config.get("environment") or "",
@@ -136,21 +136,22 @@ def connection_of(config: Mapping[str, Any]) -> Connection:
 
 
 def rate_limit_store(config: Mapping[str, Any]) -> str:
-    """Return where the limit is shared that Go sets for a subscription key."""
+    """Return where the rate limit of the subscription key is shared."""
     return config.get("rate_limit_store") or IN_MEMORY
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean '{close[0]}'?" if close else f"Known are: {', '.join(known)}."
-    shown = f"'{name}'" if close or looks_like_a_name(name) else f"of one name: {NOT_SHOWN}"
-    return f"There is no setting {shown}. {hint}"
+    hint = f"Did you mean '{close[0]}'?" if close else f"The settings are: {', '.join(known)}."
+    if close or looks_like_a_name(name):
+        return f"There is no setting '{name}'. {hint}"
+    return f"One of the settings does not exist; {NOT_SHOWN}. {hint}"
 
 
 def _broken_rule(error: ValidationError) -> str:
     name = ".".join(str(part) for part in error.path)
     rule = f"{error.validator} {error.validator_value}"
-    return f"The setting '{name}' has a value that it cannot have; it must keep to: {rule}."
+    return f"The setting '{name}' has an invalid value; the rule is: {rule}."
 
 
 def _unusable_values(config: Mapping[str, Any]) -> list[str]:
@@ -162,8 +163,9 @@ def _unusable_values(config: Mapping[str, Any]) -> list[str]:
         except ConfigurationError as error:
             lines.append(f"{error}.")
     start = config.get("start_date")
-    if start and not stamps.start(start):
+    if start and not stamps.parse_start(start):
         lines.append(
-            "The setting 'start_date' is no date; write it as 2026-01-31 or 2026-01-31T00:00:00Z."
+            "The setting 'start_date' is not a date; write it as 2026-01-31 or"
+            " 2026-01-31T00:00:00Z."
         )
     return lines

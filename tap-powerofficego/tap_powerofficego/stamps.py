@@ -9,13 +9,13 @@ _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))? ?(?:[Zz]|([+-]\d\d):?(\d\d))?"
 )
 _OF_GO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z", re.ASCII)
-_LEAST = timedelta(microseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 LAST = "9999-12-31T23:59:59.9999999Z"
 """No stamp is later."""
 
 
-def sortable(text: object) -> str:
-    """Bring a stamp into the form of Go's own; "" where it is not a stamp.
+def normalise(text: object) -> str:
+    """Return a stamp in the form of Go's own; "" if it is not a stamp.
 
     Without an offset it is UTC, as Go permits. Digits beyond the seventh are cut off.
     """
@@ -35,40 +35,40 @@ def sortable(text: object) -> str:
         return ""
 
 
-def write(moment: datetime) -> str:
-    """Write a moment in the form of Go's stamps."""
+def format_stamp(moment: datetime) -> str:
+    """Format a moment like Go's stamps."""
     return f"{_in_utc(moment)}.{moment.microsecond:06d}0Z"
 
 
-def moment_of(stamp: str) -> datetime:
-    """Read a stamp in the form of Go's own, to the microsecond, never rounded up."""
+def parse_stamp(stamp: str) -> datetime:
+    """Parse a stamp in the form of Go's own, to the microsecond, never rounded up."""
     return datetime.fromisoformat(f"{stamp[:26]}+00:00")
 
 
 def before(stamp: str, seconds: float) -> str:
-    """Return the stamp for Go's filters that finds entries from `seconds` before a stamp on.
+    """Return the stamp with which Go's filters find entries from `seconds` before a stamp on.
 
-    Go's filters leave out the very moment that they are given. An entry with the same stamp as the
-    newest one may show up later, so the stamp returned lies just before. Where the calendar does
-    not reach back so far it is "", which stands for everything.
+    Go's filters exclude the moment that they are given. An entry with the same stamp as the newest
+    one may show up later, so the stamp returned is one microsecond earlier. It is "", which stands
+    for everything, if it would be before the year 1.
     """
     try:
-        return write(moment_of(stamp) - timedelta(seconds=seconds) - _LEAST)
+        return format_stamp(parse_stamp(stamp) - timedelta(seconds=seconds) - _MICROSECOND)
     except OverflowError:
         return ""
 
 
-def start(text: str) -> str:
-    """Read a moment as people write it in settings, a date or a stamp; "" where it is neither."""
+def parse_start(text: str) -> str:
+    """Parse a date or stamp as people write it in settings into a stamp; "" if it is neither."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        return sortable(text)
+        return normalise(text)
     return f"{day}T00:00:00.0000000Z"
 
 
 def now() -> datetime:
-    """Return the present moment."""
+    """Return the current time."""
     return datetime.now(timezone.utc)
 
 

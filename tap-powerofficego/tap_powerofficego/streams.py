@@ -1,4 +1,4 @@
-"""The eight streams: which lists of Go they read, and which filters find what changed."""
+"""The eight streams: which lists of Go they read, and which filters find changed entries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CustomersStream(GoStream):
 
 
 class ProductsStream(GoStream):
-    """Things that can be sold. The stock has a stamp and a filter of its own."""
+    """Products for sale. The stock has a stamp and a filter of its own."""
 
     name = "products"
     path = "/Products"
@@ -55,11 +55,11 @@ class SalesOrdersStream(GoStream):
     lines = "SalesOrderLines"
 
     @override
-    def with_lines(self, entry: Entry) -> tuple[Record, datetime]:
+    def read_with_lines(self, entry: Entry) -> tuple[Record, datetime]:
         path, read_at = f"{self.path}/{entry.go_id}/Complete", stamps.now()
         order = self.go.read(path)
         if not isinstance(order, dict):
-            raise GoError(f"GET {path}: the answer is no order")
+            raise GoError(f"GET {path}: the answer is not an order")
         return order, read_at
 
 
@@ -84,7 +84,7 @@ class OutgoingInvoicesStream(GoStream):
     lines = "Lines"
 
     @override
-    def with_lines(self, entry: Entry) -> tuple[Record, datetime]:
+    def read_with_lines(self, entry: Entry) -> tuple[Record, datetime]:
         lines = self.go.list_all(f"{self.path}/{entry.go_id}/Lines")
         return {**entry.body, self.lines: list(lines)}, entry.read_at
 
@@ -99,7 +99,7 @@ class OutgoingInvoicesStream(GoStream):
 
 
 class ContactPersonsStream(GoStream):
-    """People who can be spoken to at a company."""
+    """People to contact at a company."""
 
     name = "contact_persons"
     path = "/ContactPersons"
@@ -117,7 +117,7 @@ class DeliveryAddressesStream(GoStream):
 
 
 class ProductGroupsStream(GoStream):
-    """What products have in common."""
+    """Groups of products, with what they have in common."""
 
     name = "product_groups"
     path = "/ProductGroups"
@@ -126,7 +126,7 @@ class ProductGroupsStream(GoStream):
 
 
 class VatCodesStream(GoStream):
-    """VAT codes, expired ones too. They bear no stamp, so all are read each time."""
+    """VAT codes, including expired ones. They have no stamp, so all are read each time."""
 
     name = "vat_codes"
     path = "/VatCodes"
@@ -149,7 +149,7 @@ STREAMS: tuple[type[GoStream], ...] = (
     ProductGroupsStream,
     VatCodesStream,
 )
-"""In the order in which they are emitted, for orders and invoices name customers and products.
+"""In the order in which they are emitted: orders and invoices refer to customers and products.
 
-Orders come before invoices, so that an order that is invoiced meanwhile is in one of the two. Those
-that the way back does not need are read only where they are selected."""
+Orders come before invoices, so that an order that is invoiced meanwhile is in one of the two.
+Streams that the way back does not need are read only if they are selected."""

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
-_REACH_SECONDS = 10.0
+_FIRST_CONTACT_SECONDS = 10.0
 """How long to try to reach Go at all; a wrong address should be reported while a person watches."""
 
 _NO_STATE = (
-    "--state: the file holds no state, which is one JSON object: give the last line that the target"
+    "--state: the file is not a state, which is one JSON object: give the last line that the target"
     " printed, or leave --state out"
 )
 _NO_CATALOG = (
-    "--catalog: the file holds no catalog: give what --discover prints, or leave --catalog out"
+    "--catalog: the file is not a catalog: give what --discover prints, or leave --catalog out"
 )
 
 
@@ -62,7 +62,7 @@ class TapPowerOfficeGo(CommandLine, Tap):
         """The client that all streams share, so that they keep one rate limit and one token.
 
         Raises:
-            ConfigurationError: One of the settings for the connection cannot be right.
+            ConfigurationError: A setting for the connection is not valid.
         """
         return GoClient(
             connection_of(self.config),
@@ -71,7 +71,7 @@ class TapPowerOfficeGo(CommandLine, Tap):
             timeout_seconds=self.config["request_timeout"],
             retry_seconds=self.config["retry_seconds"],
             user_agent=f"{self.name}/{self.plugin_version}",
-            first_contact_seconds=_REACH_SECONDS,
+            first_contact_seconds=_FIRST_CONTACT_SECONDS,
             on_retry=self.logger.warning,
         )
 
@@ -84,18 +84,18 @@ class TapPowerOfficeGo(CommandLine, Tap):
     def streams(self) -> dict[str, Stream]:
         """The streams in the order in which they are emitted; the SDK would sort them by name."""
         by_class = {type(stream): stream for stream in super().streams.values()}
-        return {by_class[kind].name: by_class[kind] for kind in STREAMS}
+        return {by_class[stream].name: by_class[stream] for stream in STREAMS}
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings; messages name a setting and never hold its value."""
+        """Check the settings; messages name a setting and never contain its value."""
         self.append_builtin_config(self.config_jsonschema)
         errors = setting_errors(self._config, self.config_jsonschema)
         if errors and raise_errors:
             raise ConfigValidationError(
                 "The settings are not usable", errors=errors, schema=self.config_jsonschema
             )
-        if not errors and (start := stamps.start(self._config.get("start_date") or "")):
+        if not errors and (start := stamps.parse_start(self._config.get("start_date") or "")):
             self._config["start_date"] = start
         return errors
 
@@ -104,25 +104,26 @@ class TapPowerOfficeGo(CommandLine, Tap):
         """Load the bookmarks, in the one form in which they can be compared as text.
 
         Raises:
-            ConfigValidationError: A bookmark is not a moment.
+            ConfigValidationError: A bookmark is not a timestamp.
         """
         super().load_state(state)
-        names = {one.bookmark for stream in STREAMS for one in stream.filters}
-        for stream_name, held in self.state.get("bookmarks", {}).items():
-            for name in sorted({*names, LISTED_IN_FULL_AT} & held.keys()):
-                held[name] = stamps.sortable(held[name])
-                if not held[name]:
+        names = {filter_.bookmark for stream in STREAMS for filter_ in stream.filters}
+        for stream_name, bookmarks in self.state.get("bookmarks", {}).items():
+            for name in sorted({*names, LISTED_IN_FULL_AT} & bookmarks.keys()):
+                bookmarks[name] = stamps.normalise(bookmarks[name])
+                if not bookmarks[name]:
                     msg = "The state is not usable"
                     line = (
-                        f"The state's {name} of '{stream_name}' is no moment; correct or remove it."
+                        f"The state's {name} of '{stream_name}' is not a timestamp; correct or"
+                        " remove it."
                     )
                     raise ConfigValidationError(msg, errors=[line], schema={})
 
     @override  # type: ignore[misc]
     def sync_all(self) -> None:
-        """Read all streams, and end with a STATE, by which a target sees that all came.
+        """Read all streams, and end with a STATE, which shows a target that everything came.
 
-        Final in the SDK, which states nothing that did not change.
+        The method is final in the SDK, which writes no STATE if nothing has changed.
         """
         super().sync_all()
         if isinstance(self.message_writer, LineWriter) and not self.message_writer.ends_with_state:
@@ -132,12 +133,12 @@ class TapPowerOfficeGo(CommandLine, Tap):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """End with the state of what was emitted.
 
-        With batches, the bookmarks are ahead of the file, which is written once it is complete; so
-        the last state that was printed is then the right one.
+        With batches, the bookmarks are ahead of the file, which is written once it is complete. The
+        last state that was printed is then the right one.
         """
-        is_true = not self.config.get("batch_config")
-        ends = super()._handle_termination if is_true else self._end_without_state
-        end = functools.partial(ends, signum, frame)
+        has_batches = bool(self.config.get("batch_config"))
+        handler = self._end_without_state if has_batches else super()._handle_termination
+        end = functools.partial(handler, signum, frame)
         if isinstance(self.message_writer, LineWriter):
             self.message_writer.when_free(end)
         else:

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-_PLACE = b"\0"
-"""Stands for a record in the line around it; no JSON holds it."""
+_PLACEHOLDER = b"\0"
+"""Stands for a record in the line around it; it cannot occur in JSON."""
 
 
 class LineWriter(GenericSingerWriter[bytes, Message]):
     """One message per line, in UTF-8, with amounts in the digits that Go sent.
 
-    Records wait in a buffer until a message of another kind comes. A signal that arrives while a
-    line is being written is served after it (`when_free`): a buffer refuses a second write from
-    inside the first.
+    Records wait in a buffer until a message of another type is written. A signal that arrives while
+    a line is being written is handled after it (`when_free`), because a buffer refuses a second
+    write from inside the first.
     """
 
     def __init__(self) -> None:
@@ -43,8 +43,8 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
     @override
     def write_message(self, message: Message) -> None:
         self.ends_with_state = message.type is SingerMessageType.STATE
-        is_passed_on = message.type is not SingerMessageType.RECORD
-        self._put(self.format_message(message), is_passed_on=is_passed_on)
+        flush = message.type is not SingerMessageType.RECORD
+        self._write(self.format_message(message), flush=flush)
 
     def write_records(self, stream: str, records: Iterable[tuple[bytes, datetime]]) -> None:
         """Write records that are JSON text, each with the moment just before it was requested."""
@@ -56,34 +56,34 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
                 read_at, self._frame(stream, read_at)
             )
             pieces += head, text, tail
-        self._put(b"".join(pieces), is_passed_on=False)
+        self._write(b"".join(pieces), flush=False)
 
     def _frame(self, stream: str, read_at: datetime) -> list[bytes]:
-        place = cast("dict[str, Any]", orjson.Fragment(_PLACE))
-        message = RecordMessage(stream, place, time_extracted=read_at)
-        return self.format_message(message).split(_PLACE)
+        placeholder = cast("dict[str, Any]", orjson.Fragment(_PLACEHOLDER))
+        message = RecordMessage(stream, placeholder, time_extracted=read_at)
+        return self.format_message(message).split(_PLACEHOLDER)
 
-    def _put(self, lines: bytes, *, is_passed_on: bool) -> None:
+    def _write(self, lines: bytes, *, flush: bool) -> None:
         self._is_writing = True
         try:
             if hasattr(sys.stdout, "buffer"):
                 sys.stdout.buffer.write(lines)
             else:
                 sys.stdout.write(lines.decode())
-            if is_passed_on:
+            if flush:
                 sys.stdout.flush()
         finally:
             self._is_writing = False
-        self._serve_waiting()
+        self._call_waiting()
 
     def when_free(self, call: Callable[[], None]) -> None:
-        """Call now, or right after the line that is being written."""
+        """Call a function now, or right after the line that is being written."""
         if self._is_writing:
             self._waiting = call
         else:
             call()
 
-    def _serve_waiting(self) -> None:
+    def _call_waiting(self) -> None:
         if self._waiting is not None:
             call, self._waiting = self._waiting, None
             call()
@@ -92,13 +92,13 @@ class LineWriter(GenericSingerWriter[bytes, Message]):
 def as_json(value: object) -> bytes:
     """Return JSON on one line."""
     try:
-        return orjson.dumps(value, default=_digit_by_digit, option=orjson.OPT_UTC_Z)
+        return orjson.dumps(value, default=_exact_number, option=orjson.OPT_UTC_Z)
     except TypeError:
         # orjson refuses whole numbers beyond 64 bits and half a surrogate pair.
         return serialize_json(value).encode()
 
 
-def _digit_by_digit(value: object) -> orjson.Fragment:
+def _exact_number(value: object) -> orjson.Fragment:
     if isinstance(value, Decimal):
         return orjson.Fragment(str(value).encode())
     raise TypeError

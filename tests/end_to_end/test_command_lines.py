@@ -157,7 +157,7 @@ def test_a_state_file_that_holds_no_state_of_a_tap_is_told(tmp_path, tap, state)
     path = tmp_path / "state.json"
     path.write_text(state)
     (line,) = errors(commands.run(tap, "--state", path))
-    assert line.startswith("--state: the file holds no state, which is one JSON object")
+    assert line.startswith("--state: the file is not a state, which is one JSON object")
 
 
 @pytest.mark.parametrize("words", [["--about"], ["--discover"]], ids=" ".join)
@@ -177,7 +177,7 @@ def test_what_a_plugin_prints_on_a_full_disk_or_on_nothing_is_one_line(name, wor
     (line,) = [line for line in ended.stderr.splitlines() if "| ERROR" in line]
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
-    told = "What is printed cannot be written: No space left" if is_full else "output is closed"
+    told = "The output cannot be written: No space left" if is_full else "output is closed"
     assert told in line
 
 
@@ -202,7 +202,7 @@ def test_a_config_file_that_holds_no_object_is_told(name, tmp_path, text):
     path = tmp_path / "config.json"
     path.write_text(text)
     (line,) = errors(commands.run(name, "--config", path))
-    assert line.startswith(f"--config: {path} must hold an object of settings")
+    assert line.startswith(f"--config: {path} must contain an object of settings")
 
 
 def test_an_empty_path_of_a_config_file_is_told(name):
@@ -258,5 +258,5 @@ def test_a_config_that_is_a_pipe_is_told_in_one_line(tmp_path):
     )
 
     assert ended.returncode == 1
-    assert "is no file, such as a pipe, which can be read only once" in ended.stderr
+    assert "is not a file, but for example a pipe, which can be read only once" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -190,7 +190,7 @@ def test_a_machine_that_opens_no_more_files_ends_the_run_with_one_line(
     assert "Traceback" not in log
     told = [line for line in log.splitlines() if " | ERROR " in line]
     assert len(told) == 1
-    assert "this machine lets the program open no more files and connections" in told[0]
+    assert "this machine does not let the program open more files and connections" in told[0]
     if name.startswith("target"):
         assert output == ""
     box.faults.clear()

@@ -1,4 +1,4 @@
-"""What the tests of the project's face share: its files, and what each plugin tells of itself."""
+"""What the tests of the project share: its files, and how each plugin describes itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin's folder, what `--about` tells of it, and how meltano.yml declares it."""
+    """A plugin's folder, its description by `--about`, and its declaration in meltano.yml."""
 
     name: str
     folder: Path
@@ -65,7 +65,9 @@ def plugin(request, project, meltano_yml):
         folder=project / name,
         about=declarations.about(name),
         declared=next(
-            one for one in meltano_yml["plugins"][declarations.PLUGINS[name]] if one["name"] == name
+            declared
+            for declared in meltano_yml["plugins"][declarations.PLUGINS[name]]
+            if declared["name"] == name
         ),
     )
 
@@ -81,7 +83,7 @@ def committed_files(project):
         check=False,
     )
     if listed.returncode:
-        pytest.skip("this is no git clone, so it is not known what is committed")
+        pytest.skip("this is not a git clone, so it is not known what is committed")
     return [project / name for name in listed.stdout.split("\0") if (project / name).is_file()]
 
 
@@ -89,17 +91,17 @@ def committed_files(project):
 def configs():
     """Makes the settings of each plugin, for a sandbox: `configs(box, link_store=…)`."""
 
-    def make(box, **ours):
+    def make(box, **settings):
         shop = box.tap_config()
         accounts = {"25": 3000, "15": 3001, "0": 3100}
-        go = box.target_config(requests_per_second=100, sales_accounts=accounts, **ours)
+        go = box.target_config(requests_per_second=100, sales_accounts=accounts, **settings)
         read = ("environment", "api_url", "token_url", "application_key", "client_key")
         return {
             "tap-customwebshop": shop,
             "target-powerofficego": go,
             "tap-powerofficego": {name: go[name] for name in (*read, "subscription_key")},
             "target-customwebshop": {name: shop[name] for name in ("api_url", "auth_token")}
-            | {"shop_name": go["shop_name"], **ours},
+            | {"shop_name": go["shop_name"], **settings},
         }
 
     return make

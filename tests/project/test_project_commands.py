@@ -1,4 +1,4 @@
-"""Each command that a document shows is run as it stands, against a sandbox, or says why not."""
+"""Each command in a document is run unchanged, against a sandbox, or has a reason why not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DOCUMENTS = (
     "tap-powerofficego/README.md",
     "target-customwebshop/README.md",
     "target-powerofficego/README.md",
-    "sandbox/README.md",  # last, for it changes how the two systems behave
+    "sandbox/README.md",  # last, because it changes how the two systems behave
 )
 OURS = re.compile(
     r"(uv run|\.ci/\w+|meltano|powerofficego-links|(tap|target)-\w+|sandbox|demo|curl .*\$ADMIN) "
@@ -62,7 +62,7 @@ NOT_RUN = {
         "test_project_settings.py::test_a_new_address_of_the_repository_is_in_every_file"
     ),
     "uv run python tests/declarations.py --install-from pypi": (
-        "test_project_settings.py::test_the_hub_installs_from_pypi_or_by_git_as_it_is_said"
+        "test_project_settings.py::test_the_hub_installs_from_pypi_or_by_git_as_requested"
     ),
     "uv run python tests/documents.py": (
         "test_project_documents.py"
@@ -215,7 +215,7 @@ NOT_RUN = {
     'git commit --all --message "Release 0.2.0"': "makes a release",
     "git tag v0.2.0": "makes a release",
 }
-"""Why a command is not run here: in words, or the test that runs it."""
+"""Why a command is not run here: a reason, or the test that runs it."""
 
 FILES = {
     "shop.json": "tap-customwebshop",
@@ -227,12 +227,12 @@ FILES = {
 OF_THEIR_OWN = {
     "tap-powerofficego/README.md": {"go.json": "go-read.json", "state.json": "back.json"},
 }
-"""Documents in which a file holds what it holds under another name in the others."""
+"""Documents in which a file has the contents that have another name in the other documents."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Commands that a document shows in one place; each line is one of a shell's."""
+    """Commands that a document shows in one place, as lines of a shell."""
 
     document: str
     lines: tuple[str, ...]
@@ -242,29 +242,29 @@ class Shown:
 
 
 def shown_in(document):
-    """Return what is to be run of a document, in the order of its text."""
+    """Yield the commands of a document, in the order of its text."""
     for language, block, code in SHOWN.findall((PROJECT / document).read_text(encoding="utf-8")):
         if language == "sh" or (not language and OURS.match(block)):
-            whole = re.sub(r"\\\n\s*", "", block).splitlines()
-            told = [line.partition("  #")[0].rstrip() for line in whole]
-            yield Shown(document, tuple(line for line in told if line and line[0] != "#"))
+            joined = re.sub(r"\\\n\s*", "", block).splitlines()
+            lines = [line.partition("  #")[0].rstrip() for line in joined]
+            yield Shown(document, tuple(line for line in lines if line and line[0] != "#"))
         elif OURS.match(code):
             yield Shown(document, (" ".join(code.split()),))
 
 
-ALL = [one for document in DOCUMENTS for one in shown_in(document)]
-LINES = {line for one in ALL for line in one.lines}
+ALL = [shown for document in DOCUMENTS for shown in shown_in(document)]
+LINES = {line for shown in ALL for line in shown.lines}
 OF_MELTANO = sorted(line for line in LINES if re.match(r"(uv run )?meltano ", line))
 
 
 def to_be_run():
-    """Return what is run here: each line once, although several documents show it."""
+    """Yield what is run here: each line once, although several documents show it."""
     done = {*NOT_RUN, *OF_MELTANO}
-    for one in ALL:
-        lines = tuple(line for line in one.lines if line not in done)
+    for shown in ALL:
+        lines = tuple(line for line in shown.lines if line not in done)
         done |= {*lines}
         if lines:
-            yield Shown(one.document, lines)
+            yield Shown(shown.document, lines)
 
 
 @pytest.fixture(scope="module")
@@ -283,9 +283,9 @@ def prepared(box, configs, tmp_path_factory):
         box.go.create("Customers", {**A_PERSON, "EmailAddress": email})
     for name, plugin in FILES.items():
         (folder / name).write_text(json.dumps(configs(box)[plugin]), encoding="utf-8")
-    told = commands.run("tap-customwebshop", "--config", "shop.json", cwd=folder)
+    read = commands.run("tap-customwebshop", "--config", "shop.json", cwd=folder)
     ended = commands.run(
-        "target-powerofficego", "--config", "go.json", given=told.stdout, cwd=folder
+        "target-powerofficego", "--config", "go.json", given=read.stdout, cwd=folder
     )
     assert ended.returncode == 3, ended.stderr
     (folder / "state.json").write_text(ended.stdout.splitlines()[-1], encoding="utf-8")
@@ -300,17 +300,18 @@ def prepared(box, configs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def words(box, prepared):
-    """What stands in the sandbox for the words that the documents use, as regular expressions."""
+    """The values in the sandbox that replace the words of the documents, by regular expression."""
 
     def listed(*arguments):
-        told = commands.run("powerofficego-links", *arguments, "--format", "json", cwd=prepared)
-        return [json.loads(line) for line in told.stdout.splitlines()]
+        ended = commands.run("powerofficego-links", *arguments, "--format", "json", cwd=prepared)
+        return [json.loads(line) for line in ended.stdout.splitlines()]
 
-    mine = box.go.create("Customers", {"IsPerson": False, "Name": "Fjord AS"})
-    linked = [one for one in box.go.entries("Customers") if one["ExternalImportReference"]]
-    candidate = next(one for one in box.go.entries("Customers") if one["LastName"] == "Nordmann")
+    unlinked = box.go.create("Customers", {"IsPerson": False, "Name": "Fjord AS"})
+    customers = box.go.entries("Customers")
+    linked = next(entry for entry in customers if entry["ExternalImportReference"])
+    candidate = next(entry for entry in customers if entry["LastName"] == "Nordmann")
     to_send, to_reverse, order = box.go.entries("SalesOrders")[:3]
-    guest = next(one for one in box.shop.records("orders") if one["is_guest"])
+    guest = next(record for record in box.shop.records("orders") if record["is_guest"])
     return {
         r"\b17\b": listed("rejects")[0]["id"],
         r"(?<=customer)(s?) 1001\b": r"\1 1901",
@@ -319,8 +320,8 @@ def words(box, prepared):
         r"kari@example\.no": guest["buyer"]["email"],
         r"(?<=orders )ID\b": order["ExternalImportReference"].partition(":")[2],
         r"\bNUMBER\b": listed("rejects")[0]["id"],
-        r"(?<=/Customers/)ID\b": mine["Id"],
-        r"(?<=contact_id=)ID\b": linked[0]["Id"],
+        r"(?<=/Customers/)ID\b": unlinked["Id"],
+        r"(?<=contact_id=)ID\b": linked["Id"],
         r"(?<=/SalesOrders/)ID\b": order["Id"],
         r"\bLINE_ID\b": order["SalesOrderLines"][0]["Id"],
         r"(?<=/OutgoingInvoices/)ID(?=/reverse)": box.go.send_invoice(to_reverse["Id"])["Id"],
@@ -330,7 +331,7 @@ def words(box, prepared):
 
 @pytest.fixture
 def run_lines(box, prepared, words, tmp_path):
-    """Runs lines in one shell, where a person is who says yes; returns what each came to."""
+    """Runs lines in one shell, with a person who answers yes; returns the exit status of each."""
     folder = tmp_path / "folder"
     shutil.copytree(prepared, folder)
 
@@ -377,57 +378,61 @@ def variables(box, folder):
 
 
 def documented_statuses(line):
-    """Return what the programs of a line end with; 3 tells that something waits for a person."""
+    """Return the exit statuses of a line's programs; 3 means that something waits for a person."""
     if "&&" in line or "||" in line:
         return "0"
-    tells = re.compile(r"(uv run )?(target-powerofficego|powerofficego-links check)\b")
-    return " ".join("3" if tells.match(part) else "0" for part in re.split(r" *\| ", line))
+    ends_with_3 = re.compile(r"(uv run )?(target-powerofficego|powerofficego-links check)\b")
+    return " ".join("3" if ends_with_3.match(part) else "0" for part in re.split(r" *\| ", line))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shown", list(to_be_run()), ids=str)
-def test_what_a_document_shows_works_as_it_stands(shown, run_lines):
+def test_what_a_document_shows_works_unchanged(shown, run_lines):
     statuses, printed = run_lines(shown)
 
-    told = dict(zip(shown.lines, statuses, strict=True))
+    actual = dict(zip(shown.lines, statuses, strict=True))
     expected = {line: documented_statuses(line) for line in shown.lines}
-    assert told == expected, printed[-2000:]
+    assert actual == expected, printed[-2000:]
 
 
 @pytest.fixture(scope="module")
 def known_to_meltano(meltano_yml):
-    """What `meltano run` and `meltano invoke` take in this project."""
+    """What `meltano run` and `meltano invoke` accept in this project."""
     plugins = [json.loads(path.read_text("utf-8")) for path in PROJECT.glob("plugins/*/*.lock")]
-    commands = [f"{one['name']}:{name}" for one in plugins for name in one.get("commands", ())]
-    return {*commands, *(one["name"] for one in [*plugins, *meltano_yml["jobs"]])}
+    commands = [
+        f"{plugin['name']}:{command}"
+        for plugin in plugins
+        for command in plugin.get("commands", ())
+    ]
+    return {*commands, *(block["name"] for block in [*plugins, *meltano_yml["jobs"]])}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", OF_MELTANO)
-def test_meltano_takes_what_a_document_lets_it_do(line, known_to_meltano, meltano_yml):
-    """What comes of it is told by tests/end_to_end/test_meltano_project.py."""
+def test_meltano_accepts_each_command_of_a_document(line, known_to_meltano, meltano_yml):
+    """What they do is tested in tests/end_to_end/test_meltano_project.py."""
     from meltano.cli import cli as meltano
 
-    options, (name, *words) = taken(meltano, shlex.split(line.removeprefix("uv run "))[1:])
-    taken(meltano.get_command(click.Context(meltano), name), words)
+    options, (name, *words) = parsed(meltano, shlex.split(line.removeprefix("uv run "))[1:])
+    parsed(meltano.get_command(click.Context(meltano), name), words)
     blocks = [word for word in words if not word.startswith("-")]
     if name == "invoke":
         blocks = words[:1]
         line_of_command = words[0].split(":")[1:] + words[1:]
         to_load = links.commands[line_of_command[0]]
         assert isinstance(to_load, CommandToLoad)
-        taken(to_load.loaded, line_of_command[1:])
+        parsed(to_load.loaded, line_of_command[1:])
 
-    environments = {one["name"] for one in meltano_yml["environments"]}
+    environments = {environment["name"] for environment in meltano_yml["environments"]}
     assert options.get("environment") in {None, *environments}
     assert set(blocks) <= known_to_meltano
 
 
-def taken(command, words):
-    """Return the options that a command takes of these words, and the words of its subcommand.
+def parsed(command, words):
+    """Return a command's options among these words, and the words of its subcommand.
 
     Raises:
-        click.NoSuchOption: it has no such option.
+        click.NoSuchOption: The command has no such option.
     """
     context = click.Context(command, **command.context_settings)
     options, others, _ = command.make_parser(context).parse_args([*words])

@@ -29,18 +29,18 @@ DOCUMENTS = (
 )
 
 
-def with_defaults(**told):
+def with_defaults(**settings):
     defaults = {
         name: schema["default"]
         for name, schema in CONFIG.to_dict()["properties"].items()
         if "default" in schema
     }
     keys = dict.fromkeys(("application_key", "client_key", "subscription_key"), "fake")
-    return {**defaults, **keys, "environment": "demo", "shop_name": "myshop", **told}
+    return {**defaults, **keys, "environment": "demo", "shop_name": "myshop", **settings}
 
 
 def blocks(text, *languages):
-    """Return the code blocks in one of these languages; "" is a block that names none."""
+    """Return the code blocks in one of these languages; "" for a block without a language."""
     fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     return [code for language, code in fenced if language in languages]
 
@@ -51,7 +51,7 @@ def test_what_is_written_from_the_code_is_current_by_uv_run_python_tests_documen
 
 
 @pytest.mark.parametrize(("sentence", "value"), documents.EXAMPLES)
-def test_each_example_of_the_setting_properties_is_taken(sentence, value):
+def test_each_example_of_the_setting_properties_is_accepted(sentence, value):
     changed = Settings.from_config(with_defaults(properties=value)).tables
     unchanged = Settings.from_config(with_defaults()).tables
     assert [entity for entity in changed if changed[entity] != unchanged[entity]] == list(value)
@@ -75,7 +75,9 @@ def test_each_link_between_the_documents_leads_somewhere(project, name):
         elif file.startswith("http"):
             continue
         else:
-            assert not file or path.parent not in packages(project), "on an index it leads nowhere"
+            assert not file or path.parent not in packages(project), (
+                "a broken link in a package index"
+            )
             linked = path.parent / file if file else path
         assert linked.exists(), link
         if heading:
@@ -83,12 +85,13 @@ def test_each_link_between_the_documents_leads_somewhere(project, name):
 
 
 @pytest.mark.parametrize("name", ["docs/architecture.md", "CONTRIBUTING.md"])
-def test_each_file_that_is_named_to_who_changes_the_code_is_there(project, name):
+def test_each_file_that_is_named_for_developers_exists(project, name):
     text = (project / name).read_text(encoding="utf-8")
     places = (project, project / "target-powerofficego" / "target_powerofficego")
-    named = {one for one in re.findall(r"`([\w/.-]+)`", text) if "/" in one or one.endswith(".py")}
-    assert len(named) > 20
-    assert [one for one in named if not any((place / one).exists() for place in places)] == []
+    quoted = re.findall(r"`([\w/.-]+)`", text)
+    paths = {path for path in quoted if "/" in path or path.endswith(".py")}
+    assert len(paths) > 20
+    assert [path for path in paths if not any((place / path).exists() for place in places)] == []
 
 
 def packages(project):
@@ -138,14 +141,14 @@ def test_one_command_writes_a_version_and_the_bounds_that_go_with_it(project, tm
         return [path.read_text(encoding="utf-8") for path in sorted(tmp_path.rglob("*.toml"))]
 
     before = [path.read_text(encoding="utf-8") for path in sorted(tmp_path.rglob("*.toml"))]
-    there = re.findall(r'^version = "(.+)"', before[0], re.MULTILINE)[0]
-    assert write(there) == before  # by which the release sees that a tag is the version
+    current = re.findall(r'^version = "(.+)"', before[0], re.MULTILINE)[0]
+    assert write(current) == before  # the release checks in this way that a tag is the version
     assert write("1.4.2") != before
 
     for path in tmp_path.rglob("pyproject.toml"):
-        told = path.read_text(encoding="utf-8")
-        assert '\nversion = "1.4.2"\n' in told
-        assert "0.1,<0.2" not in told
+        text = path.read_text(encoding="utf-8")
+        assert '\nversion = "1.4.2"\n' in text
+        assert "0.1,<0.2" not in text
     way_back = (tmp_path / "target-customwebshop" / "pyproject.toml").read_text(encoding="utf-8")
     assert '"tap-customwebshop>=1.4,<1.5"' in way_back
 

@@ -1,4 +1,4 @@
-"""The README's two commands, and .ci/run, where nothing may be installed into the Python there is.
+"""The README's two commands, and .ci/run, with a Python into which nothing can be installed.
 
 Debian, Ubuntu and Homebrew mark their Python as EXTERNALLY-MANAGED (PEP 668), and pip then refuses.
 """
@@ -18,12 +18,12 @@ import pytest
 
 COMMANDS = re.compile(r"^python3 -m pip install .* && .*$", re.MULTILINE)
 UV = "#!/bin/sh\necho uv $*\n"
-"""A stand-in: it tells what it was asked for."""
+"""A stand-in that prints its arguments."""
 
 
 @pytest.fixture
 def marked(tmp_path):
-    """What a shell sees where the only Python is a marked one, and an index that has only uv."""
+    """The environment of a shell whose only Python is a marked one, with an index of only uv."""
     home = tmp_path / "usr"
     library = home / Path(sysconfig.get_path("stdlib")).relative_to(sys.base_prefix)
     library.mkdir(parents=True)
@@ -94,13 +94,13 @@ def test_a_marked_python_takes_no_package(marked, tmp_path):
 def test_the_commands_of_the_readme_work_with_a_marked_python_and_more_than_once(
     marked, tmp_path, project
 ):
-    shown = COMMANDS.findall((project / "README.md").read_text(encoding="utf-8"))
-    assert len(shown) == 2
-    for command, asked in zip(shown, ("run demo", "run pytest"), strict=True):
+    documented = COMMANDS.findall((project / "README.md").read_text(encoding="utf-8"))
+    assert len(documented) == 2
+    for command, arguments in zip(documented, ("run demo", "run pytest"), strict=True):
         ended = run(command, folder=tmp_path, environment=marked)
 
         assert ended.returncode == 0, ended.stderr
-        assert ended.stdout.splitlines()[-1] == f"uv {asked}"
+        assert ended.stdout.splitlines()[-1] == f"uv {arguments}"
 
 
 def test_what_must_pass_runs_with_python_and_pip_alone(marked, tmp_path, project):

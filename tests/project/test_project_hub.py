@@ -1,4 +1,4 @@
-"""Each hub.yml is one that Meltano Hub takes, as its schemas say."""
+"""Each hub.yml is one that Meltano Hub accepts, according to its schemas."""
 
 import re
 
@@ -6,13 +6,22 @@ import declarations
 import pytest
 
 NEEDED = {"name", "namespace", "variant", "quality"}
-TOLD = {
+OPTIONAL = {
     *("label", "description", "repo", "domain_url", "logo_url", "pip_url", "executable"),
     *("usage", "settings_preamble", "keywords", "supported_python_versions", "capabilities"),
     *("settings", "settings_group_validation", "maintenance_status"),
 }
-"""What the Hub does not ask for, and ours tell nevertheless."""
-TAKEN = {*NEEDED, *TOLD, "commands", "docs", "prereq", "next_steps", "definition", "log_parser"}
+"""Members that the Hub does not require, and our definitions have nevertheless."""
+ACCEPTED = {
+    *NEEDED,
+    *OPTIONAL,
+    "commands",
+    "docs",
+    "prereq",
+    "next_steps",
+    "definition",
+    "log_parser",
+}
 OF_A_SETTING = {
     *("name", "aliases", "label", "value", "placeholder", "kind", "description", "tooltip"),
     *("documentation", "env", "options", "hidden", "sensitive"),
@@ -35,9 +44,11 @@ CAPABILITIES = {
 
 
 def test_a_definition_has_what_the_hub_needs_and_nothing_that_it_refuses(plugin):
-    taken = TAKEN | ({"select"} if declarations.PLUGINS[plugin.name] == "extractors" else set())
-    assert set(plugin.hub) <= taken
-    assert set(plugin.hub) >= NEEDED | TOLD
+    accepted = ACCEPTED | (
+        {"select"} if declarations.PLUGINS[plugin.name] == "extractors" else set()
+    )
+    assert set(plugin.hub) <= accepted
+    assert set(plugin.hub) >= NEEDED | OPTIONAL
     assert plugin.hub["name"] == plugin.hub["executable"] == plugin.name
     assert plugin.hub["quality"] in {"gold", "silver", "bronze", "unknown"}
     assert plugin.hub["maintenance_status"] in {"active", "beta", "development", "inactive"}
@@ -54,12 +65,12 @@ def test_its_settings_are_of_the_kinds_that_the_hub_knows(plugin):
     for setting in plugin.hub["settings"]:
         assert set(setting) <= OF_A_SETTING
         assert setting["kind"] in KINDS
-        assert all(isinstance(one["value"], str) for one in setting.get("options", ()))
+        assert all(isinstance(option["value"], str) for option in setting.get("options", ()))
     for needed in plugin.hub["settings_group_validation"]:
         assert set(needed) <= set(names)
 
 
-def test_no_lines_are_read_where_nobody_asks_for_them():
+def test_no_lines_are_read_unless_they_are_selected():
     """The lines of an order, or an invoice, cost a call of their own."""
     definition = declarations.current()[declarations.PROJECT / "tap-powerofficego" / "hub.yml"]
     for stream, lines in (("salesorders", "SalesOrderLines"), ("outgoing_invoices", "Lines")):
@@ -67,9 +78,9 @@ def test_no_lines_are_read_where_nobody_asks_for_them():
 
 
 @pytest.mark.parametrize("name", ["target-powerofficego", "target-customwebshop"])
-def test_each_command_that_a_definition_tells_of_is_one_of_powerofficego_links(name, run_command):
+def test_each_command_that_a_definition_names_is_one_of_powerofficego_links(name, run_command):
     text = declarations.current()[declarations.PROJECT / name / "hub.yml"]
-    told = re.findall(rf"invoke {name}:([a-z]+)", text)
-    assert told
-    shown = run_command("powerofficego-links", "--help").stdout
-    assert all(f"\n  {command} " in shown for command in told)
+    named = re.findall(rf"invoke {name}:([a-z]+)", text)
+    assert named
+    help_text = run_command("powerofficego-links", "--help").stdout
+    assert all(f"\n  {command} " in help_text for command in named)

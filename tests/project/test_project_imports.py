@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import itertools
 import re
 import subprocess
 import sys
@@ -34,7 +35,7 @@ BUILT_ON = {
 
 
 def imports_of(folder, *, when_running=False):
-    """Return (file, top-level module) of the absolute imports; perhaps without those for types."""
+    """Return (file, top-level module) of the absolute imports; `when_running` excludes types."""
     return {
         (name, module.partition(".")[0])
         for name, module in modules_of(folder, when_running=when_running)
@@ -43,17 +44,17 @@ def imports_of(folder, *, when_running=False):
 
 def modules_of(folder, *, when_running=False):
     """Return (file, module) of the absolute imports."""
-    found = set()
+    modules = set()
     for path in sorted(folder.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         if when_running:
             tree = WithoutTypes().visit(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
-                found |= {(path.name, alias.name) for alias in node.names}
+                modules |= {(path.name, alias.name) for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                found.add((path.name, node.module))
-    return found
+                modules.add((path.name, node.module))
+    return modules
 
 
 class WithoutTypes(ast.NodeTransformer):
@@ -67,13 +68,16 @@ def test_a_package_imports_no_other_of_the_project_but_what_it_is_built_on(proje
     package = PACKAGES[folder]
     others = set(PACKAGES.values()) - {package}
     imported = modules_of(project / folder / package)
-    foreign = {one for one in imported if one[1].partition(".")[0] in others}
     built_on = BUILT_ON.get(package, ())
-    assert not [one for one in foreign if not one[1].startswith(built_on)]
+    assert not [
+        (name, module)
+        for name, module in imported
+        if module.partition(".")[0] in others and not module.startswith(built_on)
+    ]
 
 
 def test_what_both_of_the_main_pair_need_is_the_same_in_both(project):
-    """A copy each, for the pair stands alone."""
+    """Each has a copy, because the pair stands alone."""
     tap, target = (
         {file.name: file.read_bytes() for file in (project / folder).glob("*/plugin/*.py")}
         for folder in ("tap-customwebshop", "target-powerofficego")
@@ -86,9 +90,9 @@ def test_what_both_of_the_main_pair_need_is_the_same_in_both(project):
 def test_what_a_package_imports_is_in_its_dependencies(project, folder):
     package = PACKAGES[folder]
     pyproject = tomllib.loads((project / folder / "pyproject.toml").read_text(encoding="utf-8"))
-    of_extras = pyproject["project"].get("optional-dependencies", {}).values()
-    needed = [*pyproject["project"]["dependencies"], *(one for extra in of_extras for one in extra)]
-    declared = [re.split(r"[^\w.-]", one)[0] for one in needed]
+    extras = pyproject["project"].get("optional-dependencies", {}).values()
+    needed = itertools.chain(pyproject["project"]["dependencies"], *extras)
+    declared = [re.split(r"[^\w.-]", requirement)[0] for requirement in needed]
     provided = {module for name in declared for module in modules_in(name)}
     missing = [
         (name, module)
@@ -99,7 +103,7 @@ def test_what_a_package_imports_is_in_its_dependencies(project, folder):
 
 
 def modules_in(distribution):
-    """Return the modules of an installed distribution; none where it is not for this Python."""
+    """Return the modules of an installed distribution; none if it is not for this Python."""
     if distribution in PACKAGES:
         return {PACKAGES[distribution]}
     try:
@@ -110,20 +114,20 @@ def modules_in(distribution):
 
 
 NEEDS_WORK = {"sqlalchemy", "rich", "phonenumbers"}
-"""What takes long to load, and only a run or a list needs."""
+"""Modules that take long to load, and that only a run or a list needs."""
 
 
 def loaded_by(*python):
     """Return the top-level modules that Python loads until it ends well."""
     program = [sys.executable, "-X", "importtime", *python]
-    told = subprocess.run(program, capture_output=True, text=True, check=True).stderr
-    return {line.rpartition("|")[2].strip().partition(".")[0] for line in told.splitlines()}
+    times = subprocess.run(program, capture_output=True, text=True, check=True).stderr
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in times.splitlines()}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", ["--help", "--version", "--about"])
 @pytest.mark.parametrize("name", declarations.PLUGINS)
-def test_a_plugin_that_only_tells_of_itself_loads_nothing_that_works(name, words):
+def test_a_plugin_that_only_describes_itself_loads_no_code_that_does_the_work(name, words):
     loaded = loaded_by(commands.script(name), words)
 
     assert PACKAGES[name] in loaded
@@ -140,7 +144,7 @@ def test_a_run_loads_what_draws_on_a_terminal_only_where_there_is_one():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", ["--help", "--version"])
-def test_the_links_command_tells_of_itself_without_the_sdk_and_all_that_works(words):
+def test_the_links_command_describes_itself_without_the_sdk_and_the_code_that_does_the_work(words):
     loaded = loaded_by(commands.script("powerofficego-links"), words)
 
     assert "click" in loaded
@@ -149,11 +153,11 @@ def test_the_links_command_tells_of_itself_without_the_sdk_and_all_that_works(wo
 
 @pytest.mark.slow
 def test_no_command_of_the_link_store_needs_the_sdk():
-    """But for what `reconcile` reads: Go's settings are declared by the SDK."""
+    """Except for what `reconcile` reads: Go's settings are declared with the SDK."""
     loaded = loaded_by(
         "-c",
         "from target_powerofficego.links_command import main\n"
-        "assert all(one.loaded for one in main.commands.values())",
+        "assert all(command.loaded for command in main.commands.values())",
     )
 
     assert "sqlalchemy" in loaded
@@ -167,7 +171,7 @@ def test_a_link_store_in_a_file_loads_nothing_of_postgresql(tmp_path):
         "store = LinkStore(sys.argv[1])\n"
         "store.namespaces.enter('1', None, 'testshop', new_namespace=False)\n"
         "store.runs.start('forward', {})\n"
-        "assert not [one for one in sys.modules if 'postgresql' in one], sys.modules\n"
+        "assert not [name for name in sys.modules if 'postgresql' in name], sys.modules\n"
     )
 
     assert "sqlalchemy" in loaded_by("-c", program, str(tmp_path / "links.db"))

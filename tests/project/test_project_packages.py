@@ -1,4 +1,4 @@
-"""What an index would get: the packages as they are built, and installed where nothing else is."""
+"""What a package index would get: the packages as built, and installed where nothing else is."""
 
 import email
 import json
@@ -48,20 +48,20 @@ def dist(project, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def wheels(dist):
-    """What each package's wheel holds, by the package's name."""
+    """The wheel of each package, by the package's name."""
     opened = [zipfile.ZipFile(path) for path in sorted(dist.glob("*.whl"))]
     return {about(wheel)["Name"]: wheel for wheel in opened}
 
 
 def about(wheel):
-    (name,) = (one for one in wheel.namelist() if one.endswith(".dist-info/METADATA"))
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     return email.message_from_bytes(wheel.read(name))
 
 
 def test_each_package_is_built_as_an_index_wants_it(dist, folders):
     built = sorted(dist.glob("*-*"))
 
-    told = subprocess.run(
+    checked = subprocess.run(
         [sys.executable, "-m", "twine", "check", "--strict", *built],
         capture_output=True,
         text=True,
@@ -69,7 +69,7 @@ def test_each_package_is_built_as_an_index_wants_it(dist, folders):
     )
 
     assert len(built) == 2 * len(folders)
-    assert told.returncode == 0, told.stdout
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_each_wheel_holds_its_code_its_types_and_the_licence(wheels, folders, project):
@@ -80,26 +80,28 @@ def test_each_wheel_holds_its_code_its_types_and_the_licence(wheels, folders, pr
         code = {str(path.relative_to(folders[name])) for path in folders[name].rglob("*.py")}
         files = set(wheel.namelist())
         assert {*code, f"{package}/py.typed"} <= files
-        assert {one.partition("/")[0] for one in files if "dist-info" not in one} == {package}
-        (told,) = (one for one in files if one.endswith("/licenses/LICENSE"))
-        assert wheel.read(told) == licence
+        assert {file.partition("/")[0] for file in files if "dist-info" not in file} == {package}
+        (included,) = (file for file in files if file.endswith("/licenses/LICENSE"))
+        assert wheel.read(included) == licence
 
 
 def test_each_wheel_says_what_it_is_whose_and_where_to_ask(wheels):
     for name, wheel in wheels.items():
-        told = about(wheel)
-        classifiers = told.get_all("Classifier")
-        assert told["License-Expression"] == "Apache-2.0"
-        assert told["Requires-Python"] == ">=3.10"
-        assert told["Author"]
-        assert told["Keywords"]
-        assert told["Summary"]
-        assert {f"Programming Language :: Python :: {one}" for one in PYTHONS} <= set(classifiers)
+        metadata = about(wheel)
+        classifiers = metadata.get_all("Classifier")
+        assert metadata["License-Expression"] == "Apache-2.0"
+        assert metadata["Requires-Python"] == ">=3.10"
+        assert metadata["Author"]
+        assert metadata["Keywords"]
+        assert metadata["Summary"]
+        assert {f"Programming Language :: Python :: {python}" for python in PYTHONS} <= {
+            *classifiers
+        }
         assert "Typing :: Typed" in classifiers
-        urls = dict(one.split(", ") for one in told.get_all("Project-URL"))
+        urls = dict(url.split(", ") for url in metadata.get_all("Project-URL"))
         assert {"Documentation", "Repository", "Issues", "Changelog"} <= set(urls)
         assert all(url.startswith(urls["Repository"]) for url in urls.values())
-        links = re.findall(r"\]\(([^)\s]+)\)", told.get_payload(decode=True).decode())
+        links = re.findall(r"\]\(([^)\s]+)\)", metadata.get_payload(decode=True).decode())
         assert all(link.startswith(("https://", "#")) for link in links), name
 
 
@@ -107,17 +109,17 @@ def test_siblings_are_of_one_minor_version_and_others_are_bound_only_from_below(
     for wheel in wheels.values():
         version = about(wheel)["Version"]
         major, minor = map(int, version.split(".")[:2])
-        for one in map(Requirement, about(wheel).get_all("Requires-Dist")):
-            if one.name in wheels:
-                assert one.specifier == SpecifierSet(f">={major}.{minor},<{major}.{minor + 1}")
-                assert one.specifier.contains(version)
-            elif one.name != "singer-sdk":
-                assert {bound.operator for bound in one.specifier} == {">="}, one
+        for needed in map(Requirement, about(wheel).get_all("Requires-Dist")):
+            if needed.name in wheels:
+                assert needed.specifier == SpecifierSet(f">={major}.{minor},<{major}.{minor + 1}")
+                assert needed.specifier.contains(version)
+            elif needed.name != "singer-sdk":
+                assert {bound.operator for bound in needed.specifier} == {">="}, needed
 
 
 @pytest.fixture(scope="module")
 def install(dist, project, tmp_path_factory):
-    """Installs wheels and what they need where nothing is; returns the folder of the commands."""
+    """Installs wheels and their dependencies in a new environment; returns its commands' folder."""
 
     def install(*names):
         folder = tmp_path_factory.mktemp("installed")
@@ -146,7 +148,7 @@ def packages_of(commands):
 
 
 def size_of(commands):
-    """Return how many bytes an environment holds, without what Python compiles by itself."""
+    """Return the size of an environment in bytes, without what Python compiles by itself."""
     files = packages_of(commands).rglob("*")
     return sum(path.stat().st_size for path in files if path.suffix != ".pyc")
 
@@ -159,17 +161,17 @@ def test_the_tap_of_go_reads_it_by_itself_with_what_its_readme_names(
     install, folders, configs, tmp_path
 ):
     alone = install("tap_powerofficego", "target_powerofficego")
-    there = {path.name for path in packages_of(alone).iterdir()}
+    installed = {path.name for path in packages_of(alone).iterdir()}
     ours = {name.replace("-", "_") for name in folders}
-    assert there & ours == {"tap_powerofficego", "target_powerofficego"}
+    assert installed & ours == {"tap_powerofficego", "target_powerofficego"}
     readme = (folders["tap-powerofficego"] / "README.md").read_text(encoding="utf-8")
     (most,) = re.findall(r"(\d+) MB in all", readme)
     assert size_of(alone) < int(most) * 1_000_000, size_of(alone)
 
     with Sandbox.start() as box:
         customer = box.go.create("Customers", {"IsPerson": False, "Name": "Fjord AS"})
-        told = configs(box)["tap-powerofficego"]
-        (tmp_path / "go.json").write_text(json.dumps(told), encoding="utf-8")
+        config = configs(box)["tap-powerofficego"]
+        (tmp_path / "go.json").write_text(json.dumps(config), encoding="utf-8")
         ended = subprocess.run(
             [alone / "tap-powerofficego", "--config", "go.json"],
             cwd=tmp_path,
@@ -179,17 +181,17 @@ def test_the_tap_of_go_reads_it_by_itself_with_what_its_readme_names(
             check=True,
         )
 
-    told = [json.loads(line) for line in ended.stdout.splitlines()]
-    read = [(one["stream"], one["record"]["Id"]) for one in told if one["type"] == "RECORD"]
+    messages = [json.loads(line) for line in ended.stdout.splitlines()]
+    read = [(m["stream"], m["record"]["Id"]) for m in messages if m["type"] == "RECORD"]
     assert ("customers", customer["Id"]) in read
-    assert json.loads(ended.stdout.splitlines()[-1])["value"]["bookmarks"]["customers"]
+    assert messages[-1]["value"]["bookmarks"]["customers"]
 
 
 def test_the_wheels_sync_a_shop_both_ways(installed, configs, tmp_path):
     def pipe(tap, target):
-        both = f"{tap} --config {tap}.json | {target} --config {target}.json"
+        line = f"{tap} --config {tap}.json | {target} --config {target}.json"
         subprocess.run(
-            ["bash", "-o", "pipefail", "-c", both],
+            ["bash", "-o", "pipefail", "-c", line],
             cwd=tmp_path,
             env={"PATH": f"{installed}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)},
             check=True,
@@ -201,15 +203,15 @@ def test_the_wheels_sync_a_shop_both_ways(installed, configs, tmp_path):
             (tmp_path / f"{name}.json").write_text(json.dumps(config), encoding="utf-8")
 
         pipe("tap-customwebshop", "target-powerofficego")
-        posted = {one["ExternalImportReference"] for one in box.go.entries("SalesOrders")}
-        assert posted == {f"testshop:{one['id']}" for one in box.shop.records("orders")}
+        posted = {order["ExternalImportReference"] for order in box.go.entries("SalesOrders")}
+        assert posted == {f"testshop:{order['id']}" for order in box.shop.records("orders")}
 
         box.requests.clear()
         pipe("tap-customwebshop", "target-powerofficego")
         assert box.requests.writes() == []
 
         customer = next(
-            one for one in box.go.entries("Customers") if one["ExternalImportReference"]
+            entry for entry in box.go.entries("Customers") if entry["ExternalImportReference"]
         )
         box.go.edit("Customers", customer["Id"], {"PhoneNumber": "+4793000930"})
         pipe("tap-powerofficego", "target-customwebshop")

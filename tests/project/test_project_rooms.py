@@ -1,4 +1,4 @@
-"""The rooms of the packages: imports go down only, and never in a circle."""
+"""The rooms of the packages: imports only go down, and never in a circle."""
 
 import ast
 
@@ -30,7 +30,7 @@ ROOMS = (
     "at hand everywhere",
     "plugin",
 )
-"""Of target-powerofficego, each above those that it may import."""
+"""The rooms of target-powerofficego, each above those that it is allowed to import."""
 AT_HAND = ("database_address", "errors")
 
 
@@ -51,25 +51,25 @@ def _name(path):
 
 
 def _imported(name, path, files):
-    found = set()
+    imported = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             package = name.split(".")[: -node.level] if node.level else []
             module = ".".join([*package, *filter(None, [node.module])])
-            members = {f"{module}.{one.name}" for one in node.names}
-            found |= {one if one in files else module for one in members}
+            members = {f"{module}.{alias.name}" for alias in node.names}
+            imported |= {member if member in files else module for member in members}
         elif isinstance(node, ast.Import):
-            found |= {one.name for one in node.names}
-    return (found & files.keys()) - {name}
+            imported |= {alias.name for alias in node.names}
+    return (imported & files.keys()) - {name}
 
 
 def room_of(name):
-    """Return the place in `ROOMS` of the room that a module of target-powerofficego is in."""
+    """Return the index in `ROOMS` of the room of a module of target-powerofficego."""
     inside = name.partition(".")[2]
     if inside in AT_HAND:
         return ROOMS.index("at hand everywhere")
-    fitting = [one for one in ROOMS if one and f"{inside}.".startswith(f"{one}.")]
-    return ROOMS.index(max(fitting, key=len, default=THE_FACE))
+    rooms = [room for room in ROOMS if room and f"{inside}.".startswith(f"{room}.")]
+    return ROOMS.index(max(rooms, key=len, default=THE_FACE))
 
 
 def test_a_room_imports_only_rooms_below_it(imports):

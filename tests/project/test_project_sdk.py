@@ -1,4 +1,4 @@
-"""What is used of the Singer SDK, click, requests and urllib3 that they do not promise to keep."""
+"""The internals in use of the Singer SDK, click, requests and urllib3, which they may change."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def test_only_one_module_of_a_package_imports_what_others_keep_to_themselves(pro
 def _imported(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{one.name}" for one in node.names)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
-            yield from (one.name for one in node.names)
+            yield from (alias.name for alias in node.names)
 
 
 def _is_internal(name):
@@ -71,13 +71,14 @@ def test_the_installed_sdk_has_what_is_imported_of_its_internals(package):
 def test_the_installed_sdk_has_the_private_members_that_classes_here_build_on(place):
     module, _, name = place.rpartition(".")
     theirs = getattr(importlib.import_module(module), name)
-    set_here = inspect.getsource(theirs)
+    source = inspect.getsource(theirs)  # which sets some members in __init__
 
-    assert [one for one in MEMBERS[place] if not hasattr(theirs, one) and one not in set_here] == []
+    missing = [member for member in MEMBERS[place] if not hasattr(theirs, member)]
+    assert [member for member in missing if member not in source] == []
 
 
 def test_every_private_member_of_the_sdk_that_is_overridden_here_is_named(project):
-    named = {one for members in MEMBERS.values() for one in members}
+    named = {member for members in MEMBERS.values() for member in members}
     bases = [
         getattr(importlib.import_module(place.rpartition(".")[0]), place.rpartition(".")[2])
         for place in MEMBERS
@@ -95,6 +96,6 @@ def test_every_private_member_of_the_sdk_that_is_overridden_here_is_named(projec
 
 def _private_methods(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        for one in node.body if isinstance(node, ast.ClassDef) else ():
-            if isinstance(one, ast.FunctionDef) and one.name[:1] == "_" != one.name[1:2]:
-                yield one.name
+        for part in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(part, ast.FunctionDef) and part.name[:1] == "_" != part.name[1:2]:
+                yield part.name

@@ -1,4 +1,4 @@
-"""What is declared of the plugins is what they tell of themselves, and meltano.yml keeps to it."""
+"""The declarations of the plugins agree with `--about`, and meltano.yml agrees with them."""
 
 import io
 import shutil
@@ -16,16 +16,16 @@ OPTIONAL = {
         *("REQUESTS_PER_SECOND", "RATE_LIMIT_STORE"),
     )
 }
-"""Variables that both ways share and the example need not name."""
+"""Variables that both directions share, and that the example does not have to name."""
 ONE_OF_EACH = {
     *("api_url", "workers", "request_timeout", "retry_seconds", "changes_file", "max_changes"),
     *("stream_maps", "stream_map_config", "faker_config"),
 }
-"""Settings that both targets have, each for itself."""
+"""Settings that both targets have, each with its own value."""
 
 
 def shared_variable(value):
-    """Return the variable of another plugin that meltano.yml takes a setting from."""
+    """Return the variable of another plugin from which meltano.yml takes a setting."""
     return value[1:] if isinstance(value, str) and value.startswith("$") else None
 
 
@@ -42,7 +42,7 @@ def test_no_definition_of_a_plugin_is_left_from_earlier(project):
 def test_meltano_yml_sets_only_settings_that_exist_and_takes_shared_ones_from_one_variable(
     plugin, meltano_yml
 ):
-    """So that keys, addresses and rules stand in one place, and cannot differ between the ways."""
+    """So keys, addresses and rules are in one place, and cannot differ between the directions."""
     names = {
         f"{name}_{setting}".replace("-", "_").upper()
         for name in declarations.PLUGINS
@@ -55,16 +55,18 @@ def test_meltano_yml_sets_only_settings_that_exist_and_takes_shared_ones_from_on
         assert variable is None or variable.lower().endswith(f"_{setting}")
 
 
-def test_a_setting_of_both_targets_is_shared_unless_it_is_said_to_be_one_of_each(meltano_yml):
-    """A new setting that both ways have must not differ between them by being forgotten."""
+def test_a_setting_of_both_targets_is_shared_unless_it_is_declared_to_differ(meltano_yml):
+    """A new setting of both directions must not differ between them because it was forgotten."""
     forward, back = (
         declarations.about(name)["settings"]["properties"]
         for name in ("target-powerofficego", "target-customwebshop")
     )
-    of_back = next(
-        one for one in meltano_yml["plugins"]["loaders"] if one["name"] == "target-customwebshop"
+    (config,) = (
+        loader["config"]
+        for loader in meltano_yml["plugins"]["loaders"]
+        if loader["name"] == "target-customwebshop"
     )
-    assert set(forward) & set(back) - ONE_OF_EACH <= set(of_back["config"])
+    assert set(forward) & set(back) - ONE_OF_EACH <= set(config)
 
 
 def test_every_setting_has_a_title_and_a_description(plugin):
@@ -89,7 +91,7 @@ def test_the_hub_installs_each_plugin_by_git_or_by_its_name_with_what_it_imports
 
 @pytest.fixture
 def elsewhere(project, committed_files, tmp_path, monkeypatch):
-    """A copy of the repository, which `tests/declarations.py` takes for its own."""
+    """A copy of the repository, on which `tests/declarations.py` works instead of the original."""
     for path in committed_files:
         copy = tmp_path / path.relative_to(project)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +119,7 @@ def test_a_new_address_of_the_repository_is_in_every_file(elsewhere):
         assert f'"{new}"' in (elsewhere / name / "pyproject.toml").read_text(encoding="utf-8")
 
 
-def test_the_hub_installs_from_pypi_or_by_git_as_it_is_said(elsewhere):
+def test_the_hub_installs_from_pypi_or_by_git_as_requested(elsewhere):
     by_git = declarations.current()
 
     declarations.install_from("pypi")
@@ -134,8 +136,8 @@ def test_meltano_yml_holds_no_secret(plugin, meltano_yml):
     secrets = {name for name, schema in plugin.settings.items() if schema.get("secret")}
     configs = [plugin.declared.get("config", {})]
     for environment in meltano_yml["environments"]:
-        for declared in environment["config"]["plugins"].values():
-            configs += [one.get("config", {}) for one in declared]
+        for plugins in environment["config"]["plugins"].values():
+            configs += [declared.get("config", {}) for declared in plugins]
     assert secrets
     for config in configs:
         for name in secrets & set(config):
@@ -144,10 +146,10 @@ def test_meltano_yml_holds_no_secret(plugin, meltano_yml):
 
 def test_each_environment_of_meltano_sets_only_settings_that_exist(meltano_yml, plugin):
     for environment in meltano_yml["environments"]:
-        for declared in environment["config"]["plugins"].values():
-            for one in declared:
-                if one["name"] == plugin.name:
-                    assert set(one["config"]) <= set(plugin.settings)
+        for plugins in environment["config"]["plugins"].values():
+            for declared in plugins:
+                if declared["name"] == plugin.name:
+                    assert set(declared["config"]) <= set(plugin.settings)
 
 
 def test_production_plans_its_first_run(meltano_yml):
@@ -175,18 +177,18 @@ def test_the_example_env_file_names_only_settings_that_exist_and_holds_no_secret
     text = (project / ".env.example").read_text(encoding="utf-8")
     uncommented = text.replace("\n# T", "\nT")
     values = dotenv_values(stream=io.StringIO(uncommented))
-    told = {
+    named = {
         name.removeprefix(prefix).lower(): value
         for name, value in values.items()
         if name.startswith(prefix)
     }
-    assert set(told) <= set(plugin.settings)
+    assert set(named) <= set(plugin.settings)
     config = plugin.declared.get("config", {})
     shared = {name: shared_variable(value) for name, value in config.items()}
     shared = {name: variable for name, variable in shared.items() if variable}
     assert set(shared.values()) - set(values) <= OPTIONAL
-    needed = set(plugin.about["settings"]["required"]) - set(told) - set(shared)
+    needed = set(plugin.about["settings"]["required"]) - set(named) - set(shared)
     assert needed <= {"environment"}
     for name, schema in plugin.settings.items():
         if schema.get("secret"):
-            assert not told.get(name)
+            assert not named.get(name)

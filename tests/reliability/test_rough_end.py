@@ -5,7 +5,7 @@ import logging
 import threading
 
 import pytest
-from target_powerofficego.settle.progress import Lines, Progress
+from target_powerofficego.settle.progress import LogReporter, Progress
 from target_powerofficego.target import TargetPowerOfficeGo
 
 from .load import Load
@@ -14,16 +14,16 @@ REQUESTS_A_SECOND = 10
 SECONDS_BETWEEN = 10
 
 
-class Told(Lines):
-    """Keeps what was told, and when."""
+class KeptReports(LogReporter):
+    """Keeps the reports, with their times."""
 
     def __init__(self, clock):
         super().__init__(logging.getLogger(__name__))
         self.clock = clock
-        self.words = {}
+        self.texts = {}
 
-    def tell(self, words, _):
-        self.words[self.clock()] = words
+    def report(self, text, _):
+        self.texts[self.clock()] = text
 
 
 @pytest.fixture
@@ -51,20 +51,20 @@ def test_from_half_way_on_the_rough_end_is_within_a_fifth(box, sync, seed, recor
         with lock:
             requests += 1
             if requests % (REQUESTS_A_SECOND * SECONDS_BETWEEN) == 0:
-                left = progress.tell()
+                left = progress.report()
                 ends[clock()] = None if left is None else clock() + left
 
     target = TargetPowerOfficeGo(config=sync.config)
-    told = Told(clock)
-    progress = Progress(target.begin().note, told, "PowerOffice Go", clock)
+    reports = KeptReports(clock)
+    progress = Progress(target.begin().save_progress, reports, "PowerOffice Go", clock)
     box.faults.on("go", None, None, count, times=None)
 
     assert target.run(io.StringIO(sync.all_records())) == 0
 
     end = clock()
-    print(f"{end:.0f} s", ends, *told.words.values(), sep="\n")
-    late = {at: said for at, said in ends.items() if at >= end / 2}
+    print(f"{end:.0f} s", ends, *reports.texts.values(), sep="\n")
+    late = {at: estimate for at, estimate in ends.items() if at >= end / 2}
     assert len(late) >= 3
-    off = {at: abs(said - end) for at, said in late.items()}
+    off = {at: abs(estimate - end) for at, estimate in late.items()}
     assert [at for at in late if off[at] > max(SECONDS_BETWEEN, (end - at) / 5)] == []
-    assert all(f"of {sum(records.values()):,} records done" in told.words[at] for at in late)
+    assert all(f"of {sum(records.values()):,} records done" in reports.texts[at] for at in late)

@@ -222,9 +222,9 @@ def test_orders_with_habits_add_up_as_real_shops_do(shop):
         assert [one["amount"] for one in order["payments"]] == [order["total_incl"]]
     assert {words: vat_of(order) for words, order in orders.items()} == {
         "a coupon for sweaters only": ["25: 831.36 + 207.84"],
-        "the same coupon, told by the totals alone": [],
+        "the same coupon, given in the totals alone": [],
         "a coupon for the freight only": ["15: 172.00 + 25.80"],
-        "a gift card, told as a discount": ["25: 959.20 + 239.80"],
+        "a gift card, given as a discount": ["25: 959.20 + 239.80"],
         "VAT rounded once for the order": ["25: 199.80 + 49.95"],
         "VAT rounded once, lines with all their decimals": ["25: 254.55 + 63.64"],
         "a total rounded to whole kroner": ["25: 79.90 + 19.98"],

@@ -1,4 +1,4 @@
-"""What shops tell oddly, from the shop through the tap into Go."""
+"""Odd records, from the shop through the tap into Go."""
 
 import pytest
 from odd_shop import OddShop
@@ -41,7 +41,10 @@ def test_edits_in_a_shop_without_stamps_reach_go_one_by_one(to_go, box, tmp_path
             people[1] = {**people[1], "name": f"Ola {name}"}
             outcome, state = to_go(config, state)
             assert (outcome.status, len(outcome.writes)) == (0, 1)
-            assert {one["LastName"] for one in box.go.entries("Customers")} == {"Nordmann", name}
+            assert {entry["LastName"] for entry in box.go.entries("Customers")} == {
+                "Nordmann",
+                name,
+            }
         outcome, _ = to_go(config, state)
         assert (outcome.status, outcome.writes) == (0, [])
     finally:

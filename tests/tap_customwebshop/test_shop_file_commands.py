@@ -1,4 +1,4 @@
-"""What `--check`, `--explain` and `--init` say to who writes a shop file."""
+"""What `--check`, `--explain` and `--init` print for the author of a shop file."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ def refund(**members):
 def test_check_ends_well_with_what_the_target_takes(command, members):
     ended = command(lambda _: [{**SALE, **members}], SALES, "--check")
     assert (ended.stdout, ended.returncode) == (
-        "orders: 1 records looked at, 0 kinds of faults\n",
+        "orders: 1 records checked, 0 kinds of faults\n",
         0,
     )
 
 
 @pytest.mark.parametrize(
-    ("members", "told"),
+    ("members", "message"),
     [
         (
             {"status": "pending"},
@@ -103,40 +103,40 @@ def test_check_ends_well_with_what_the_target_takes(command, members):
         ),
         (
             {"lines": [LINE, LINE]},
-            "lines, shipping and fees less discounts do not come to total_incl (7)",
+            "lines, shipping and fees less discounts do not add up to total_incl (7)",
         ),
         (
             {"discounts": [{"amount_incl": 10}]},
-            "a discount is in the lines and told again: say is_in_lines of it (7)",
+            "a discount is already deducted from the lines: set its is_in_lines to True (7)",
         ),
-        ({"total_tax": 31}, "the amounts in taxes do not come to total_tax (7)"),
-        ({"total_excl": 150}, "total_incl is total_excl, though there is VAT (7)"),
+        ({"total_tax": 31}, "the amounts in taxes do not add up to total_tax (7)"),
+        ({"total_excl": 150}, "total_incl equals total_excl, although there is VAT (7)"),
         ({"total_incl": None}, "one of the orders has no total_incl, without which"),
-        (line(sku=None), "no line has a sku or product_id, so target-powerofficego takes each for"),
+        (line(sku=None), "no line has a sku or product_id, so target-powerofficego treats each as"),
         (
             {"lines": [LINE, {"id": "2", "quantity": 1, "total_incl": 0, "tax_rate": 25}]},
-            "a line has no sku; where it is of no product, tell sku and product_id as None (7)",
+            "a line has no sku; if it is not for a product, set sku and product_id to None (7)",
         ),
-        (line(tax_rate=None), "has no tax_rate; the target works it out where it can (7)"),
+        (line(tax_rate=None), "has no tax_rate; the target calculates it where it can (7)"),
         (line(quantity=None), "a line has no quantity, without which target-powerofficego rejects"),
         (
             line(tax_rate=None, total_excl=None),
-            "a line, freight or fee lacks amounts: of",
+            "a line, freight or fee lacks amounts: two of",
         ),
         (
             line(total_tax="25"),
-            "total_excl and total_tax of a line, freight or fee do not come to its total_incl (7)",
+            "total_excl and total_tax of a line, freight or fee do not add up to its total_incl",
         ),
         (
             line(unit_price_excl=100, unit_price_incl=100),
-            "unit_price_incl of a line, freight or fee is unit_price_excl, though tax_rate",
+            "unit_price_incl of a line, freight or fee equals unit_price_excl, although it has VAT",
         ),
         ({"taxes": [{"rate": "0.25", "amount": 30}]}, "a VAT rate is a fraction; rates are in"),
         (
             {"billing_address": {"country_code": "NO", "postal_code": "580"}},
             "a Norwegian postal_code has fewer than four digits",
         ),
-        (refund(amount_incl=151), "refunds come to more than total_incl (7)"),
+        (refund(amount_incl=151), "refunds add up to more than total_incl (7)"),
         (refund(amount_incl=80, amount_excl=80), "amount_incl of a refund is without VAT (7)"),
         (
             refund(amount_incl=80, taxes=[{"rate": 25, "amount": 20}]),
@@ -144,15 +144,15 @@ def test_check_ends_well_with_what_the_target_takes(command, members):
         ),
         (
             refund(amount_incl=80, lines=[{"line_id": "1", "quantity": 1, "amount_incl": 100}]),
-            "amount_incl of a refund is less than its lines and freight come to (7)",
+            "amount_incl of a refund is less than the sum of its lines and freight (7)",
         ),
-        ({"total_incl": "x"}, "'total_incl' is no decimal"),
+        ({"total_incl": "x"}, "'total_incl' is not a decimal"),
     ],
 )
-def test_check_says_what_would_be_wrong_in_the_accounts(command, members, told):
+def test_check_reports_what_would_be_wrong_in_the_accounts(command, members, message):
     ended = command(lambda _: [{**SALE, **members}], SALES, "--check")
     assert ended.returncode == 1
-    assert told in ended.stdout
+    assert message in ended.stdout
     assert len(ended.stdout.splitlines()) == 2, ended.stdout
 
 
@@ -183,23 +183,23 @@ def test_check_is_content_where_a_change_that_moves_no_stamp_is_seen_all_the_sam
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
-        (FIVE, "customers: the shop does not heed 'from={since}'; correct 'since'"),
-        ({"rows": None}, "where nothing changed since, /list: the answer has no list at rows="),
+        (FIVE, "customers: the shop ignores 'from={since}'; correct 'since'"),
+        ({"rows": None}, "if nothing has changed, /list: the answer has no list at rows="),
         ([], None),
         (Reply({"error": "from"}, status=422), None),
     ],
 )
-def test_check_asks_once_whether_the_filter_is_heeded(command, answer, told):
+def test_check_asks_once_whether_the_shop_ignores_the_filter(command, answer, message):
     def reply(asked):
         return {"rows": FIVE} if "from" not in asked.query else answer if answer != FIVE else whole
 
     whole = {"rows": FIVE}
     listing = "CUSTOMERS = Listing('/list', rows='rows', since='from={since}')\n"
     ended = command(reply, listing + ROWS, "--check")
-    assert ended.returncode == (1 if told else 0), ended
-    assert (told or "0 kinds") in ended.stdout
+    assert ended.returncode == (1 if message else 0), ended
+    assert (message or "0 kinds") in ended.stdout
 
 
 def in_woocommerce(shop):
@@ -237,12 +237,12 @@ def test_check_raises_no_false_alarm_of_a_shop_that_a_preset_reads(tmp_path, mak
     assert " 0 records" not in ended.stdout
 
 
-def test_check_says_of_guests_who_are_customers_and_of_a_price_that_is_told_twice(command):
+def test_check_finds_guests_who_are_customers_and_a_price_that_is_the_same_with_vat(command):
     kari = {"email": "kari@example.com", "updated_at": STAMP}
     guests = [{"id": f"{number}", "is_guest": True, **kari} for number in (1, 2)]
     listing = AS_IT_IS.format(capitals="CUSTOMERS", name="customer", more="")
     ended = command(lambda _: guests, listing, "--check")
-    assert "customers: a guest has the e-mail of another customer" in ended.stdout
+    assert "customers: a guest has the e-mail address of another customer" in ended.stdout
     assert command(lambda _: guests[:1], listing, "--check").returncode == 0
 
     goods = {"id": "1", "sku": "A", "name": "A", "tax_rate": 25, "updated_at": STAMP}
@@ -250,18 +250,18 @@ def test_check_says_of_guests_who_are_customers_and_of_a_price_that_is_told_twic
     for price, is_right in (("80.00", True), ("100.00", False)):
         row = {**goods, "price_excl": price, "price_incl": "100.00"}
         ended = command(lambda _, row=row: [row], listing, "--check")
-        assert ("price_incl is price_excl" in ended.stdout) != is_right
+        assert ("price_incl equals price_excl" in ended.stdout) != is_right
 
 
 def test_check_ends_well_when_nothing_is_wrong(command):
     ended = command(lambda _: FIVE, f"CUSTOMERS = Listing('/list')\n{ROWS}", "--check")
     assert (ended.returncode, ended.stdout) == (
         0,
-        "customers: 5 records looked at, 0 kinds of faults\n",
+        "customers: 5 records checked, 0 kinds of faults\n",
     )
 
 
-def test_explain_shows_the_row_the_record_and_what_it_is_in_go_and_what_nobody_read(command):
+def test_explain_shows_the_row_the_record_and_what_it_is_in_go_and_what_was_not_read(command):
     rows = [row(1, vat_no="9", more={"x": [1, 2]})]
     ended = command(lambda _: rows, f"CUSTOMERS = Listing('/list')\n{ROWS}", "--explain")
     lines = [" ".join(line.split()) for line in ended.stdout.splitlines()]
@@ -291,13 +291,13 @@ def test_init_prints_a_first_file_that_runs(command, tmp_path, odd_shop, read_sh
 
 def test_a_wrong_path_for_init_and_a_missing_file_for_check_are_one_line(command):
     wrong = command(lambda _: Reply({}, status=404), "", "--init", "/nothing")
-    none = command(lambda _: [], "", "--check")
-    for ended, told in (
+    missing = command(lambda _: [], "", "--check")
+    for ended, message in (
         (wrong, "GET /nothing: the shop answered 404"),
-        (none, "There is no shop file: name one in the setting 'shop'."),
+        (missing, "There is no shop file: name one in the setting 'shop'."),
     ):
         assert (ended.returncode, ended.stdout) == (1, "")
-        assert told in ended.stderr.splitlines()[-1]
+        assert message in ended.stderr.splitlines()[-1]
         assert "Traceback" not in ended.stderr
 
 
@@ -362,18 +362,18 @@ def test_what_init_prints_can_be_run_whatever_the_shop_calls_its_members(first_f
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "told"),
+    ("path", "status", "message"),
     [
         ("/list", 401, "write AUTH alone into a file and name it in 'shop'"),
         ("/list", 405, "--init reads a list by GET. For GraphQL"),
         ("/graphql", 200, "--init reads a list by GET. For GraphQL"),
-        ("/list", 200, "there is no list with rows in the answer. --init reads a list by GET."),
+        ("/list", 200, "the answer has no list with rows. --init reads a list by GET."),
     ],
 )
-def test_where_init_cannot_read_it_says_what_to_try(command, path, status, told):
+def test_where_init_cannot_read_it_says_what_to_try(command, path, status, message):
     ended = command(lambda _: Reply({}, status=status), "", "--init", path)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert told in ended.stderr.splitlines()[-1]
+    assert message in ended.stderr.splitlines()[-1]
 
 
 BLOCKS = re.findall(
@@ -390,7 +390,7 @@ def test_each_whole_shop_file_of_the_guide_can_be_loaded(tmp_path, text):
     assert "orders" in file.listings
 
 
-def test_the_guide_tells_every_member_of_a_listing():
+def test_the_guide_describes_every_member_of_a_listing():
     guide = (ROOT / "docs" / "own-shop.md").read_text(encoding="utf-8")
     rows = {name for line in guide.splitlines() for name in re.findall(r"`(\w+)`", line[:60])}
     assert {member.name for member in fields(Listing)} <= rows

@@ -1,4 +1,4 @@
-"""What shop files make records and edits with."""
+"""The functions with which shop files make records and edits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = {"email": "mail", "phone": "mobile"}
 
 
 @pytest.mark.parametrize(
-    ("value", "more", "told"),
+    ("value", "more", "expected"),
     [
         (Decimal("89.82000000000001"), {}, "89.82"),
         ("131.235", {}, "131.24"),
@@ -33,18 +33,18 @@ NAMES = {"email": "mail", "phone": "mobile"}
         ("-0.005", {}, "-0.01"),
     ],
 )
-def test_an_amount_is_rounded_as_its_currency_is(value, more, told):
-    assert amount(value, **more) == Decimal(told)
-    assert money(value, **more) == f"{amount(value, **more)}" == told
+def test_an_amount_is_rounded_as_its_currency_is(value, more, expected):
+    assert amount(value, **more) == Decimal(expected)
+    assert money(value, **more) == f"{amount(value, **more)}" == expected
 
 
-def test_an_amount_that_is_not_told_is_none_in_a_record_and_nothing_in_a_sum():
+def test_an_empty_amount_is_none_in_a_record_and_nothing_in_a_sum():
     assert [money(None), money("")] == [None, None]
     assert [amount(None), amount("")] == [0, 0]
 
 
 @pytest.mark.parametrize("make", [amount, money, percent])
-def test_what_is_no_number_is_said_by_its_place_and_not_shown(make):
+def test_a_value_that_is_not_a_number_is_named_by_its_place_and_not_shown(make):
     row = Notes().placed({"sum": "hemmelig"}, "orders[3]")
     with pytest.raises(WrongValueError, match=r"^orders\[3\]\.sum is not an? (amount|rate)$"):
         make(row["sum"])
@@ -52,21 +52,21 @@ def test_what_is_no_number_is_said_by_its_place_and_not_shown(make):
 
 @pytest.mark.parametrize("make", [amount, money, percent])
 @pytest.mark.parametrize("odd", ["NaN", "-Infinity", "sNaN", Decimal("Infinity")])
-def test_what_cannot_be_reckoned_with_is_no_number(make, odd):
+def test_a_number_that_is_not_finite_is_refused(make, odd):
     with pytest.raises(WrongValueError):
         make(odd)
 
 
 @pytest.mark.parametrize(
-    ("rate", "told"),
+    ("rate", "expected"),
     [("25.0000", "25"), (Decimal("11.11"), "11.11"), (100, "100"), ("0.00", "0"), ("", None)],
 )
-def test_a_rate_has_no_zeros_at_its_end(rate, told):
-    assert percent(rate) == told
+def test_a_rate_has_no_trailing_zeros(rate, expected):
+    assert percent(rate) == expected
 
 
-def test_a_rate_that_is_told_as_a_fraction_is_one_in_percent():
-    assert [percent(one, fraction=True) for one in (Decimal("0.25"), "0.1111", 0)] == [
+def test_a_rate_that_is_a_fraction_becomes_percent():
+    assert [percent(rate, fraction=True) for rate in (Decimal("0.25"), "0.1111", 0)] == [
         "25",
         "11.11",
         "0",
@@ -96,7 +96,7 @@ def test_taxes_are_summed_by_rate():
         (100, 100, "refunded"),
     ],
 )
-def test_a_payment_status_tells_what_was_paid_and_paid_back(paid, paid_back, status):
+def test_a_payment_status_shows_what_was_paid_and_paid_back(paid, paid_back, status):
     assert payment_status(Decimal(100), Decimal(paid), Decimal(paid_back)) == status
 
 

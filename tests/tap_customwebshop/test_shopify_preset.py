@@ -45,7 +45,7 @@ def reader(served, read_shop):
 
 def lines_of(shop, order):
     """Return the numbers of an order's lines."""
-    return [number_of(one["id"]) for one in shop.record("Order", order)["lines"]]
+    return [number_of(line["id"]) for line in shop.record("Order", order)["lines"]]
 
 
 def queries(served):
@@ -77,7 +77,7 @@ def test_a_person_has_the_names_and_the_default_address(shop, reader):
 
 
 def test_a_company_has_its_number_in_the_metafield_that_a_setting_names(shop, reader):
-    fields = {"custom.org_nr": "923609016", **{f"custom.f{one}": "x" for one in range(12)}}
+    fields = {"custom.org_nr": "923609016", **{f"custom.f{number}": "x" for number in range(12)}}
     shop.add_customer("post@fjord.example", addresses=[FJORD], metafields=fields)
     reader.settings |= {"organization_number_metafield": "custom.org_nr"}
     record = reader.one("customers")
@@ -92,7 +92,9 @@ def test_a_company_has_its_number_in_the_metafield_that_a_setting_names(shop, re
 def test_a_customer_with_more_addresses_than_a_page_holds_has_them_all(shop, reader):
     shop.add_customer("k@example.com", addresses=[{**KARI, "zip": str(n)} for n in range(60)])
     record = reader.one("customers")
-    assert [one["postal_code"] for one in record["addresses"]] == [str(n) for n in range(60)]
+    assert [address["postal_code"] for address in record["addresses"]] == [
+        str(n) for n in range(60)
+    ]
 
 
 def test_a_simple_product_has_the_rate_that_a_setting_tells(shop, reader):
@@ -125,8 +127,8 @@ def test_each_variant_is_a_product_also_beyond_a_page(shop, reader):
     variants = [{"title": f"Nr {n}", "sku": f"S-{n}", "price": "100.00"} for n in range(70)]
     shop.add_product("Skjorte", variants=variants)
     read = reader.records("products")
-    assert [one["sku"] for one in read] == [f"S-{n}" for n in range(70)]
-    assert len({one["parent_id"] for one in read}) == 1
+    assert [record["sku"] for record in read] == [f"S-{n}" for n in range(70)]
+    assert len({record["parent_id"] for record in read}) == 1
     assert (read[69]["name"], read[69]["variant_name"]) == ("Skjorte", "Nr 69")
 
 
@@ -149,7 +151,7 @@ def test_stock_that_is_sold_moves_the_product(shop, reader):
     reader.messages()
     shop.pass_seconds(60)
     shop.place_order([(wool, 2)])
-    read = {one["stream"]: one["record"] for one in reader.messages()}
+    read = {message["stream"]: message["record"] for message in reader.messages()}
     assert read["products"]["stock_on_hand"] == "3"
 
 
@@ -248,8 +250,8 @@ def test_lines_beyond_a_page_are_not_lost(shop, reader, served):
     goods = [shop.add_product(f"Vare {n}", f"V{n}", "10.00") for n in range(3)]
     shop.place_order([(goods[n % 3], 1 + n) for n in range(120)])
     record = reader.one("orders")
-    assert [one["quantity"] for one in record["lines"]] == [str(1 + n) for n in range(120)]
-    assert sum(Decimal(one["total_incl"]) for one in record["lines"]) == Decimal(
+    assert [line["quantity"] for line in record["lines"]] == [str(1 + n) for n in range(120)]
+    assert sum(Decimal(line["total_incl"]) for line in record["lines"]) == Decimal(
         record["total_incl"]
     )
 
@@ -261,7 +263,7 @@ def test_more_orders_than_a_page_holds_are_read_in_the_order_of_their_changes(sh
         placed.append(str(shop.place_order([(wool, 1)])))
         shop.pass_seconds(1)
     shop.edit("Order", int(placed[0]), note="Takk")
-    assert [one["id"] for one in reader.records("orders")] == [*placed[1:], placed[0]]
+    assert [record["id"] for record in reader.records("orders")] == [*placed[1:], placed[0]]
 
 
 def test_a_refund_names_lines_and_freight(shop, reader):
@@ -300,8 +302,8 @@ def test_goods_for_which_less_is_paid_back_are_told_without_what_each_came_to(sh
     shop.refund(order, {line: 1}, amount="100.00")
     shop.refund(order, {line: 1}, amount="0")
     record = reader.one("orders")
-    assert [one["amount_incl"] for one in record["refunds"]] == ["100.00", "0.00"]
-    assert all(one["lines"][0]["amount_incl"] is None for one in record["refunds"])
+    assert [refund["amount_incl"] for refund in record["refunds"]] == ["100.00", "0.00"]
+    assert all(refund["lines"][0]["amount_incl"] is None for refund in record["refunds"])
     assert record["total_refunded"] == "100.00"
 
 
@@ -330,7 +332,7 @@ def test_an_order_in_a_foreign_currency_is_told_in_the_shops(shop, reader):
     shop.place_order([(wool, 3), (silk, 1)], freight="79.00", currency=euro)
     record = reader.one("orders")
     parts = [*record["lines"], *record["shipping"]]
-    own = sum(Decimal(one["total_incl"]) for one in parts)
+    own = sum(Decimal(part["total_incl"]) for part in parts)
     assert record["currency"] == "NOK"
     assert own + Decimal(record["rounding"] or 0) == Decimal(record["total_incl"])
     assert own != Decimal(record["total_incl"])
@@ -358,7 +360,7 @@ def test_check_has_nothing_to_say_against_a_tip(shop, reader, tmp_path):
     config.write_text(json.dumps(reader.config), encoding="utf-8")
     checked = commands.run("tap-customwebshop", "--config", config, "--check")
     assert checked.stdout.splitlines() == [
-        f"{stream}: 1 records looked at, 0 kinds of faults"
+        f"{stream}: 1 records checked, 0 kinds of faults"
         for stream in ("customers", "products", "orders")
     ]
     assert checked.returncode == 0
@@ -383,12 +385,12 @@ def test_a_status_has_the_contracts_name(shop, reader):
     shop.cancel(orders["cancelled"], refunded=True)
     shop.pay(orders["part"], "100.00")
     shop.cancel(orders["void"])
-    by_id = {one["id"]: one for one in reader.records("orders")}
-    told = {
+    by_id = {record["id"]: record for record in reader.records("orders")}
+    statuses = {
         name: (by_id[str(number)]["status"], by_id[str(number)]["payment_status"])
         for name, number in orders.items()
     }
-    assert told == {
+    assert statuses == {
         "unpaid": ("processing", "unpaid"),
         "authorized": ("processing", "authorized"),
         "sent": ("completed", "paid"),
@@ -409,7 +411,7 @@ def test_a_change_is_read_by_the_next_run_and_nothing_else(shop, reader):
     at_the_bookmark = reader.changed()
     shop.pass_seconds(60)
     shop.refund(first, amount="20.00")
-    assert [one for one in reader.changed() if one not in at_the_bookmark] == [
+    assert [key for key in reader.changed() if key not in at_the_bookmark] == [
         ("orders", str(first))
     ]
 
@@ -494,7 +496,7 @@ def test_an_edit_of_a_product_goes_back(shop, reader):
         "products", wool, {"price_incl": "140.00", "name": "Ullgenser", "sku": "U2"}
     )
     assert reader.change("products", red, {"gtin": "7038010009457", "name": "Annet"})
-    read = {one["id"]: one for one in reader.records("products")}
+    read = {record["id"]: record for record in reader.records("products")}
     assert (read[str(wool)]["price_incl"], read[str(wool)]["name"], read[str(wool)]["sku"]) == (
         "140.00",
         "Ullgenser",
@@ -536,8 +538,8 @@ def test_everything_comes_to_go_once_and_an_edit_crosses_once(shop, to_go, ledge
     outcome = to_go()
     assert (outcome.status, ledger.reasons()) == (0, {})
     sums = [
-        (one["VatAmount"], one["TotalAmount"])
-        for one in (in_go(ledger, first), in_go(ledger, second))
+        (order["VatAmount"], order["TotalAmount"])
+        for order in (in_go(ledger, first), in_go(ledger, second))
     ]
     assert sums == [
         (Decimal("140.22"), Decimal("909.70")),
@@ -546,7 +548,7 @@ def test_everything_comes_to_go_once_and_an_edit_crosses_once(shop, to_go, ledge
     assert to_go().writes == []
     shop.pass_seconds(60)
     shop.edit_address(fjord, phone="+4799887766", address1="Kaien 2")
-    assert [one.split()[0] for one in to_go().calls()] == ["PATCH"]
+    assert [call.split()[0] for call in to_go().calls()] == ["PATCH"]
     assert to_go().writes == []
 
 
@@ -573,13 +575,13 @@ def to_shop(both, reader, served):
         settings.pop("lookback_seconds")
         outcome = both.back(ends_with=0, **settings)
         assert served.shop.client_secret not in outcome.log
-        return [one for one in queries(served) if b"mutation" in one.body]
+        return [request for request in queries(served) if b"mutation" in request.body]
 
     return run
 
 
 @pytest.mark.parametrize(
-    ("entity", "edit", "told"),
+    ("entity", "edit", "expected"),
     [
         ("customers", {"EmailAddress": "ny@example.no"}, {"email": "ny@example.no"}),
         ("customers", {"PhoneNumber": "+4791234567"}, {"phone": "+4791234567"}),
@@ -588,7 +590,9 @@ def to_shop(both, reader, served):
         ("orders", {"PurchaseOrderReference": "PO 77"}, {"reference": "PO 77"}),
     ],
 )
-def test_an_edit_in_go_crosses_back_once(shop, reader, to_go, to_shop, both, entity, edit, told):
+def test_an_edit_in_go_crosses_back_once(
+    shop, reader, to_go, to_shop, both, entity, edit, expected
+):
     wool = shop.add_product("Ull", "ULL", "125.00")
     kari = shop.add_customer(
         "kari@example.com", firstName="Kari", lastName="Nordmann", addresses=[KARI]
@@ -602,8 +606,8 @@ def test_an_edit_in_go_crosses_back_once(shop, reader, to_go, to_shop, both, ent
 
     assert len(to_shop()) == 1
 
-    record = next(one for one in reader.records(entity) if one["id"] == str(number))
-    assert {name: record[name] for name in told} == told
+    record = next(record for record in reader.records(entity) if record["id"] == str(number))
+    assert {name: record[name] for name in expected} == expected
     assert (to_go().writes, to_shop(), both.open_ones()) == ([], [], {})
 
 
@@ -684,7 +688,10 @@ def test_orders_of_all_kinds_come_to_go_to_the_oere(shop, reader, ledger, euros)
     for number in range(12):
         picked = chance.sample(goods, chance.randint(1, 9))
         order = shop.place_order(
-            [(one, chance.randint(1, 7), *chance.choice(((), ("0.37",)))) for one in picked],
+            [
+                (variant, chance.randint(1, 7), *chance.choice(((), ("0.37",))))
+                for variant in picked
+            ],
             billing={**KARI, "lastName": f"Nr {number}"},
             email=f"k{number}@example.com",
             freight=chance.choice((None, "79.20", "99")),

@@ -66,14 +66,14 @@ def test_wrong_settings_end_the_command_without_a_traceback(tap, config, argumen
 def test_a_state_file_that_holds_no_state_is_one_line(tap, config, tmp_path, text):
     (tmp_path / "state.json").write_text(text)
     ended = commands.run_here(tap, "--state", tmp_path / "state.json", "--config", config)
-    assert_one_line(ended, "--state: the file holds no state")
+    assert_one_line(ended, "--state: the file is not a state")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"streams": 1}', '{"streams": [{}]}'])
 def test_a_catalog_file_that_holds_no_catalog_is_one_line(tap, config, tmp_path, text):
     (tmp_path / "catalog.json").write_text(text)
     ended = commands.run_here(tap, "--catalog", tmp_path / "catalog.json", "--config", config)
-    assert_one_line(ended, "--catalog: the file holds no catalog: give what --discover prints")
+    assert_one_line(ended, "--catalog: the file is not a catalog: give what --discover prints")
 
 
 @pytest.mark.parametrize("text", [None, "{"])
@@ -111,4 +111,4 @@ def test_records_on_a_full_disk_are_one_line(tap, config):
             ended = subprocess.run(
                 command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
             )
-    assert_one_line(ended, "What is printed cannot be written: No space left on device.")
+    assert_one_line(ended, "The output cannot be written: No space left on device.")

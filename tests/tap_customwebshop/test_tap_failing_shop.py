@@ -168,7 +168,7 @@ def test_a_redirect_that_hides_where_it_goes_ends_the_run_and_takes_no_token_the
     fails(
         answer(status=302, headers={"Location": location}),
         kind=ShopRefusedError,
-        told="GET /customers: the shop sends this program on to a",
+        told="GET /customers: the shop redirects to an",
         asked=1,
     )
 

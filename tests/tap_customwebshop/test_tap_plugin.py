@@ -52,16 +52,19 @@ class TestBySDK(get_tap_test_class(TapCustomWebShop, config=sdk_config)):  # typ
         ({"pagesize": 5}, "There is no setting 'pagesize'. Did you mean 'page_size'?"),
         ({"api_url": None}, "The setting 'api_url' is missing."),
         ({"api_url": "http://shop.example.com"}, "must begin with https://"),
-        ({"api_url": "shop.example.com"}, "is no address"),
+        ({"api_url": "shop.example.com"}, "is not an address"),
         ({"api_url": "https://me:secret@shop.example.com"}, "user name or password"),
         ({"api_url": "https://@shop.example.com"}, "user name or password"),
-        ({"api_url": "https://shop.example.com\\.evil.example"}, "a letter that no address has"),
-        ({"api_url": "https://shop.exam\nple.com"}, "a letter that no address has"),
+        (
+            {"api_url": "https://shop.example.com\\.evil.example"},
+            "a character that addresses cannot have",
+        ),
+        ({"api_url": "https://shop.exam\nple.com"}, "a character that addresses cannot have"),
         ({"auth_token": 12345}, "The setting 'auth_token' must be text."),
         ({"auth_token": "se cret\n"}, "characters that a bearer token cannot have"),
         ({"page_size": 1001}, "The setting 'page_size' must be at most 1000."),
         ({"page_size": "many"}, "The setting 'page_size' must be a whole number."),
-        ({"start_date": "soon"}, "The setting 'start_date' is no date"),
+        ({"start_date": "soon"}, "The setting 'start_date' is not a date"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it_and_holds_no_value(wrong, line):
@@ -109,7 +112,7 @@ def test_a_bookmark_that_cannot_be_is_one_line(bookmark):
     with pytest.raises(ConfigValidationError) as failure:
         TapCustomWebShop(config=dict(sdk_config), state=state)
     assert failure.value.errors == [
-        "The state's bookmark of 'orders' is no moment; correct or remove it."
+        "The state's bookmark of 'orders' is not a timestamp; correct or remove it."
     ]
 
 

@@ -41,7 +41,7 @@ def in_paths(asked):
 
 def in_bodies(asked):
     first, size = asked.body["variables"]["skip"], asked.body["variables"]["take"]
-    edges = [{"node": one} for one in FIVE[first : first + size]]
+    edges = [{"node": row} for row in FIVE[first : first + size]]
     return {"data": {"customers": {"edges": edges, "totalItems": 5}}}
 
 
@@ -90,7 +90,9 @@ def last_page_again(asked):
 def test_a_list_is_read_to_its_end_however_it_is_paged(read, odd_shop, answer, listing):
     emitted = read(answer, f"CUSTOMERS = Listing({listing})\n{ROWS}")
     assert ids(emitted) == ALL
-    assert {one.headers["Host"] for one in odd_shop.asked} == {odd_shop.url.removeprefix("http://")}
+    assert {request.headers["Host"] for request in odd_shop.asked} == {
+        odd_shop.url.removeprefix("http://")
+    }
     assert emitted.bookmarks("customers")[-1] == "2026-01-01T08:00:05.000000Z"
 
 
@@ -142,7 +144,7 @@ def logging_in(asked):
 
 
 @pytest.mark.parametrize("auth", AUTHS)
-def test_the_shop_is_shown_who_asks(read, odd_shop, auth):
+def test_each_kind_of_auth_is_sent(read, odd_shop, auth):
     file = f"AUTH = {auth}\nCUSTOMERS = Listing('/list')\n{ROWS}"
     assert ids(read(logging_in, file, shop_settings=SECRETS)) == ALL
     name, value = AUTHS[auth]
@@ -176,7 +178,7 @@ CUSTOMERS = Listing('/graphql', 'data.list', Page({"variables": {"page": "{page}
 
 @pytest.mark.parametrize("code", ["FORBIDDEN", "UNAUTHENTICATED"])
 @pytest.mark.parametrize("data", [{"data": None}, {"data": {"list": None}}, {}])
-def test_a_session_that_is_lost_within_a_run_is_opened_anew(read, odd_shop, code, data):
+def test_a_session_that_is_lost_during_a_run_is_opened_again(read, odd_shop, code, data):
     def answer(asked):
         if asked.path == "/login":
             return {"token": f"t{len(odd_shop.asked)}"}
@@ -186,10 +188,10 @@ def test_a_session_that_is_lost_within_a_run_is_opened_anew(read, odd_shop, code
         return {"data": {"list": FIVE[2 * page - 2 : 2 * page]}}
 
     assert ids(read(answer, SESSIONS + ROWS)) == ALL
-    assert [one.path for one in odd_shop.asked].count("/login") == 2
+    assert [request.path for request in odd_shop.asked].count("/login") == 2
 
 
-def test_what_the_key_may_not_is_an_error_after_one_more_log_in(read, odd_shop):
+def test_what_the_key_is_not_allowed_to_do_is_an_error_after_one_more_log_in(read, odd_shop):
     def answer(asked):
         if asked.path == "/login":
             return {"token": "t"}
@@ -198,7 +200,7 @@ def test_what_the_key_may_not_is_an_error_after_one_more_log_in(read, odd_shop):
         return {"data": {"list": FIVE[:2]}}
 
     read(answer, SESSIONS + ROWS, fails_with=ShopRefusedError)
-    paths = [one.path for one in odd_shop.asked]
+    paths = [request.path for request in odd_shop.asked]
     assert paths == ["/login", "/graphql", "/graphql", "/login", "/graphql"]
 
 
@@ -206,7 +208,7 @@ CURSORS = 'Listing("/list", "content.rows", Cursor("after={cursor}", "content.af
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "message"),
     [
         ("CUSTOMERS = Listing('/list'", "my_shop.py, line 2: '(' was never closed"),
         ("import nothing_like_it", "my_shop.py, line 2: ModuleNotFoundError"),
@@ -217,7 +219,7 @@ CURSORS = 'Listing("/list", "content.rows", Cursor("after={cursor}", "content.af
         ("CUSTOMERS = Listing('list')" + ROWS, "CUSTOMERS: path must begin with /"),
         ("CUSTOMERS = Listing('/a', pager=Page(size='9'))" + ROWS, "size must be a whole number"),
         ("CUSTOMERS = Listing('/a', sorted='no')" + ROWS, "sorted must be True or False"),
-        ("CUSTOMERS = Listing('/a', pager='page')" + ROWS, "pager is no pager"),
+        ("CUSTOMERS = Listing('/a', pager='page')" + ROWS, "pager must be one of"),
         ("CUSTOMERS = Listing('/a', pager=Page(size=0))" + ROWS, "size must be at least 1"),
         ("CUSTOMERS = Listing('/a', pager=Page('p={pge}'))" + ROWS, "did you mean {page}?"),
         ("CUSTOMERS = Listing('/a', pager=Page('p=1'))" + ROWS, "every page would be the first"),
@@ -225,7 +227,7 @@ CURSORS = 'Listing("/list", "content.rows", Cursor("after={cursor}", "content.af
         ("CUSTOMERS = Listing('/a', zone='Oslo')" + ROWS, "there is no time zone 'Oslo'"),
         ("AUTH = Header('X', 'abc123')\nCUSTOMERS = Listing('/a')" + ROWS, "AUTH holds a secret"),
         ("AUTH = Bearer('{key}')\nCUSTOMERS = Listing('/a')" + ROWS, "needs the setting 'key'"),
-        ("AUTH = 'token'\nCUSTOMERS = Listing('/a')" + ROWS, "AUTH is no way to show who asks"),
+        ("AUTH = 'token'\nCUSTOMERS = Listing('/a')" + ROWS, "AUTH must be one of NoAuth, Header"),
         (
             "CUSTOMERS = Listing('/a')\ndef touched(shop, since): ..." + ROWS,
             "needs single='/…/{id}'",
@@ -240,36 +242,36 @@ CURSORS = 'Listing("/list", "content.rows", Cursor("after={cursor}", "content.af
         ),
         (
             "CUSTOMERS = Listing('/a', pager=Page(), since='after={since}')" + ROWS,
-            "let the shop sort by id and say sorted=False",
+            "let the shop sort by id and set sorted=False",
         ),
     ],
 )
 def test_a_wrong_shop_file_is_one_message_that_names_what_to_change(
-    odd_shop, tmp_path, config, file, told
+    odd_shop, tmp_path, config, file, message
 ):
     (tmp_path / "my_shop.py").write_text(HEAD + file, encoding="utf-8")
     shop = {"shop": str(tmp_path / "my_shop.py"), "api_url": odd_shop.url}
     with pytest.raises(ShopFileError) as failure:
         TapCustomWebShop(config={**config, **shop}).streams  # noqa: B018
-    assert told in str(failure.value)
+    assert message in str(failure.value)
     assert "abc123" not in str(failure.value)
     assert not odd_shop.asked
 
 
 @pytest.mark.parametrize("shop", ["./not_there.py", "woocomerce", "json", "tests"])
 def test_a_shop_file_is_loaded_from_the_path_that_is_set_and_from_nowhere_else(config, shop):
-    with pytest.raises(ShopFileError, match="names neither a Python file that is there"):
+    with pytest.raises(ShopFileError, match="names neither an existing Python file"):
         TapCustomWebShop(config={**config, "shop": shop}).streams  # noqa: B018
 
 
 @pytest.mark.parametrize(
-    ("answer", "listing", "told"),
+    ("answer", "listing", "message"),
     [
         (lambda _: Reply({}, 404), "'/lst'", "GET /lst: the shop answered 404: there is nothing"),
         (
             lambda _: {"rows": []},
             "'/list', 'data.rows'",
-            "no list at rows='data.rows'; it is: rows",
+            "no list at rows='data.rows'; it has: rows",
         ),
         (lambda _: FIVE, "'/list', pager=Page('p={page}')", "page 2 is the same as page 1"),
         (last_page_again, "'/list', 'items', Page('page={page}')", "page 4 is the same as page 3"),
@@ -286,32 +288,32 @@ def test_a_shop_file_is_loaded_from_the_path_that_is_set_and_from_nowhere_else(c
         (
             lambda asked: {"n": 9, "rows": FIVE if asked.query["page"] == "1" else []},
             "'/list', 'rows', Page('page={page}', total='n')",
-            "the shop tells of 9 rows, but sends 5",
+            "the shop reports 9 rows, but sent 5",
         ),
         (
             lambda asked: Reply({}, 410) if asked.query else {"rows": FIVE, "c": "x"},
             "'/list', 'rows', Cursor('c={cursor}', 'c'), sorted=False",
-            "a further page that the shop itself named is not there, so rows are missing",
+            "a page that the shop itself named was not found, so rows are missing",
         ),
         (
             lambda asked: Reply({}, 404) if asked.query else {"rows": FIVE, "next": "/list?p=2"},
             "'/list', 'rows', Next('next'), sorted=False",
-            "a further page that the shop itself named is not there, so rows are missing",
+            "a page that the shop itself named was not found, so rows are missing",
         ),
         (
             lambda _: Reply({}, status=500),
             "'/list', params='sort=changd&dir=asc'",
-            "Sent were: sort, dir; some shops fail at a wrong one",
+            "Sent: sort, dir; some shops fail if one of these is wrong",
         ),
         (
             lambda _: Reply({}, status=400),
             "'/list', params='sort=changd'",
-            "it does not take what is sent; sent were: sort",
+            "it does not accept what was sent; sent: sort",
         ),
         (
             lambda _: {"errors": [{"message": "Cannot query field 'nam'"}], "data": None},
             "'/graphql', 'data.x', graphql='query { x { nam } }'",
-            "the shop says: Cannot query field 'nam'",
+            "the shop reported: Cannot query field 'nam'",
         ),
         (
             lambda _: {"rows": FIVE, "next": "http://inner.example/elsewhere?page=2"},
@@ -325,12 +327,14 @@ def test_a_shop_file_is_loaded_from_the_path_that_is_set_and_from_nowhere_else(c
         ),
     ],
 )
-def test_a_list_that_is_not_as_the_file_says_ends_the_run_and_says_why(
-    read, odd_shop, answer, listing, told
+def test_a_list_that_is_not_as_the_file_says_ends_the_run_with_the_reason(
+    read, odd_shop, answer, listing, message
 ):
-    path_is_free = told is None  # another path of the same origin may be followed, but not for ever
+    path_is_free = (
+        message is None
+    )  # another path of the same origin may be followed, but not for ever
     emitted = read(answer, f"CUSTOMERS = Listing({listing})\n{ROWS}", fails_with=ShopError)
-    assert (told or "page 2 is the same as page 1") in emitted.log
+    assert (message or "page 2 is the same as page 1") in emitted.log
     assert path_is_free == ("/elsewhere" in odd_shop.paths())
     assert emitted.bookmarks("customers")[-1:] in ([], [None])
 
@@ -341,7 +345,7 @@ def test_a_link_out_of_the_path_that_is_set_is_not_followed(read, odd_shop):
 
     file = f"CUSTOMERS = Listing('/list', 'rows', Next('next'))\n{ROWS}"
     emitted = read(answer, file, api_url=f"{odd_shop.url}/api", fails_with=ShopRefusedError)
-    assert "only what is below /api is read" in emitted.log
+    assert "only paths below /api are read" in emitted.log
     assert odd_shop.paths() == ["/api/list"]
 
 
@@ -356,7 +360,7 @@ def test_a_misspelt_member_ends_the_run_with_its_line_and_the_nearest_name(read)
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ('row["a"][1]["nam"]', "customers[1].a[1] has no 'nam'; did you mean 'name'?"),
         ('money(row["a"][0]["name"])', "customers[1].a[0].name is not an amount"),
@@ -364,7 +368,7 @@ def test_a_misspelt_member_ends_the_run_with_its_line_and_the_nearest_name(read)
         ('row["none"]["x"]', "last read was customers[1].none (null)"),
     ],
 )
-def test_a_row_that_fails_is_named_without_its_values_and_the_others_go_on(read, line, told):
+def test_a_row_that_fails_is_named_without_its_values_and_the_others_go_on(read, line, message):
     rows = [
         row(1),
         row(2, odd=True, none=None, a=[{"name": "Ola Nordmann"}, {"name": "x"}]),
@@ -374,7 +378,7 @@ def test_a_row_that_fails_is_named_without_its_values_and_the_others_go_on(read,
     file = f"CUSTOMERS = Listing('/list', since='s={{since}}')\n{file}"
     emitted = read(lambda _: rows, file, fails_with=ShopFileError)
     assert ids(emitted) == ["1", "3"]
-    assert told in emitted.log
+    assert message in emitted.log
     assert "my_shop.py, line 5" in emitted.log
     assert "(id 2)" in emitted.log
     assert "Nordmann" not in emitted.log
@@ -382,7 +386,7 @@ def test_a_row_that_fails_is_named_without_its_values_and_the_others_go_on(read,
     assert emitted.bookmarks("customers")[-1] is None
 
 
-def test_what_the_file_prints_is_no_message_of_singers(read):
+def test_what_the_file_prints_is_not_taken_as_a_singer_message(read):
     file = f"CUSTOMERS = Listing('/a')\nprint('loaded')\n{ROWS}".replace(
         "return", "return print() or"
     )
@@ -390,13 +394,15 @@ def test_what_the_file_prints_is_no_message_of_singers(read):
 
 
 @pytest.mark.parametrize("ends", ["sys.exit(0)", "exit()", "raise SystemExit"])
-@pytest.mark.parametrize("where", ["customer", "touched"])
+@pytest.mark.parametrize("where", ["customer", "touched", "single"])
 def test_a_file_that_ends_the_program_is_an_error_that_names_its_line(read, where, ends):
     functions = {
         "customer": ROWS.replace("    return", f"    {ends}\n    return"),
         "touched": f"{ROWS}\ndef touched(shop, since):\n    {ends}\n",
+        "single": f"{ROWS}\ndef touched(shop, since):\n    return {{'customers': ['gone']}}\n",
     }
-    listing = "CUSTOMERS = Listing('/a', since='s={since}', single='/a/{id}')"
+    single = f"def single(key, shop):\n    {ends}\n" if where == "single" else "single = '/a/{id}'"
+    listing = f"{single}\nCUSTOMERS = Listing('/a', since='s={{since}}', single=single)"
     state = {"bookmarks": {"customers": {"replication_key_value": "2025-01-01T00:00:00Z"}}}
     emitted = read(
         lambda _: FIVE,
@@ -411,23 +417,23 @@ def test_a_file_that_ends_the_program_is_an_error_that_names_its_line(read, wher
 
 
 @pytest.mark.parametrize(
-    ("member", "told"),
+    ("member", "message"),
     [
         ('"emial": "x"', "the contract has no 'emial'; did you mean 'email'?"),
         ('"type": "firm"', "'type' must be one of person, company"),
         ('"is_guest": 1', "'is_guest' must be True or False"),
         ('"addresses": [{"line": 1}]', "no 'addresses.line'; did you mean 'addresses.line"),
         ('"phone": 12', "'phone' must be text"),
-        ('"created_at": "01.02.2026"', "'created_at' is no moment with a zone"),
-        ('"updated_at": None', "has_stamps=False is for records without any"),
+        ('"created_at": "01.02.2026"', "'created_at' is not a time with a zone"),
+        ('"updated_at": None', "has_stamps=False is for records without stamps"),
         ('"id": None', "the record has no 'id'"),
     ],
 )
-def test_a_record_that_the_contract_does_not_have_is_not_emitted(read, member, told):
+def test_a_record_that_the_contract_does_not_have_is_not_emitted(read, member, message):
     file = ROWS.replace("}", f", {member}}}")
     emitted = read(lambda _: FIVE, f"CUSTOMERS = Listing('/a')\n{file}", fails_with=ShopFileError)
     assert emitted.records() == []
-    assert told in emitted.log
+    assert message in emitted.log
 
 
 def test_amounts_are_rounded_exactly_and_a_float_is_refused(read):
@@ -447,7 +453,7 @@ from decimal import Decimal
     assert record["updated_at"] == "2026-07-01T06:00:00.000000Z"
     wrong = file.replace('row["p"] * Decimal("1")', "0.1")
     emitted = read(lambda _: Reply(noisy), wrong, fails_with=ShopFileError)
-    assert "'cost_price' is no decimal; money(…) makes one" in emitted.log
+    assert "'cost_price' is not a decimal; money(…) makes one" in emitted.log
 
 
 def state_of(emitted, stream="customers"):
@@ -465,14 +471,14 @@ def test_only_changes_are_asked_for_in_the_shops_own_form_and_zone(read, odd_sho
     assert odd_shop.asked[-1].query == {"after": "2026-01-01 08:59:04"}
 
 
-def test_a_filter_that_the_shop_ignores_is_told_once_and_all_is_read(read):
+def test_a_filter_that_the_shop_ignores_is_reported_once_and_everything_is_read(read):
     file = CHANGED.replace("_seconds=60", "_seconds=0")
     again = read(lambda _: FIVE, file, state=state_of(read(lambda _: FIVE, file)))
     assert ids(again) == ALL
-    assert again.log.count("does not heed 'after={since}'") == 1
+    assert again.log.count("ignores 'after={since}'") == 1
 
 
-def test_a_changed_file_reads_all_once(read, odd_shop):
+def test_a_changed_file_reads_everything_once(read, odd_shop):
     first = read(lambda _: FIVE, CHANGED)
     second = read(lambda _: FIVE, CHANGED + "# changed\n", state=state_of(first))
     assert odd_shop.asked[-1].query == {}
@@ -481,16 +487,16 @@ def test_a_changed_file_reads_all_once(read, odd_shop):
     assert "after" in odd_shop.asked[-1].query
 
 
-def test_a_changed_setting_that_is_no_key_reads_all_once(read, odd_shop):
+def test_a_changed_setting_that_is_not_a_key_reads_everything_once(read, odd_shop):
     file = f"AUTH = Header('X-Key', '{{key}}')\n{CHANGED}"
     state = state_of(read(lambda _: FIVE, file, shop_settings={"key": "a", "tax_rate": "15"}))
-    told = {"key": "b", "tax_rate": "15"}
-    read(lambda _: FIVE, file, state=state, shop_settings=told)
+    settings = {"key": "b", "tax_rate": "15"}
+    read(lambda _: FIVE, file, state=state, shop_settings=settings)
     assert "after" in odd_shop.asked[-1].query
-    told = {"key": "b", "tax_rate": "25"}
-    state = state_of(read(lambda _: FIVE, file, state=state, shop_settings=told))
+    settings = {"key": "b", "tax_rate": "25"}
+    state = state_of(read(lambda _: FIVE, file, state=state, shop_settings=settings))
     assert odd_shop.asked[-1].query == {}
-    read(lambda _: FIVE, file, state=state, shop_settings=told)
+    read(lambda _: FIVE, file, state=state, shop_settings=settings)
     assert "after" in odd_shop.asked[-1].query
 
 
@@ -571,13 +577,13 @@ def customer(row, shop):
     if row["role"] != "guest":
         return {"id": row["id"], "updated_at": stamp(row["changed"])}
 def order(row, shop):
-    rate = shop.table("rates", lambda shop: {one["id"]: one["rate"] for one in shop.list("/rates")})
+    rate = shop.table("rates", lambda shop: {row["id"]: row["rate"] for row in shop.list("/rates")})
     refunds = shop.get(f"/orders/{row['id']}/refunds", missing=[])
     return {"id": row["id"], "updated_at": stamp(row["changed"]),
-            "total_refunded": money(sum(one["sum"] for one in refunds)),
+            "total_refunded": money(sum(refund["sum"] for refund in refunds)),
             "lines": [{"id": "1", "tax_rate": rate["vat"]}], "custom": {"by": shop.settings["by"]}}
 def touched(shop, since):
-    return {"orders": [one["order"] for one in shop.list(REFUNDS, since=since)]}
+    return {"orders": [refund["order"] for refund in shop.list(REFUNDS, since=since)]}
 """
 
 
@@ -599,8 +605,8 @@ def joining(asked):
 def test_what_a_list_leaves_out_is_joined_and_asked_for_once(read, odd_shop):
     emitted = read(joining, ORDERS, shop_settings={"by": "us"})
     assert ids(emitted) == ["2"]
-    assert [one["total_refunded"] for one in emitted.records("orders")] == ["100.00", "0.00"]
-    assert [one["lines"][0]["tax_rate"] for one in emitted.records("orders")] == ["25", "25"]
+    assert [record["total_refunded"] for record in emitted.records("orders")] == ["100.00", "0.00"]
+    assert [record["lines"][0]["tax_rate"] for record in emitted.records("orders")] == ["25", "25"]
     assert odd_shop.paths().count("/rates") == 1
     assert "/refunds" not in odd_shop.paths()
 
@@ -618,8 +624,8 @@ def product_of(variant_id, shop):
     return shop.get(f"/products/{product_id}")["product"] if product_id else None
 PRODUCTS = Listing("/products", since="after={since}", single=product_of)
 def product(row, shop):
-    for one in row["variants"]:
-        yield {"id": one["id"], "name": one["name"], "updated_at": stamp(row["changed"])}
+    for variant in row["variants"]:
+        yield {"id": variant["id"], "name": variant["name"], "updated_at": stamp(row["changed"])}
 def touched(shop, since):
     assert since.utcoffset() is not None
     return {"products": shop.get("/touched")["ids"]}
@@ -627,7 +633,7 @@ def touched(shop, since):
 
 
 def with_variants(touched, name="Hvit"):
-    """A shop of whose two products one has two variants."""
+    """A shop with two products, one of which has two variants."""
     both = [{"id": "11", "name": name}, {"id": "12", "name": "Blå"}]
     products = [row(1, variants=both), row(2, variants=[{"id": "21", "name": "Rød"}])]
 
@@ -643,7 +649,7 @@ def with_variants(touched, name="Hvit"):
 
 @pytest.fixture
 def read_variants(read):
-    """Return what a run after the first one reads where `touched` names these ids."""
+    """Return what a later run reads if `touched` returns these ids."""
     first = read(with_variants([]), VARIANTS)
 
     def again(touched):
@@ -653,21 +659,21 @@ def read_variants(read):
     return again
 
 
-def test_a_record_that_is_one_of_several_of_a_row_is_read_with_the_others(read_variants, odd_shop):
+def test_a_record_that_is_one_of_several_in_a_row_is_read_with_the_others(read_variants, odd_shop):
     emitted = read_variants(["11", "12"])
     assert ids(emitted, "products") == ["21", "11", "12"]
     assert emitted.records("products")[1]["name"] == "Svart"
     assert odd_shop.paths().count("/products/1") == 1
 
 
-def test_an_id_that_touched_names_and_the_shop_does_not_have_is_named(read_variants):
+def test_an_id_from_touched_that_the_shop_does_not_have_is_named(read_variants):
     emitted = read_variants(["77", "12"])
     assert ids(emitted, "products") == ["21", "11", "12"]
-    assert "1 of the ids that touched() names gave no record, by 'single': 77" in emitted.log
+    assert "for 1 of the ids from touched(), 'single' gave no record: 77" in emitted.log
 
 
 @pytest.mark.parametrize("key", ["11", "12"])
-def test_a_record_of_several_of_a_row_is_read_anew_each_time(records, odd_shop, key):
+def test_a_record_of_several_in_a_row_is_read_again_each_time(records, odd_shop, key):
     by_file = records(VARIANTS)
     for name in ("Hvit", "Svart"):
         odd_shop.answer = with_variants([], name)
@@ -698,7 +704,7 @@ def change(entity, record_id, patch, shop):
 
 @pytest.fixture
 def records(odd_shop, tmp_path):
-    """Return what reads and changes single records by a file with these lines."""
+    """Return the reader of single records for a file with these lines."""
 
     def opened(file):
         (tmp_path / "my_shop.py").write_text(HEAD + file)
@@ -710,7 +716,7 @@ def records(odd_shop, tmp_path):
 
 
 def edit(by_file, patch):
-    """Send what an edit comes to."""
+    """Send the calls of an edit."""
     for call in by_file.calls("customers", "7", patch):
         by_file.send(call)
 
@@ -722,13 +728,13 @@ GRAPHQL = (
 )
 
 
-def test_a_record_is_read_by_its_path_or_by_a_query_and_anew_each_time(records, odd_shop):
+def test_a_record_is_read_by_its_path_or_by_a_query_and_again_each_time(records, odd_shop):
     for file, at in ((REST, "row"), (GRAPHQL, "data")):
         by_file = records(file)
         for name in ("Kari", "Ola"):
-            told = row(7, name=name)
-            odd_shop.answer = lambda _, at=at, told=told: {
-                at: {"node": told} if at == "data" else told
+            found = row(7, name=name)
+            odd_shop.answer = lambda _, at=at, found=found: {
+                at: {"node": found} if at == "data" else found
             }
             assert by_file.read("customers", "7")["name"] == name
     rest, query = odd_shop.asked[0], odd_shop.asked[-1]
@@ -748,13 +754,13 @@ def test_a_record_is_read_by_its_path_or_by_a_query_and_anew_each_time(records, 
         (GRAPHQL, {"data": {"node": None}}),
     ],
 )
-def test_a_record_that_the_shop_does_not_have_is_not_there(records, odd_shop, file, answer):
+def test_a_record_that_the_shop_does_not_have_is_not_found(records, odd_shop, file, answer):
     odd_shop.answer = lambda _: answer
     with pytest.raises(NotFoundError):
         records(file).read("customers", "7")
 
 
-def test_the_answers_that_a_record_is_joined_from_are_asked_for_anew_but_tables_are_kept(
+def test_the_answers_that_a_record_is_made_from_are_read_again_but_tables_are_kept(
     records, odd_shop
 ):
     joined = ROWS.replace('row["name"]', "shop.get('/more')['name'] + shop.table('t', suffix)")
@@ -822,7 +828,7 @@ def test_an_edit_may_hold_half_a_character_or_a_huge_number(records, odd_shop, n
         (Reply(b"<html>", status=405), RequestRefusedError, "", ""),
     ],
 )
-def test_the_ways_in_which_a_shop_refuses_a_change_are_told_apart(
+def test_the_ways_in_which_a_shop_refuses_a_change_are_distinguished(
     records, odd_shop, answer, error, title, detail
 ):
     odd_shop.answer = lambda _: answer
@@ -873,7 +879,7 @@ NOT_SHOWN = {
         ({"errors": [{"message": "no", "extensions": {"code": "FORBIDDEN"}}]}, ShopError, None),
     ],
 )
-def test_what_a_mutation_says_against_a_change_is_a_refusal_of_that_record(
+def test_an_error_of_a_mutation_is_a_refusal_of_that_record(
     records, odd_shop, answer, error, title
 ):
     odd_shop.answer = lambda _: answer
@@ -922,10 +928,10 @@ def test_a_change_is_not_made_twice_because_something_of_its_result_is_not_shown
         edit(by_file, {"name": "y"})
 
     assert trouble.value.may_have_happened
-    assert [one.path for one in odd_shop.asked] == ["/login", "/graphql", "/graphql"]
+    assert [request.path for request in odd_shop.asked] == ["/login", "/graphql", "/graphql"]
 
 
-def test_a_mutation_that_says_nothing_against_it_is_done(records, odd_shop):
+def test_a_mutation_without_errors_is_done(records, odd_shop):
     odd_shop.answer = lambda _: {"data": {"x": {"userErrors": [], "customer": {"id": "7"}}}}
     by_file = records(GRAPHQL)
     edit(by_file, {"name": "x"})
@@ -954,13 +960,13 @@ def test_an_edit_is_any_number_of_calls(records, body, number):
 
 
 @pytest.mark.parametrize(
-    ("made", "line", "told"),
+    ("made", "line", "message"),
     [
         ("patch['none']", 2, "change() failed (KeyError)"),
         ("({}[name] for name in 'x')", 2, "change() failed (KeyError)"),
         ("1", 1, "change() failed (TypeError)"),
         *(
-            (made, 1, "change() must return (method, path, body), a list of such, or None")
+            (made, 1, "change() must return (method, path, body), a list of these, or None")
             for made in (
                 "('PUT', 'customers/7', {})",
                 "('PUT', 7, {})",
@@ -972,12 +978,12 @@ def test_an_edit_is_any_number_of_calls(records, body, number):
                 "('PUT it', '/customers/7', {})",
                 "('PUT', '/customers/7', {'a': float('nan')})",
                 "('PUT', '/customers/7', {('a', 'b'): 1})",
-                "('PUT', '/customers/7', {'a': (one for one in patch)})",
+                "('PUT', '/customers/7', {'a': (name for name in patch)})",
             )
         ),
     ],
 )
-def test_a_change_that_fails_is_named_by_its_line(records, made, line, told):
+def test_a_change_that_fails_is_named_by_its_line(records, made, line, message):
     file = HEAD + "CUSTOMERS = Listing('/list', single='/list/{id}')\n" + ROWS
     line += file.count("\n")
     by_file = records(
@@ -985,7 +991,7 @@ def test_a_change_that_fails_is_named_by_its_line(records, made, line, told):
     )
     with pytest.raises(ShopFunctionError) as wrong:
         by_file.calls("customers", "7", {"phone": "1"})
-    assert str(wrong.value) == f"my_shop.py, line {line}: {told}."
+    assert str(wrong.value) == f"my_shop.py, line {line}: {message}."
 
 
 def test_what_change_does_to_the_patch_is_not_there_when_it_is_called_again(records):

@@ -33,12 +33,12 @@ def test_a_cursor_of_the_last_page_is_not_followed_where_the_answer_says_that_it
 
     file = "CUSTOMERS = Listing('/list', 'rows', Cursor('after={cursor}', 'after', 'more'))\n"
     assert ids(read(answer, file + ROWS)) == ALL
-    assert [one.query for one in odd_shop.asked] == [{}, {"after": "2"}, {"after": "4"}]
+    assert [request.query for request in odd_shop.asked] == [{}, {"after": "2"}, {"after": "4"}]
 
 
 @pytest.mark.parametrize("where", ["header", "answer"])
 def test_a_next_page_at_another_host_is_read_at_the_one_that_is_set(read, odd_shop, where):
-    """As a shop behind a proxy tells it: by its inner name, with the path that is set."""
+    """As a shop behind a proxy gives it: with its internal name, and the path that is set."""
 
     def answer(asked):
         first = int(asked.query.get("from", 0))
@@ -52,7 +52,9 @@ def test_a_next_page_at_another_host_is_read_at_the_one_that_is_set(read, odd_sh
     file = f"CUSTOMERS = Listing('/list', 'rows', {pager})\n{ROWS}"
     assert ids(read(answer, file, api_url=f"{odd_shop.url}/api/v1")) == ALL
     assert odd_shop.paths() == ["/api/v1/list"] * 3
-    assert {one.headers["Authorization"] for one in odd_shop.asked} == {"Bearer hemmelig-token"}
+    assert {request.headers["Authorization"] for request in odd_shop.asked} == {
+        "Bearer hemmelig-token"
+    }
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def test_a_row_that_would_lead_out_of_the_path_is_named_and_the_others_go_on(rea
     rows = [row(1), row(2, name="../orders"), row(3)]
     emitted = read(lambda asked: rows if asked.path == "/list" else {}, file, fails_with=ShopError)
     assert ids(emitted) == ["1", "3"]
-    assert "is no good for a path. (id 2)" in emitted.log
+    assert "cannot be used in a path. (id 2)" in emitted.log
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_a_page_without_rows_is_not_the_last_while_there_is_a_cursor(read):
     assert ids(read(answer, file)) == ALL
 
 
-def test_pages_without_rows_end_although_each_tells_another_cursor(read, odd_shop):
+def test_pages_without_rows_end_although_each_has_another_cursor(read, odd_shop):
     file = "Cursor('after={cursor}', 'after'), most_pages=30"
     emitted = read(
         lambda _: {"rows": [], "after": f"{len(odd_shop.asked)}"},
@@ -162,7 +164,7 @@ def test_pages_without_rows_end_although_each_tells_another_cursor(read, odd_sho
 
 
 def test_pages_whose_rows_change_end_when_a_cursor_comes_again(read, odd_shop):
-    """So no page is equal to one before."""
+    """No page equals an earlier one."""
     file = "Cursor('after={cursor}', 'after'), most_pages=30"
     emitted = read(
         lambda _: {"rows": [row(len(odd_shop.asked))], "after": "same"},
@@ -184,36 +186,36 @@ def test_pages_whose_rows_change_end_when_a_cursor_comes_again(read, odd_shop):
         ({"rows": FIVE, "pageInfo": {"hasNextPage": True}}, {}, "pageInfo.hasNextPage"),
     ],
 )
-def test_a_list_whose_paging_the_file_does_not_know_is_not_taken_for_whole(
+def test_a_list_whose_paging_the_file_does_not_know_is_not_taken_as_complete(
     read, content, headers, place
 ):
     file = f"CUSTOMERS = Listing('/list', 'rows')\n{ROWS}"
     emitted = read(lambda _: Reply(content, headers=headers), file, fails_with=ShopError)
-    assert f"more rows follow by '{place}', but the Listing has no pager" in emitted.log
+    assert f"more rows follow according to '{place}', but the Listing has no pager" in emitted.log
     assert emitted.records() == []
 
 
-def test_a_list_that_says_that_nothing_follows_is_whole(read):
+def test_a_list_that_states_that_nothing_follows_is_complete(read):
     whole = {"rows": FIVE, "next": None, "has_more": False, "links": {"next": ""}}
     first = Reply(whole, headers={"Link": '</list?page=1>; rel="first"'})
     assert ids(read(lambda _: first, f"CUSTOMERS = Listing('/list', 'rows')\n{ROWS}")) == ALL
 
 
 def test_rows_that_lack_the_member_that_they_are_in_are_not_passed_over(read):
-    edges = [{"node": one} for one in FIVE[:4]] + [{"nod": FIVE[4]}]
+    edges = [{"node": row} for row in FIVE[:4]] + [{"nod": FIVE[4]}]
     file = f"CUSTOMERS = Listing('/list', 'edges[].node')\n{ROWS}"
     emitted = read(lambda _: {"edges": edges}, file, fails_with=ShopError)
     assert "no list at rows='edges[].node'" in emitted.log
 
 
 @pytest.mark.parametrize("is_sorted", [True, False])
-def test_a_filter_that_the_shop_ignores_is_told_once_whatever_the_order(read, is_sorted):
+def test_a_filter_that_the_shop_ignores_is_reported_once_whatever_the_order(read, is_sorted):
     file = f"CUSTOMERS = Listing('/list', since='s={{since}}', sorted={is_sorted},"
     file += f" lookback_seconds=0)\n{ROWS}"
     first = read(lambda _: FIVE, file)
     again = read(lambda _: FIVE, file, state=first.states()[-1])
     assert ids(again) == ALL
-    assert again.log.count("does not heed 's={since}'") == 1
+    assert again.log.count("ignores 's={since}'") == 1
 
 
 # Values
@@ -224,7 +226,7 @@ def test_an_empty_list_inside_a_row_leaves_the_row(read):
 CUSTOMERS = Listing("/list")
 def customer(row, shop):
     more = shop.list(f"/list/{row['id']}/notes") + shop.list("/none", missing=[])
-    texts = [one["text"] for one in more + row["notes"]]
+    texts = [note["text"] for note in more + row["notes"]]
     return {"id": row["id"], "note": " ".join(texts) or None, "addresses": [],
             "updated_at": stamp(row["changed"])}
 """
@@ -235,21 +237,23 @@ def customer(row, shop):
         return answers.get(asked.path, Reply({}, status=404))
 
     records = read(answer, file).records()
-    assert [(one["id"], one["note"]) for one in records] == [("1", None), ("2", "x")]
+    assert [(record["id"], record["note"]) for record in records] == [("1", None), ("2", "x")]
 
 
-def test_the_first_stamp_that_is_told_is_taken(read):
+def test_the_first_stamp_that_is_not_empty_is_taken(read):
     """Null until the first change, zeros, or an empty text, as several shops have it."""
-    rows = [row(n, changed=one) for n, one in enumerate((None, "", "0000-00-00 00:00:00", 0), 1)]
-    rows = [{**one, "made": "2026-01-01 09:00:00"} for one in rows]
+    rows = [
+        row(n, changed=stamp) for n, stamp in enumerate((None, "", "0000-00-00 00:00:00", 0), 1)
+    ]
+    rows = [{**empty, "made": "2026-01-01 09:00:00"} for empty in rows]
     file = ROWS.replace('stamp(row["changed"])', 'stamp(row["changed"], row["made"])')
     emitted = read(lambda _: rows, f"CUSTOMERS = Listing('/list')\n{file}")
-    assert {one["updated_at"] for one in emitted.records()} == {"2026-01-01T09:00:00.000000Z"}
+    assert {record["updated_at"] for record in emitted.records()} == {"2026-01-01T09:00:00.000000Z"}
     assert ids(emitted) == ["1", "2", "3", "4"]
 
 
 @pytest.mark.parametrize(
-    ("told", "currency", "minor", "expected"),
+    ("sent", "currency", "minor", "expected"),
     [
         (b"131.2399", "NOK", False, "131.24"),
         (b"0.005", "NOK", False, "0.01"),
@@ -259,13 +263,13 @@ def test_the_first_stamp_that_is_told_is_taken(read):
         (b'"25.00"', "NOK", False, "25.00"),
     ],
 )
-def test_an_amount_is_rounded_as_its_currency_is(read, told, currency, minor, expected):
+def test_an_amount_is_rounded_as_its_currency_is(read, sent, currency, minor, expected):
     file = f"""
 PRODUCTS = Listing("/list", has_stamps=False)
 def product(row, shop):
     return {{"id": "1", "price_incl": money(row["p"], "{currency}", minor={minor})}}
 """
-    emitted = read(lambda _: Reply(b'[{"p": %s}]' % told), file)
+    emitted = read(lambda _: Reply(b'[{"p": %s}]' % sent), file)
     assert emitted.records("products")[0]["price_incl"] == expected
 
 
@@ -293,7 +297,7 @@ def test_nothing_that_a_shop_sends_is_run_or_filled_in(read, odd_shop, tmp_path)
     marker = tmp_path / "ran"
     code = f"__import__('pathlib').Path({str(marker)!r}).touch()"
     odd = ["{auth_token}", "${auth_token}", code, f"{{{{ {code} }}}}", f"f'{{{code}}}'"]
-    rows = [row(n, name=one) for n, one in enumerate(odd, 1)]
+    rows = [row(n, name=name) for n, name in enumerate(odd, 1)]
 
     def answer(asked):
         after = asked.query.get("after")
@@ -301,10 +305,14 @@ def test_nothing_that_a_shop_sends_is_run_or_filled_in(read, odd_shop, tmp_path)
         return {"rows": rows if after is None else [], "after": following[after]}
 
     file = f"CUSTOMERS = Listing('/list', 'rows', Cursor('after={{cursor}}', 'after'))\n{ROWS}"
-    before = sorted(one for one in tmp_path.iterdir())
+    before = sorted(path for path in tmp_path.iterdir())
     emitted = read(answer, file)
-    assert [one["name"] for one in emitted.records()] == odd
-    assert [one.query.get("after") for one in odd_shop.asked] == [None, "{auth_token}", code]
+    assert [record["name"] for record in emitted.records()] == odd
+    assert [request.query.get("after") for request in odd_shop.asked] == [
+        None,
+        "{auth_token}",
+        code,
+    ]
     assert sorted(tmp_path.iterdir()) == sorted({*before, tmp_path / "my_shop.py"})
 
 
@@ -329,7 +337,7 @@ def test_a_misspelt_function_is_not_passed_over(config, tmp_path, name, argument
     (tmp_path / "my_shop.py").write_text(HEAD + file, encoding="utf-8")
     with pytest.raises(ShopFileError) as failure:
         TapCustomWebShop(config={**config, "shop": str(tmp_path / "my_shop.py")}).streams  # noqa: B018
-    assert f"{name}() is not a function that is called; did you mean {meant}?" in str(failure.value)
+    assert f"{name}() is never called; did you mean {meant}?" in str(failure.value)
 
 
 def test_a_function_of_the_files_own_may_have_a_like_name(read):
@@ -349,9 +357,9 @@ WRONG = {
     "endless paging": (
         "'/list', pager=Page('p={page}')",
         ROWS,
-        "does not heed what the pager sends (p)",
+        "ignores what the pager sends (p)",
     ),
-    "a wrong sort": ("'/wrong', params='sort=x'", ROWS, "Sent were: sort"),
+    "a wrong sort": ("'/wrong', params='sort=x'", ROWS, "Sent: sort"),
 }
 
 
@@ -360,7 +368,7 @@ WRONG = {
 def test_a_wrong_shop_file_is_one_message_and_nothing_is_written_to_go(
     odd_shop, ledger, tmp_path, wrong
 ):
-    listing, rows, told = WRONG[wrong]
+    listing, rows, message = WRONG[wrong]
     answers = {"/list": FIVE, "/wrong": Reply({}, status=500)}
     odd_shop.answer = lambda asked: answers.get(asked.path, Reply({}, status=404))
     (tmp_path / "my_shop.py").write_text(f"{HEAD}CUSTOMERS = Listing({listing})\n{rows}")
@@ -371,9 +379,9 @@ def test_a_wrong_shop_file_is_one_message_and_nothing_is_written_to_go(
     ended = commands.run("tap-customwebshop", "--config", tmp_path / "tap.json")
 
     (error,) = [line for line in ended.stderr.splitlines() if "ERROR" in line]
-    assert told in ended.stderr
+    assert message in ended.stderr
     assert (ended.returncode, ended.stderr.splitlines()[-1]) == (1, error)
-    assert [one for one in ("Traceback", "hemmelig") if one in ended.stderr] == []
+    assert [text for text in ("Traceback", "hemmelig") if text in ended.stderr] == []
     messages = [json.loads(line) for line in ended.stdout.splitlines()]
     assert ledger.run(*messages).writes == []
     assert ledger.box.go.entries("Customers") == []

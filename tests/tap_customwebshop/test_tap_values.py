@@ -210,7 +210,7 @@ def test_what_cannot_be_worked_with_is_never_passed_on_as_bytes(odd, place):
 def test_an_answer_that_is_not_json_is_not_passed_on_as_bytes(broken):
     record = b'{"id": "1", "updated_at": "%b", "name": "Kari%b"}' % (TODAY.encode(), broken)
     body = b'{"data": [%b], "next_cursor": null}' % record
-    answer = RecordForm(schemas.CUSTOMERS).answer(body)
+    answer = RecordForm(schemas.CUSTOMERS).parse_answer(body)
 
     assert answer is None or not isinstance(answer["data"][0], RawRecord)
 

@@ -65,15 +65,20 @@ class Reader:
         Stamps are of whole seconds here, so what changed in the last one is read again.
         """
         known = self._kept.setdefault("records", {})
-        read = {(one["stream"], one["record"]["id"]): one["record"] for one in self.messages()}
-        changed = {key: one for key, one in read.items() if known.get(key) != one}
+        read = {
+            (message["stream"], message["record"]["id"]): message["record"]
+            for message in self.messages()
+        }
+        changed = {key: record for key, record in read.items() if known.get(key) != record}
         known |= read
         return changed
 
     def records(self, stream):
         """Return the records of one stream by their ids, after a run."""
         self.changed()
-        return {key: one for (name, key), one in self._kept["records"].items() if name == stream}
+        return {
+            key: record for (name, key), record in self._kept["records"].items() if name == stream
+        }
 
     @property
     def singles(self):
@@ -125,7 +130,9 @@ def guest(number):
 def in_go(ledger, order_id):
     """Return the order in Go."""
     orders = ledger.box.go.entries("SalesOrders")
-    (found,) = [one for one in orders if one["ExternalImportReference"].endswith(f":{order_id}")]
+    (found,) = [
+        order for order in orders if order["ExternalImportReference"].endswith(f":{order_id}")
+    ]
     return found
 
 
@@ -140,8 +147,8 @@ def by_rate(entry):
 def vendures_by_rate(vendure, order):
     """Return what an order in Vendure comes to at each rate, with VAT."""
     sums: Counter[int] = Counter()
-    for one in vendure.order(order, "taxSummary {taxRate taxBase taxTotal}")["taxSummary"]:
-        sums[one["taxRate"]] += kroner(one["taxBase"] + one["taxTotal"])
+    for tax in vendure.order(order, "taxSummary {taxRate taxBase taxTotal}")["taxSummary"]:
+        sums[tax["taxRate"]] += kroner(tax["taxBase"] + tax["taxTotal"])
     return {rate: amount for rate, amount in sums.items() if amount}
 
 
@@ -152,7 +159,7 @@ def kroner(amount):
 
 def lines_of(vendure, order):
     """Return the ids of an order's lines."""
-    return [one["id"] for one in vendure.order(order, "lines {id}")["lines"]]
+    return [line["id"] for line in vendure.order(order, "lines {id}")["lines"]]
 
 
 def test_customers_have_a_user_and_a_company_is_in_the_address_for_invoices(vendure, reader, guest):
@@ -161,14 +168,14 @@ def test_customers_have_a_user_and_a_company_is_in_the_address_for_invoices(vend
     read = reader.records("customers")
     person, company = read[kari], read[fjord]
     assert (person["type"], person["name"], person["phone"]) == ("person", "Kari Nordmann", "+4722")
-    uses = [(one["type"], one["postal_code"]) for one in person["addresses"]]
+    uses = [(address["type"], address["postal_code"]) for address in person["addresses"]]
     assert uses == [("billing", "0155"), ("shipping", "0155")]
     assert (company["type"], company["name"], company["first_name"]) == (
         "company",
         "Fjord AS",
         "Ola",
     )
-    assert [(one["type"], one["city"]) for one in company["addresses"]] == [
+    assert [(address["type"], address["city"]) for address in company["addresses"]] == [
         ("shipping", "Oslo"),
         ("billing", "Bergen"),
     ]
@@ -192,8 +199,8 @@ def test_a_guests_throw_away_customer_is_none_and_their_order_is_a_guests(
 
 def test_each_variant_is_a_product_with_the_price_that_is_entered(vendure, reader, number):
     skus = [f"S-{number}", f"M-{number}"]
-    told = [(skus[0], 19990, "25"), (skus[1], 20990, "25")]
-    small, middle = vendure.add_product("Skjorte", *told, options="S M")
+    variants = [(skus[0], 19990, "25"), (skus[1], 20990, "25")]
+    small, middle = vendure.add_product("Skjorte", *variants, options="S M")
     vendure.edit_variant(middle, enabled=False)
     read = reader.records("products")
     assert (read[small]["name"], read[middle]["name"]) == ("Skjorte S", "Skjorte M")
@@ -242,8 +249,8 @@ def test_promotions_are_told_and_are_in_the_lines(vendure, reader, wool, coffee,
             "is_in_lines": True,
         }
     ]
-    assert [one["total_incl"] for one in record["lines"]] == ["539.73", "80.55"]
-    assert [one["discount_incl"] for one in record["lines"]] == ["59.97", "8.95"]
+    assert [line["total_incl"] for line in record["lines"]] == ["539.73", "80.55"]
+    assert [line["discount_incl"] for line in record["lines"]] == ["59.97", "8.95"]
     assert record["total_incl"] == "719.28"
 
 
@@ -253,7 +260,7 @@ def test_carts_and_drafts_are_no_orders(vendure, reader, coffee, guest):
     placed = vendure.place_order([(coffee, 1)], guest=guest)
     read = reader.records("orders")
     assert (placed in read, draft in read) == (True, False)
-    assert all(one["source_status"] != "AddingItems" for one in read.values())
+    assert all(record["source_status"] != "AddingItems" for record in read.values())
 
 
 @pytest.mark.parametrize("vendure", ["local"], indirect=True)
@@ -294,8 +301,8 @@ def test_what_was_cancelled_and_paid_back_is_told_as_sold_and_once(
     after = reader.records("orders")[order]
     for name in ("total_incl", "total_tax", "taxes", "shipping"):
         assert after[name] == before[name]
-    sold = [(one["quantity"], one["total_incl"]) for one in before["lines"]]
-    assert [(one["quantity"], one["total_incl"]) for one in after["lines"]] == sold
+    sold = [(line["quantity"], line["total_incl"]) for line in before["lines"]]
+    assert [(line["quantity"], line["total_incl"]) for line in after["lines"]] == sold
     now = vendure.order(order, "totalWithTax")["totalWithTax"]
     vendure.refund(order, int(Decimal(before["total_incl"]) * 100) - now)
     vendure.settle_refunds(order)
@@ -331,7 +338,7 @@ def test_surcharges_are_fees_and_one_that_is_paid_back_is_no_refund(vendure, rea
     (added,), (taken) = read[more]["fees"], read[less]["fees"]
     assert (added["name"], added["total_incl"], added["tax_rate"]) == ("Gebyr", "39.00", "25")
     assert (read[more]["total_incl"], len(read[more]["payments"])) == ("337.90", 2)
-    assert [one["total_incl"] for one in taken] == ["-39.00"]
+    assert [discount["total_incl"] for discount in taken] == ["-39.00"]
     assert (read[less]["total_incl"], read[less]["refunds"]) == ("259.90", [])
 
 
@@ -356,12 +363,12 @@ def test_what_changed_without_its_stamp_is_read_by_the_next_run(
     read = reader.changed()
     assert set(read) == {
         *(("customers", kari), ("products", wool), ("products", coffee)),
-        *(("orders", one) for one in (paid, refunded, shipped)),
+        *(("orders", order) for order in (paid, refunded, shipped)),
     }
     assert read["orders", paid]["payment_status"] == "paid"
     assert read["orders", refunded]["total_refunded"] == "1.00"
     assert read["orders", shipped]["status"] == "completed"
-    assert [one["city"] for one in read["customers", kari]["addresses"]] == ["Bergen"] * 2
+    assert [address["city"] for address in read["customers", kari]["addresses"]] == ["Bergen"] * 2
     assert (read["products", wool]["price_incl"], read["products", wool]["stock_on_hand"]) == (
         "210.00",
         "7",
@@ -373,7 +380,7 @@ def test_an_address_that_was_removed_is_read_by_the_next_run(vendure, reader, nu
     kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann", HOME, FJORD)
     reader.changed()
     vendure.remove_address(kari, 1)
-    assert {key: one["type"] for key, one in reader.changed().items()} == {
+    assert {key: record["type"] for key, record in reader.changed().items()} == {
         ("customers", kari): "person"
     }
 
@@ -401,9 +408,11 @@ def test_edits_of_a_customer_go_back(vendure, reader, number):
 
 def test_a_first_address_goes_back(vendure, reader, number):
     kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann")
-    told = {"type": "billing", "is_default": True, "city": "Oslo"}
-    after = reader.change("customers", kari, {"addresses": [told]})
-    assert [(one["type"], one["city"]) for one in after["addresses"]] == [("billing", "Oslo")]
+    new = {"type": "billing", "is_default": True, "city": "Oslo"}
+    after = reader.change("customers", kari, {"addresses": [new]})
+    assert [(address["type"], address["city"]) for address in after["addresses"]] == [
+        ("billing", "Oslo")
+    ]
 
 
 def test_an_email_address_of_another_customer_is_refused(vendure, reader, number):
@@ -476,8 +485,8 @@ def test_stamps_move_and_histories_go_on_as_the_preset_takes_them_to(vendure, wo
         vendure.pass_second()
         act()
         after = members()
-        told = after["history"]["items"][len(before["history"]["items"]) :]
-        types = [one["type"].removeprefix(f"{kind.upper()}_") for one in told]
+        entries = after["history"]["items"][len(before["history"]["items"]) :]
+        types = [entry["type"].removeprefix(f"{kind.upper()}_") for entry in entries]
         return after["updatedAt"] != before["updatedAt"], " ".join(types)
 
     (line,) = lines_of(vendure, paid)
@@ -492,7 +501,7 @@ def test_stamps_move_and_histories_go_on_as_the_preset_takes_them_to(vendure, wo
         ("customer", kari, call_kari),
         ("customer", kari, lambda: vendure.remove_address(kari, 0)),
     ]
-    assert [came_of(*one) for one in acts] == [
+    assert [came_of(*act) for act in acts] == [
         (False, ""),
         (False, "REFUND_TRANSITION"),
         (True, "CANCELLATION"),
@@ -509,8 +518,8 @@ def test_stamps_move_and_histories_go_on_as_the_preset_takes_them_to(vendure, wo
         (False, "DETAIL_UPDATED"),
         (False, "ADDRESS_DELETED"),
     ]
-    told = vendure.order(reserved, "updatedAt orderPlacedAt")
-    assert told["orderPlacedAt"] >= told["updatedAt"]
+    stamps = vendure.order(reserved, "updatedAt orderPlacedAt")
+    assert stamps["orderPlacedAt"] >= stamps["updatedAt"]
 
 
 @pytest.mark.parametrize(
@@ -555,18 +564,18 @@ def test_everything_comes_to_go_once_and_an_edit_crosses_once(
     assert by_rate(in_go(ledger, first)) == vendures_by_rate(vendure, first)
     assert in_go(ledger, second)["TotalAmount"] == Decimal("188.50")
     assert to_go().writes == []
-    told = {"id": fjord, "phoneNumber": "+4799887766"}
+    changes = {"id": fjord, "phoneNumber": "+4799887766"}
     vendure.admin.do(
-        "updateCustomer", "input: UpdateCustomerInput!", or_error("Customer"), input=told
+        "updateCustomer", "input: UpdateCustomerInput!", or_error("Customer"), input=changes
     )
-    assert [one.split("/")[1] for one in to_go().calls()] == ["Customers"]
+    assert [call.split("/")[1] for call in to_go().calls()] == ["Customers"]
     assert to_go().writes == []
 
 
 def test_an_edit_in_go_crosses_back_once_and_then_all_is_quiet(vendure, reader, both, wool, number):
     kari = vendure.add_customer(f"{number}@example.com", "Kari", "Nordmann", HOME)
     taps = {"lookback_seconds", "page_size"}
-    settings = {name: one for name, one in reader.config.items() if name not in taps}
+    settings = {name: value for name, value in reader.config.items() if name not in taps}
     ways = FileBoth(both, settings)
     assert ways.forward(sales_accounts=ACCOUNTS).status == 0
     place = {"AddressLine1": "Kaien 3", "City": "Moss", "ZipCode": "1530"}
@@ -575,7 +584,7 @@ def test_an_edit_in_go_crosses_back_once_and_then_all_is_quiet(vendure, reader, 
     ways.back(ends_with=0)
     customer, product = reader.records("customers")[kari], reader.records("products")[wool]
     assert customer["phone"] == "+4790000001"
-    assert [(one["line1"], one["city"]) for one in customer["addresses"]] == [
+    assert [(address["line1"], address["city"]) for address in customer["addresses"]] == [
         ("Kaien 3", "Moss")
     ] * 2
     assert (product["name"], product["price_incl"]) == ("Ullgarn", "150.00")
@@ -612,7 +621,8 @@ def test_orders_of_all_kinds_come_to_go_to_the_oere(vendure, reader, ledger, num
         vendure.add_coupon(coupons[1], "order_fixed_discount", discount=3333)
         vendure.add_coupon(coupons[2], "free_shipping")
         orders = [
-            place_by_chance(vendure, chance, goods, coupons, f"{one}-{number}") for one in range(10)
+            place_by_chance(vendure, chance, goods, coupons, f"{index}-{number}")
+            for index in range(10)
         ]
         outcome = ledger.run(*reader.messages(), sales_accounts=ACCOUNTS)
         assert ledger.reasons() == {}
@@ -621,14 +631,16 @@ def test_orders_of_all_kinds_come_to_go_to_the_oere(vendure, reader, ledger, num
         vendure.enter_prices_with_vat()
     assert amounts_of(vendure, orders) == AMOUNTS[included]
     for order in orders:
-        told = vendure.order(order, "totalWithTax total payments {amount refunds {total}}")
-        paid_back = sum(one["total"] for paid in told["payments"] for one in paid["refunds"])
+        stated = vendure.order(order, "totalWithTax total payments {amount refunds {total}}")
+        paid_back = sum(
+            refund["total"] for paid in stated["payments"] for refund in paid["refunds"]
+        )
         found = in_go(ledger, order)
-        assert found["TotalAmount"] == kroner(told["totalWithTax"] - paid_back)
+        assert found["TotalAmount"] == kroner(stated["totalWithTax"] - paid_back)
         if not paid_back:
             assert by_rate(found) == vendures_by_rate(vendure, order)
             parts = len(found["SalesOrderLines"])
-            assert abs(found["NetAmount"] - kroner(told["total"])) <= parts * Decimal("0.005")
+            assert abs(found["NetAmount"] - kroner(stated["total"])) <= parts * Decimal("0.005")
 
 
 AMOUNTS = {
@@ -661,13 +673,13 @@ AMOUNTS = {
 def amounts_of(vendure, orders):
     """Return the sum of each amount of some orders and of their lines."""
     sums: Counter[str] = Counter()
-    for one in orders:
-        told = vendure.order(
-            one,
+    for order in orders:
+        stated = vendure.order(
+            order,
             "total totalWithTax discounts {amount amountWithTax} lines {unitPrice linePrice"
             " linePriceWithTax proratedLinePrice proratedLinePriceWithTax}",
         )
-        for row in (told, *told["discounts"], *told["lines"]):
+        for row in (stated, *stated["discounts"], *stated["lines"]):
             sums.update({name: value for name, value in row.items() if isinstance(value, int)})
     return dict(sums)
 
@@ -675,10 +687,10 @@ def amounts_of(vendure, orders):
 def place_by_chance(vendure, chance, goods, coupons, name):
     """Place an order of some of the goods, and perhaps pay some of it back."""
     order = vendure.place_order(
-        [(one, chance.randint(1, 7)) for one in chance.sample(goods, 3)],
+        [(variant, chance.randint(1, 7)) for variant in chance.sample(goods, 3)],
         guest={"firstName": "Gjest", "lastName": name, "emailAddress": f"{name}@example.com"},
         freight=chance.choice(("Bring", "Matbud")),
-        coupons=tuple(one for one in coupons if chance.random() < 0.3),
+        coupons=tuple(coupon for coupon in coupons if chance.random() < 0.3),
     )
     if chance.random() < 0.3:
         total = vendure.order(order, "totalWithTax")["totalWithTax"]

@@ -68,7 +68,7 @@ def test_a_buyer_of_another_role_is_a_customer_and_staff_who_never_bought_are_no
     shop.add_customer("boss@example.com", role="administrator")
     wholesale = shop.add_customer("b@example.com", role="wholesale_customer")
     buyer = shop.add_customer("c@example.com", role="shop_manager", is_paying_customer=True)
-    read = [one["id"] for one in reader.records("customers")]
+    read = [record["id"] for record in reader.records("customers")]
     assert read == [str(wholesale), str(buyer)]
 
 
@@ -136,9 +136,9 @@ def test_what_goes_to_the_trash_is_told_as_deleted(shop, reader):
     shop.pass_seconds(60)
     for kind, record_id in (("products", product), ("products", shirt), ("orders", order)):
         shop.trash(kind, record_id)
-    read = {one["record"]["id"]: one["record"] for one in reader.messages()}
+    read = {message["record"]["id"]: message["record"] for message in reader.messages()}
     assert read.keys() == {str(product), str(red), str(order)}
-    assert all(one["deleted_at"] == one["updated_at"] for one in read.values())
+    assert all(record["deleted_at"] == record["updated_at"] for record in read.values())
     assert read[str(order)]["status"] == "cancelled"
     assert read[str(order)]["source_status"] == "trash"
 
@@ -150,7 +150,7 @@ def test_a_read_of_all_tells_what_went_to_the_trash_since_the_last_run(shop, rea
     shop.pass_seconds(60)
     shop.trash("orders", order)
     reader.state["bookmarks"]["orders"]["shop_file"] = "another"
-    (read,) = [one["record"] for one in reader.messages() if one["stream"] == "orders"]
+    (read,) = [message["record"] for message in reader.messages() if message["stream"] == "orders"]
     assert (read["id"], read["status"]) == (str(order), "cancelled")
 
 
@@ -163,7 +163,11 @@ def test_stock_that_was_sold_is_seen_once_a_day(shop, reader):
     shop.place_order([(product, 2)], billing=KARI)
     assert ("products", str(product)) not in reader.changed()
     reader.state["bookmarks"]["products"]["full_read_at"] = "2026-01-01T00:00:00Z"
-    (read,) = [one["record"] for one in reader.messages() if one["record"]["id"] == str(product)]
+    (read,) = [
+        message["record"]
+        for message in reader.messages()
+        if message["record"]["id"] == str(product)
+    ]
     assert read["stock_on_hand"] == "3"
 
 
@@ -277,7 +281,7 @@ def test_refunds_that_the_order_does_not_list_are_found(shop, reader):
     order = shop.place_order([(shop.add_product("Ull", "U", "125.00"), 2)], billing=KARI)
     shop.orders_tell_refunds = False
     shop.refund(order, amount="20.00")
-    assert [one["amount_incl"] for one in reader.one("orders")["refunds"]] == ["20.00"]
+    assert [refund["amount_incl"] for refund in reader.one("orders")["refunds"]] == ["20.00"]
 
 
 def test_what_changed_without_its_stamp_is_read_by_the_next_run(shop, reader):
@@ -296,13 +300,13 @@ def test_what_changed_without_its_stamp_is_read_by_the_next_run(shop, reader):
     shop.refund(order, amount="20.00")
     shop.edit("products", red, regular_price="240.00")
     shop.trash("orders", other)
-    assert [one for one in reader.changed() if one not in at_the_bookmark] == [
+    assert [key for key in reader.changed() if key not in at_the_bookmark] == [
         ("products", str(red)),
         ("orders", str(other)),
         ("orders", str(order)),
     ]
     asked = reader.served.requests.matching("shop", path=f"/orders/{order}$")
-    assert {"dp": "6"} in [one.query for one in asked]
+    assert {"dp": "6"} in [request.query for request in asked]
     assert "WARNING" not in reader.log
 
 
@@ -317,13 +321,13 @@ def test_an_old_version_has_no_lists_of_all_refunds_and_variations(shop, reader)
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "expected"),
     [("on-hold", "on_hold"), ("completed", "completed"), ("failed", "failed")],
 )
-def test_a_status_has_the_contracts_name(shop, reader, status, told):
+def test_a_status_has_the_contracts_name(shop, reader, status, expected):
     shop.place_order([(shop.add_product("Ull", "U", "125.00"), 1)], billing=KARI, status=status)
     record = reader.one("orders")
-    assert (record["status"], record["source_status"]) == (told, status)
+    assert (record["status"], record["source_status"]) == (expected, status)
 
 
 def test_an_edit_of_a_customer_goes_back(shop, reader):
@@ -343,7 +347,7 @@ def test_an_edit_of_a_product_goes_back_to_where_its_price_is(shop, reader):
     red = shop.add_variation(shirt, "S-R", "230.00", {"Farge": "Rød"})
     reader.change("products", wool, {"price_incl": "140.00", "name": "Ullgenser"})
     reader.change("products", red, {"price_incl": "260.00", "name": "Annet"})
-    read = {one["id"]: one for one in reader.records("products")}
+    read = {record["id"]: record for record in reader.records("products")}
     assert (read[str(wool)]["price_incl"], read[str(wool)]["name"]) == ("140.00", "Ullgenser")
     assert (read[str(red)]["price_incl"], read[str(red)]["name"]) == ("260.00", "Skjorte")
     assert shop.get("products", wool)["regular_price"] == "200.00"
@@ -371,7 +375,7 @@ def test_a_single_record_is_the_same_as_in_its_list(shop, reader):
         ("products", [wool, red, gone]),
         ("orders", [order]),
     ):
-        listed = {one["id"]: one for one in reader.records(stream)}
+        listed = {record["id"]: record for record in reader.records(stream)}
         for key in map(str, ids):
             assert singles.read(stream, key) == listed[key]
     shop.trash("products", shirt)
@@ -397,8 +401,8 @@ def test_everything_comes_to_go_once_and_an_edit_crosses_once(shop, to_go, ledge
     outcome = to_go()
     assert (outcome.status, ledger.reasons()) == (0, {})
     sums = [
-        (one["VatAmount"], one["TotalAmount"])
-        for one in (in_go(ledger, first), in_go(ledger, guest))
+        (order["VatAmount"], order["TotalAmount"])
+        for order in (in_go(ledger, first), in_go(ledger, guest))
     ]
     assert sums == [
         (Decimal("144.22"), Decimal("929.70")),
@@ -474,7 +478,7 @@ def test_a_trashed_order_is_taken_out_of_go(shop, to_go, ledger):
         for decimals in (2, 0)
     ],
     indirect=True,
-    ids=lambda one: "-".join(str(value) for value in one.values()),
+    ids=lambda settings: "-".join(str(value) for value in settings.values()),
 )
 def test_orders_of_all_kinds_come_to_go_to_the_oere(shop, reader, ledger):
     chance = random.Random(7)
@@ -493,7 +497,7 @@ def test_orders_of_all_kinds_come_to_go_to_the_oere(shop, reader, ledger):
     for number in range(10):
         picked = chance.sample(goods, chance.randint(1, 4))
         order = shop.place_order(
-            [(one, chance.randint(1, 7)) for one in picked],
+            [(product, chance.randint(1, 7)) for product in picked],
             billing={**KARI, "email": f"k{number}@example.com", "last_name": f"Nr {number}"},
             freight=chance.choice((None, "79.20", "99")),
             fees=chance.choice(((), (), [("Gebyr", "39", "")], [("Rabatt", "-7", "")])),

@@ -1,4 +1,4 @@
-"""A sandbox per test, books with something in them, and a way to run the tap and read its words."""
+"""A sandbox per test, books with entries, and a way to run the tap and read its output and log."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STREAMS = {
 
 @dataclass(frozen=True)
 class Emitted(taps.Emitted):
-    """What a run printed, said, and asked of Go."""
+    """What a run printed, logged, and read from Go."""
 
     reads: list[Any]
 
@@ -40,9 +40,9 @@ class Emitted(taps.Emitted):
         """Return the queries of the reads of exactly this path, without paging."""
         paging = {"PageNumber", "PageSize", "OrderBy"}
         return [
-            {name: value for name, value in one.query.items() if name not in paging}
-            for one in self.reads
-            if one.path == f"/v2{path}"
+            {name: value for name, value in request.query.items() if name not in paging}
+            for request in self.reads
+            if request.path == f"/v2{path}"
         ]
 
 
@@ -68,7 +68,7 @@ class Merchant:
         return self.box.go.send_invoice(order["Id"])
 
     def stamp(self, resource: str, entry_id: Any, hour: int, *members: str) -> None:
-        """Let these stamps of an entry say an hour of one and the same day."""
+        """Set these stamps of an entry to an hour of a fixed day."""
         register = self.box.go.register(resource)
         stamp = f"2026-03-01T{hour:02d}:00:00.1234567Z"
         entry = register.get(entry_id)
@@ -76,7 +76,7 @@ class Merchant:
         register.put({**entry, **dict.fromkeys(members, stamp)})
 
     def fill(self) -> None:
-        """Put one entry at least into every list."""
+        """Put at least one entry into every list."""
         address = {"AddressLine1": "Storgata 1", "ZipCode": "0155", "City": "Oslo"}
         customer = self.customer(
             MailAddress={**address, "CountryCode": "NO"},
@@ -107,14 +107,14 @@ def merchant(box: Sandbox) -> Merchant:
 
 @pytest.fixture
 def filled(merchant: Merchant) -> Merchant:
-    """The merchant of books that have one entry at least in every list."""
+    """The merchant of books that have at least one entry in every list."""
     merchant.fill()
     return merchant
 
 
 @pytest.fixture(scope="session")
 def merchant_of() -> type[Merchant]:
-    """Makes the merchant of a sandbox that is not this test's own."""
+    """The class of merchants, for a sandbox that is not the test's own."""
     return Merchant
 
 
@@ -122,12 +122,12 @@ def merchant_of() -> type[Merchant]:
 def config_for() -> Callable[..., dict[str, Any]]:
     """Makes the tap's config for a sandbox, with changes."""
 
-    def config(box: Sandbox, **settings: Any) -> dict[str, Any]:
-        told = box.target_config(requests_per_second=100, **settings)
-        del told["shop_name"]
-        return told
+    def make(box: Sandbox, **settings: Any) -> dict[str, Any]:
+        config = box.target_config(requests_per_second=100, **settings)
+        del config["shop_name"]
+        return config
 
-    return config
+    return make
 
 
 @pytest.fixture
@@ -137,26 +137,26 @@ def config(box: Sandbox, config_for: Callable[..., dict[str, Any]]) -> dict[str,
 
 @pytest.fixture
 def catalog(config: dict[str, Any]) -> Callable[..., dict[str, Any]]:
-    """Makes a catalog of some streams, or all, with all fields but those in `without`.
+    """Makes a catalog of some streams, or all, with all fields except those in `without`.
 
-    These are named as in `salesorders.SalesOrderLines`.
+    They are named as in `salesorders.SalesOrderLines`.
     """
 
     def make(*streams: str, without: tuple[str, ...] = ()) -> dict[str, Any]:
-        found = TapPowerOfficeGo(config=dict(config)).catalog_dict
-        for entry in found["streams"]:
+        catalog = TapPowerOfficeGo(config=dict(config)).catalog_dict
+        for entry in catalog["streams"]:
             for metadata in entry["metadata"]:
                 path = ".".join([entry["stream"], *metadata["breadcrumb"][1::2]])
                 is_wanted = not streams or entry["stream"] in streams
                 metadata["metadata"]["selected"] = is_wanted and path not in without
-        return found
+        return catalog
 
     return make
 
 
 @pytest.fixture
 def catalog_file(catalog: Callable[..., dict[str, Any]], tmp_path: Path) -> Path:
-    """A catalog in which all is selected, for `--catalog`."""
+    """A catalog in which everything is selected, for `--catalog`."""
     file = tmp_path / "catalog.json"
     file.write_text(json.dumps(catalog()), encoding="utf-8")
     return file
@@ -184,23 +184,23 @@ def read_go(
         capsys.readouterr()
         caplog.clear()
         caplog.set_level("INFO")
-        seen = len(box.requests.all())
+        earlier = len(box.requests.all())
         selected = None if by_default else chosen or catalog(*streams, without=without)
         tap = TapPowerOfficeGo(config={**config, **settings}, state=state, catalog=selected)
-        said = ""
+        error = ""
         try:
             if fails_with is None:
                 tap.sync_all()
             else:
                 with pytest.raises(fails_with) as failure:
                     tap.sync_all()
-                said = str(failure.value)
+                error = str(failure.value)
         finally:
             tap.go.close()
         lines = capsys.readouterr().out.splitlines()
         messages = [json.loads(line, parse_float=str) for line in lines]
-        asked = [one for one in box.requests.all()[seen:] if one.method == "GET"]
-        return Emitted(messages, f"{caplog.text}\n{said}", asked)
+        reads = [request for request in box.requests.all()[earlier:] if request.method == "GET"]
+        return Emitted(messages, f"{caplog.text}\n{error}", reads)
 
     return read
 

@@ -1,4 +1,4 @@
-"""What a run emits after another one: what changed since, by Go's own stamps, losing nothing."""
+"""What a run emits after an earlier one: all that has changed since, by Go's own stamps."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def last_state(emitted):
 
 
 def aged(state, stream, **hours):
-    """Return the state as if its last full check had been so long ago."""
-    long_ago = datetime.now(timezone.utc) - timedelta(**hours)
-    held = {**state["bookmarks"][stream], "listed_in_full_at": long_ago.isoformat()}
-    return {"bookmarks": {**state["bookmarks"], stream: held}}
+    """Return the state as if its last full check had been that long ago."""
+    checked_at = datetime.now(timezone.utc) - timedelta(**hours)
+    bookmarks = {**state["bookmarks"][stream], "listed_in_full_at": checked_at.isoformat()}
+    return {"bookmarks": {**state["bookmarks"], stream: bookmarks}}
 
 
 def test_the_bookmark_is_the_newest_stamp_of_go(merchant, box, read_go):
@@ -100,13 +100,13 @@ def test_an_entry_that_comes_to_light_late_within_the_overlap_is_read(merchant, 
     assert read_go("products", state=state, overlap_seconds=0).ids("products") == []
 
 
-def test_what_was_emitted_in_the_overlap_comes_again_once_anything_there_is_another(
+def test_what_was_emitted_in_the_overlap_comes_again_once_anything_in_it_differs(
     merchant, box, read_go
 ):
     address = {"ZipCode": "0155", "City": "Oslo"}
     kari, per = (merchant.customer(Name=name, MailAddress=address) for name in ("Kari", "Per"))
     first = read_go("customers")
-    # This moves no stamp, but within the overlap it is seen all the same.
+    # This moves no stamp, but it is noticed within the overlap.
     box.go.edit("Customers", kari["Id"], {"MailAddress": {"City": "Bergen"}})
 
     second = read_go("customers", state=last_state(first))
@@ -137,9 +137,9 @@ def test_an_edit_of_an_address_alone_is_found_by_the_full_check_only(merchant, b
 
     assert before.ids("customers") == []
     assert after.asked("/Customers") == [{}]
-    found = {record["Id"]: record["MailAddress"] for record in after.records("customers")}
-    assert found.keys() == {customer["Id"], other["Id"]}
-    assert found[customer["Id"]]["City"] == "Bergen"
+    addresses = {record["Id"]: record["MailAddress"] for record in after.records("customers")}
+    assert addresses.keys() == {customer["Id"], other["Id"]}
+    assert addresses[customer["Id"]]["City"] == "Bergen"
     assert (
         after.bookmarks("customers")[-1]["listed_in_full_at"]
         > before.states()[-1]["bookmarks"]["customers"]["listed_in_full_at"]
@@ -149,7 +149,7 @@ def test_an_edit_of_an_address_alone_is_found_by_the_full_check_only(merchant, b
 
 
 @pytest.mark.parametrize("stream", ["customers", "products", "salesorders"])
-def test_everything_is_read_anew_when_the_full_check_is_due(filled, read_go, resources, stream):
+def test_everything_is_read_again_when_the_full_check_is_due(filled, read_go, resources, stream):
     state = last_state(read_go(stream))
 
     emitted = read_go(stream, state=state, full_check_hours=0)
@@ -177,7 +177,7 @@ def test_an_edit_of_stock_is_found_by_the_filter_for_stock(merchant, box, read_g
 
     second = read_go("products", state=last_state(first))
 
-    record = next(one for one in second.records() if one["Id"] == product["Id"])
+    record = next(record for record in second.records() if record["Id"] == product["Id"])
     assert float(record["StockOnHand"]) == 3
     held = second.bookmarks("products")[-1]
     assert_members(
@@ -187,7 +187,7 @@ def test_an_edit_of_stock_is_found_by_the_filter_for_stock(merchant, box, read_g
     )
 
 
-def test_products_without_stock_are_not_listed_anew_for_want_of_a_stamp(merchant, box, read_go):
+def test_products_without_stock_are_not_listed_again_for_lack_of_a_stamp(merchant, box, read_go):
     product = merchant.product(Code="A")
     state = last_state(read_go("products"))
     box.go.edit("Products", product["Id"], {"IsStockItem": True, "StockOnHand": 3})
@@ -231,7 +231,7 @@ def test_a_payment_is_found_by_the_filter_for_balances(merchant, box, read_go):
     second = read_go("outgoing_invoices", state=last_state(first))
 
     assert paid["Id"] in second.ids("outgoing_invoices")
-    record = next(one for one in second.records() if one["Id"] == paid["Id"])
+    record = next(record for record in second.records() if record["Id"] == paid["Id"])
     assert float(record["Balance"]) == 0
     before, after = (
         first.bookmarks("outgoing_invoices")[-1],
@@ -242,7 +242,7 @@ def test_a_payment_is_found_by_the_filter_for_balances(merchant, box, read_go):
     assert after["replication_key_value"] == before["replication_key_value"]
 
 
-def test_a_credit_note_comes_in_the_run_that_tells_the_balance_it_explains(merchant, box, read_go):
+def test_a_credit_note_comes_in_the_run_that_reads_the_balance_it_explains(merchant, box, read_go):
     customer, product = merchant.customer(), merchant.product()
     invoice = merchant.invoice(customer, product)
     state = last_state(read_go("outgoing_invoices"))
@@ -255,7 +255,7 @@ def test_a_credit_note_comes_in_the_run_that_tells_the_balance_it_explains(merch
         box.go.edit("OutgoingInvoices", invoice["Id"], {"Balance": 0})
         notes.append(note["Id"])
 
-    # Just before the balances are read: what they tell, the second list must explain.
+    # Just before the balances are read: the second list must explain them.
     box.faults.on("go", "GET", "/outgoinginvoices$", credit)
 
     emitted = read_go("outgoing_invoices", state=state)
@@ -340,7 +340,7 @@ def test_a_beginning_before_all_time_is_everything(merchant, read_go, settings):
 
 def test_a_bookmark_does_not_move_back(merchant, read_go):
     merchant.product()
-    later = stamps.write(stamps.now() + timedelta(hours=12))
+    later = stamps.format_stamp(stamps.now() + timedelta(hours=12))
     held = {
         "replication_key": "LastChangedDateTimeOffset",
         "replication_key_value": later,
@@ -350,4 +350,5 @@ def test_a_bookmark_does_not_move_back(merchant, read_go):
     emitted = read_go("products", state={"bookmarks": {"products": held}}, full_check_hours=0)
 
     assert len(emitted.records()) == 1
-    assert {one["replication_key_value"] for one in emitted.bookmarks("products")} == {later}
+    bookmarks = emitted.bookmarks("products")
+    assert {bookmark["replication_key_value"] for bookmark in bookmarks} == {later}

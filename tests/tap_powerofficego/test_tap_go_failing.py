@@ -38,7 +38,7 @@ def test_a_failing_go_is_asked_again(filled, box, read_go, fault, path):
 
 
 @pytest.mark.parametrize("name", ["api_url", "token_url"])
-def test_a_go_that_cannot_be_reached_is_told_soon_and_named(read_go, name):
+def test_a_go_that_cannot_be_reached_is_reported_soon_and_named(read_go, name):
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
 
@@ -90,7 +90,7 @@ def test_a_go_that_answers_nothing_ends_the_run(box, read_go):
 
     emitted = read_go("customers", fails_with=OutOfService, retry_seconds=10)
 
-    assert "PowerOffice Go answers no call at all" in emitted.log
+    assert "PowerOffice Go does not answer any call" in emitted.log
 
 
 def fill_orders(merchant, count):
@@ -110,7 +110,7 @@ def test_a_run_that_breaks_off_goes_on_where_it_was_and_reads_no_order_twice(
     rest = read_go("salesorders", state=broken.states()[-1], page_size=2)
 
     assert broken.ids("salesorders") == orders[:4]
-    # The last one of before comes again, for another one could bear the same stamp.
+    # The last order of the first run comes again, because another could have the same stamp.
     assert rest.ids("salesorders") == orders[3:]
     assert broken.bookmarks("salesorders")[-1]["replication_key_value"].startswith("2026-03-01T03")
 
@@ -129,17 +129,17 @@ def test_both_bookmarks_follow_so_that_neither_passes_what_the_other_one_finds(
     broken = read_go("outgoing_invoices", fails_with=Refused, page_size=1)
     rest = read_go("outgoing_invoices", state=broken.states()[-1])
 
-    def told(emitted):
+    def hours_of(emitted):
         return [
             (
-                int(one["SentDateTimeOffset"][11:13]),
-                int(one["BalanceLastChangedDateTimeOffset"][11:13]),
+                int(invoice["SentDateTimeOffset"][11:13]),
+                int(invoice["BalanceLastChangedDateTimeOffset"][11:13]),
             )
-            for one in emitted.records()
+            for invoice in emitted.records()
         ]
 
-    assert told(broken) == [(7, 7), (9, 9), (10, 11)]
-    assert told(rest) == [(10, 11), (8, 12), (11, 13)]
+    assert hours_of(broken) == [(7, 7), (9, 9), (10, 11)]
+    assert hours_of(rest) == [(10, 11), (8, 12), (11, 13)]
 
 
 @pytest.mark.parametrize("stream", ["products", "salesorders", "outgoing_invoices"])
@@ -158,10 +158,10 @@ def test_nothing_is_lost_from_whatever_state_a_run_goes_on(
     for product in box.go.entries("Products")[1:4:2]:
         box.go.edit("Products", product["Id"], {"StockOnHand": 5})
     settings = {"page_size": 1, "overlap_seconds": 0, **settings}
-    whole = read_go(stream, **settings)
+    complete = read_go(stream, **settings)
     everything = {entry["Id"] for entry in box.go.entries(resources[stream])}
     seen = set()
-    for message in whole.messages:
+    for message in complete.messages:
         if message["type"] == "RECORD":
             seen.add(message["record"]["Id"])
         elif message["type"] == "STATE":
@@ -217,7 +217,8 @@ def test_an_edit_of_what_was_read_already_is_not_passed_by_for_a_later_one(merch
     after = read_go("products", state=before.states()[-1], **settings)
 
     assert [record["Name"] for record in before.records()] == ["Genser", "Lue"]
-    assert {one["Id"]: one["Name"] for one in after.records()} == {first: "Lue", last: "Lue"}
+    names = {record["Id"]: record["Name"] for record in after.records()}
+    assert names == {first: "Lue", last: "Lue"}
 
 
 def test_a_payment_between_the_two_lists_of_invoices_is_not_passed_by_for_a_later_one(
@@ -279,7 +280,7 @@ def test_an_order_that_was_missing_for_a_moment_is_emitted_by_the_next_run(merch
     assert late in second.ids("salesorders")
 
 
-def test_a_list_that_never_stands_still_is_told_and_ends(merchant, box, read_go):
+def test_a_list_that_never_stands_still_is_reported_and_ends(merchant, box, read_go):
     fill_orders(merchant, 3)
     box.faults.on("go", "GET", "/salesorders$", lambda _: fill_orders(merchant, 1), times=60)
 

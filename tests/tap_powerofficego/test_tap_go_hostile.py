@@ -1,4 +1,4 @@
-"""Entries of Go that nothing can be done with: the others come all the same."""
+"""Entries of Go that cannot be used: the others are emitted nevertheless."""
 
 from __future__ import annotations
 
@@ -31,23 +31,21 @@ def spoil(box, entries, member, raw):
 def products(merchant, box):
     for code in "ABC":
         merchant.product(Code=code)
-    return [dict(one) for one in box.go.entries("Products")]
+    return [dict(entry) for entry in box.go.entries("Products")]
 
 
 @pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
 @pytest.mark.parametrize("member", ["Name", "UnitPrice", "LastChangedDateTimeOffset", "New"])
-def test_an_entry_with_what_nothing_can_be_done_with_stops_no_other(
-    products, box, read_go, raw, member
-):
+def test_an_entry_that_cannot_be_used_stops_no_other(products, box, read_go, raw, member):
     spoil(box, products, member, raw)
 
     first = read_go("products")
     second = read_go("products", state=first.states()[-1])
 
-    assert [one["Code"] for one in sorted(first.records(), key=lambda one: one["Code"])] == [*"ABC"]
-    for one in (first, second):
-        assert "\0" not in simplejson.dumps(one.records(), ensure_ascii=False)
-    newest = max(one["LastChangedDateTimeOffset"] for one in products[1:])
+    assert sorted(record["Code"] for record in first.records()) == [*"ABC"]
+    for run in (first, second):
+        assert "\0" not in simplejson.dumps(run.records(), ensure_ascii=False)
+    newest = max(product["LastChangedDateTimeOffset"] for product in products[1:])
     assert second.bookmarks("products")[-1]["replication_key_value"] >= newest
 
 
@@ -79,9 +77,9 @@ def test_a_stamp_that_cannot_be_hides_no_later_change(products, box, read_go, st
     second = read_go("products", state=first.states()[-1], full_check_hours=1)
 
     assert len(first.records()) == 3
-    assert "Lue" in [one["Name"] for one in second.records()]
-    is_to_come = str(stamp)[:4] in ("2999", "9999") and not str(stamp).endswith("-14:00")
-    assert (f"products: an entry has a {member} in the future" in first.log) is is_to_come
+    assert "Lue" in [record["Name"] for record in second.records()]
+    is_future = str(stamp)[:4] in ("2999", "9999") and not str(stamp).endswith("-14:00")
+    assert (f"products: an entry has a {member} in the future" in first.log) is is_future
 
 
 def test_pages_that_never_end_are_one_line(products, box, read_go):
@@ -95,16 +93,16 @@ def test_pages_that_never_end_are_one_line(products, box, read_go):
 
 
 @pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
-def test_no_value_is_written_otherwise_because_its_entry_is_passed_on(products, box, read_go, raw):
+def test_no_value_is_changed_because_its_entry_is_passed_on(products, box, read_go, raw):
     spoil(box, products, "New", raw)
 
     passed_on = read_go("products")
-    taken_apart = read_go("products", stream_maps={"products": {"Copy": "Code"}})
+    parsed = read_go("products", stream_maps={"products": {"Copy": "Code"}})
 
-    assert passed_on.records() == [without(one, "Copy") for one in taken_apart.records()]
+    assert passed_on.records() == [without(record, "Copy") for record in parsed.records()]
     bookmarks = [
-        [without(held, "listed_in_full_at") for held in one.bookmarks("products")]
-        for one in (passed_on, taken_apart)
+        [without(bookmark, "listed_in_full_at") for bookmark in run.bookmarks("products")]
+        for run in (passed_on, parsed)
     ]
     assert bookmarks[0] == bookmarks[1] != []
     assert passed_on.log.count("products: Go has a new member 'New'") == 1
@@ -126,26 +124,26 @@ entries = st.dictionaries(members, values, max_size=6)
 
 @given(st.lists(entries | values, max_size=4), fragments, st.booleans(), st.sampled_from([None, 1]))
 def test_a_page_as_text_holds_the_values_of_the_page_read(page, fragment, ascii_only, indent):
-    told = [*page, {"Id": 1, "New": "spoilt"}]
-    text = simplejson.dumps(told, use_decimal=True, ensure_ascii=ascii_only, indent=indent)
+    entries = [*page, {"Id": 1, "New": "spoilt"}]
+    text = simplejson.dumps(entries, use_decimal=True, ensure_ascii=ascii_only, indent=indent)
     answer = text.replace('"spoilt"', fragment).encode("utf-8", "surrogatepass")
 
     listed, read = PageReader([STAMP])(answer), read_json(answer)
 
     assert len(listed) == len(read)
-    for one, body in zip(listed, read, strict=True):
+    for entry, body in zip(listed, read, strict=True):
         if not isinstance(body, dict):
-            assert one == body
+            assert entry == body
             continue
-        assert dict(one) == {name: body[name] for name in ("Id", STAMP) if name in body}
-        assert exactly(one.text) == exactly(as_json(body))
-        assert exactly(as_text(members_of(one.text))) == exactly(one.text)
-        assert exactly(as_json(read_json(one.text))) == exactly(one.text)
-        assert len(one.text.splitlines()) == 1
+        assert dict(entry) == {name: body[name] for name in ("Id", STAMP) if name in body}
+        assert exactly(entry.text) == exactly(as_json(body))
+        assert exactly(as_text(members_of(entry.text))) == exactly(entry.text)
+        assert exactly(as_json(read_json(entry.text))) == exactly(entry.text)
+        assert len(entry.text.splitlines()) == 1
 
 
 def exactly(text):
-    """Return JSON with its numbers as Decimal, and nothing that is no JSON."""
+    """Parse JSON with its numbers as Decimal; fail at NaN and infinity, which are not JSON."""
     return json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=pytest.fail)
 
 
@@ -158,7 +156,7 @@ def test_an_answer_that_is_not_json_is_not_taken_for_a_page(broken):
         with pytest.raises(ValueError, match=r"line|byte"):
             PageReader([])(answer)
     else:
-        assert [read_json(one.text) for one in PageReader([])(answer)] == read
+        assert [read_json(entry.text) for entry in PageReader([])(answer)] == read
 
 
 def test_a_list_that_does_not_fit_into_the_temporary_files_ends_the_run_in_one_line(

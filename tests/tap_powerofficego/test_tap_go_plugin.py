@@ -23,17 +23,17 @@ USABLE = {**SECRETS, "environment": "demo"}
 sdk_config = {**USABLE}
 all_selected = TapPowerOfficeGo(config=dict(USABLE)).catalog_dict
 for stream in all_selected["streams"]:
-    for one in stream["metadata"]:
-        one["metadata"]["selected"] = True
+    for field in stream["metadata"]:
+        field["metadata"]["selected"] = True
 
 
 of_the_sdk = get_tap_test_class(TapPowerOfficeGo, config=sdk_config, catalog=all_selected)
 
 
-# Many members of an entry are null, of which the SDK warns.
+# Many members of an entry are null, and the SDK warns of that.
 @pytest.mark.filterwarnings("ignore:No records were available")
 class TestBySDK(of_the_sdk):  # type: ignore[misc, valid-type]
-    """The SDK's tests, on books that have something of everything."""
+    """The SDK's tests, on books that have some of everything."""
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
@@ -51,33 +51,33 @@ class TestBySDK(of_the_sdk):  # type: ignore[misc, valid-type]
         ({"shop_name": "x"}, "There is no setting 'shop_name'."),
         ({"client_key": None}, "The setting 'client_key' is missing."),
         ({"client_key": " "}, "The setting 'client_key' is empty."),
-        ({"client_key": 12345}, "The setting 'client_key' has a value that it cannot have"),
-        ({"client_key": "hemmelig 2"}, "client_key holds a space, line break or letter"),
-        ({"environment": "hemmelig-4"}, "The setting 'environment' has a value that it cannot"),
+        ({"client_key": 12345}, "The setting 'client_key' has an invalid value"),
+        ({"client_key": "hemmelig 2"}, "client_key contains a space, line break or letter"),
+        ({"environment": "hemmelig-4"}, "The setting 'environment' has an invalid value"),
         ({"environment": "custom"}, "api_url and token_url must both be set"),
         ({"api_url": "https://go.example.com"}, "api_url and token_url belong to environment"),
         (
             {"environment": "custom", "api_url": "http://go.example.com", "token_url": "x"},
             "api_url must begin with https://",
         ),
-        ({"page_size": 20001}, "The setting 'page_size' has a value that it cannot have"),
-        ({"requests_per_second": 0}, "The setting 'requests_per_second' has a value"),
+        ({"page_size": 20001}, "The setting 'page_size' has an invalid value"),
+        ({"requests_per_second": 0}, "The setting 'requests_per_second' has an invalid value"),
         (
             {"rate_limit_store": "postgresql://sync:hemmelig@db/x"},
             "rate_limit_store must not hold the database's password",
         ),
-        ({"overlap_seconds": -1}, "The setting 'overlap_seconds' has a value"),
-        ({"full_check_hours": "often"}, "The setting 'full_check_hours' has a value"),
-        ({"start_date": "soon"}, "The setting 'start_date' is no date"),
+        ({"overlap_seconds": -1}, "The setting 'overlap_seconds' has an invalid value"),
+        ({"full_check_hours": "often"}, "The setting 'full_check_hours' has an invalid value"),
+        ({"start_date": "soon"}, "The setting 'start_date' is not a date"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it_and_holds_no_secret(wrong, line):
     with pytest.raises(ConfigValidationError) as failure:
         TapPowerOfficeGo(config={**USABLE, **wrong})
-    (said,) = failure.value.errors
-    assert line in said
-    assert "hemmelig" not in said
-    assert "12345" not in said
+    (error,) = failure.value.errors
+    assert line in error
+    assert "hemmelig" not in error
+    assert "12345" not in error
 
 
 def test_the_limit_of_the_key_is_shared_where_the_setting_says(read_go, filled, tmp_path):
@@ -85,8 +85,8 @@ def test_the_limit_of_the_key_is_shared_where_the_setting_says(read_go, filled, 
 
     assert read_go("customers", rate_limit_store=str(place)).ids("customers")
 
-    (of_the_key,) = json.loads(place.read_text())["rate_limits"].values()
-    assert of_the_key["turns"]["given"]
+    (limit,) = json.loads(place.read_text())["rate_limits"].values()
+    assert limit["turns"]["given"]
 
 
 def test_a_setting_that_is_null_has_its_default_and_a_number_may_be_text():
@@ -130,16 +130,16 @@ def test_a_trial_reads_the_first_page_of_each_list_and_no_lines(merchant, box, c
     assert ended.stderr.count("ERROR") == 0
     assert "failed" not in ended.stderr
     assert box.requests.count(path="/complete$") == 0
-    assert {one.query.get("PageSize") for one in box.requests.reads()} == {"1"}
+    assert {read.query.get("PageSize") for read in box.requests.reads()} == {"1"}
 
 
 @pytest.mark.parametrize("name", ["replication_key_value", "stock_bookmark", "listed_in_full_at"])
-def test_a_bookmark_that_is_no_moment_is_one_line(name):
+def test_a_bookmark_that_is_not_a_timestamp_is_one_line(name):
     state = {"bookmarks": {"products": {name: "x"}}}
     with pytest.raises(ConfigValidationError) as failure:
         TapPowerOfficeGo(config=dict(USABLE), state=state)
     assert failure.value.errors == [
-        f"The state's {name} of 'products' is no moment; correct or remove it."
+        f"The state's {name} of 'products' is not a timestamp; correct or remove it."
     ]
 
 
@@ -160,21 +160,21 @@ def orders(merchant):
 
 @pytest.fixture
 def end_at_the_sixth_order(box, config, catalog_file, tmp_path):
-    """Run the tap, do something to it when it asks for a sixth order, and return its messages.
+    """Run the tap, stop it when it asks for a sixth order, and return its messages and status.
 
-    It is not answered before it has ended.
+    The sandbox does not answer before the tap has ended.
     """
 
-    def run(how, **settings):
+    def run(stop, **settings):
         started: list[subprocess.Popen] = []
 
         def end(_request):
-            how(started[0])
+            stop(started[0])
             started[0].wait(30)
 
         box.faults.on("go", "GET", "/complete$", end, skip=5)
-        told = ("--catalog", catalog_file)
-        with taps.start("tap_powerofficego", {**config, **settings}, tmp_path, *told) as tap:
+        options = ("--catalog", catalog_file)
+        with taps.start("tap_powerofficego", {**config, **settings}, tmp_path, *options) as tap:
             started.append(tap)
             assert tap.stdout
             output = tap.stdout.read()
@@ -239,14 +239,14 @@ def test_a_reader_that_goes_away_is_one_line(merchant, config, tmp_path):
         assert tap.stderr
         tap.stdout.readline()
         tap.stdout.close()
-        said = tap.stderr.read().decode()
+        log = tap.stderr.read().decode()
         assert tap.wait(30) == 1
-    assert "Whoever reads the records has stopped reading." in said
-    assert "Traceback" not in said
+    assert "Whoever reads the records has stopped reading." in log
+    assert "Traceback" not in log
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "message"),
     [
         (
             {"bookmarks": {"customers": {"replication_key_value": "9999-12-31T00:00:00Z"}}},
@@ -254,13 +254,13 @@ def test_a_reader_that_goes_away_is_one_line(merchant, config, tmp_path):
         ),
         (
             {"bookmarks": {"customers": {"replication_key_value": "9999-12-31T23:59:59-05:00"}}},
-            "The state's replication_key_value of 'customers' is no moment",
+            "The state's replication_key_value of 'customers' is not a timestamp",
         ),
     ],
 )
-def test_a_state_that_nothing_can_be_read_by_is_one_line(config, tmp_path, state, told):
+def test_a_state_that_cannot_be_used_is_one_line(config, tmp_path, state, message):
     (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
 
     ended = taps.run(TAP, "--state", tmp_path / "state.json", config=config, folder=tmp_path)
 
-    taps.assert_one_error(ended, told, secret=config["client_key"])
+    taps.assert_one_error(ended, message, secret=config["client_key"])

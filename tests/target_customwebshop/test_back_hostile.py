@@ -129,4 +129,4 @@ def test_an_id_that_is_no_good_for_a_path_stops_nothing(edited, customer, shop_i
     assert phone(edited, "1001") == phone(edited, "2001") == NEW
     ((place, reason),) = edited.open_ones().items()
     assert place == ("reject", "customers_back", shop_id)
-    assert "is no good for a path" in reason
+    assert "cannot be used in a path" in reason

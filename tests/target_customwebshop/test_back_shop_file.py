@@ -571,7 +571,7 @@ def test_an_edit_that_waits_for_another_file_is_tried_once_more_by_the_next_run_
 ):
     shop.keeps = {"phone"}
     outcome = edited.back(ends_with=0)
-    assert "1 parked, which the shop does not take; see powerofficego-links parked" in outcome.log
+    assert "1 parked, which the shop does not accept; see powerofficego-links parked" in outcome.log
     assert "the next run tries again" not in outcome.log
     edited.back(ends_with=0)
     assert shop.server.asked == []
@@ -919,7 +919,7 @@ def test_a_record_whose_id_is_no_good_for_a_path_is_a_reject_and_the_others_cros
     assert shop.records["products"]["501"]["name"] == "Lusekofte"
     assert {one.path for one in shop.server.asked} == {"/products/501"}
     reason = own.both.open_ones()["reject", "customers_back", shop_id]
-    assert "is no good for a path" in reason
+    assert "cannot be used in a path" in reason
 
 
 # Other shapes

@@ -181,5 +181,5 @@ def test_a_key_that_may_only_read_ends_the_run_in_one_line(woo, shop, wool):
     woo.edit("products", wool, Name="Garn")
     shop.permissions = "read"
     outcome = woo.back(ends_with=1)
-    assert "the key may not change this; check its rights" in outcome.log
+    assert "the key is not allowed to change this; check its rights" in outcome.log
     assert woo.both.open_ones() == {}

@@ -9,7 +9,7 @@ import commands
 import pytest
 from target_powerofficego.target import TargetPowerOfficeGo
 
-NOT_A_MESSAGE = "line 3 of the input is no Singer message (a JSON object)"
+NOT_A_MESSAGE = "line 3 of the input is not a Singer message (a JSON object)"
 BROKEN = {
     "half a line": ('{"type": "RECORD", "record": {"name": "Hemmelig"', NOT_A_MESSAGE),
     "no JSON": ("Hemmelig", NOT_A_MESSAGE),
@@ -17,7 +17,7 @@ BROKEN = {
     "nested too deep and cut": ("[" * 100_000, NOT_A_MESSAGE),
     "no object, nested too deep": ("[" * 100_000 + "]" * 100_000, NOT_A_MESSAGE),
     "no type": ('{"record": "Hemmelig"}', "a message or schema of the input lacks type"),
-    "unknown type": ('{"type": "Hemmelig"}', "line 3 of the input is no message of a kind"),
+    "unknown type": ('{"type": "Hemmelig"}', "line 3 of the input is not a message of a kind"),
     "no stream": ('{"type": "RECORD", "record": {}}', "a RECORD of the input lacks stream"),
     "no record": (
         '{"type": "RECORD", "stream": "customers", "record": "Hemmelig"}',
@@ -33,23 +33,23 @@ BROKEN = {
     ),
     "no stream name": (
         '{"type": "SCHEMA", "stream": 5, "schema": {"properties": {}}}',
-        "the message in line 3 of the input does not name its stream by text",
+        "the stream of the message in line 3 of the input is not text",
     ),
     "type in a list": (
         '{"type": ["RECORD"], "stream": "customers", "record": {"name": "Hemmelig"}}',
-        "the message in line 3 of the input does not name its type by text",
+        "the type of the message in line 3 of the input is not text",
     ),
     "type is an object": (
         '{"type": {"Hemmelig": 1}}',
-        "the message in line 3 of the input does not name its type by text",
+        "the type of the message in line 3 of the input is not text",
     ),
     "record of a stream in a list": (
         '{"type": "RECORD", "stream": ["Hemmelig"], "record": {}}',
-        "the message in line 3 of the input does not name its stream by text",
+        "the stream of the message in line 3 of the input is not text",
     ),
     "batch of an odd stream": (
         '{"type": "BATCH", "stream": {"Hemmelig": 1}, "encoding": [], "manifest": {}}',
-        "the message in line 3 of the input does not name its stream by text",
+        "the stream of the message in line 3 of the input is not text",
     ),
     "batch": (
         '{"type": "BATCH", "stream": "customers", "encoding": 5, "manifest": "Hemmelig"}',
@@ -57,7 +57,7 @@ BROKEN = {
     ),
     "version of an odd stream": (
         '{"type": "ACTIVATE_VERSION", "stream": 5, "version": "Hemmelig"}',
-        "the message in line 3 of the input does not name its stream by text",
+        "the stream of the message in line 3 of the input is not text",
     ),
     "properties that are none": (
         '{"type": "SCHEMA", "stream": "orders", "schema": {"properties": ["Hemmelig"]}}',
@@ -149,7 +149,7 @@ def test_a_reader_of_states_that_goes_away_ends_the_run_in_one_line(
     assert running.wait(timeout=20) == 1
     assert len(errors) == 1
     assert "Traceback" not in told
-    assert "whoever reads the states of this run has stopped reading" in errors[0]
+    assert "the reader of this run's states has stopped reading" in errors[0]
     assert len(box.go.entries("Customers")) == 1
 
 

@@ -1,4 +1,4 @@
-"""No word of a description is lost when its markup is taken out."""
+"""No word of a description is lost when its markup is removed."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ pieces = st.one_of(
 @given(html=st.lists(pieces, max_size=30).map("".join))
 def test_no_letter_of_a_description_is_lost_with_its_markup(html):
     tags = r"</?(?:p|b|li|ul|br|div|td)/?>|&amp;|&#x27;"
-    letters = [one for one in re.sub(tags, " ", html) if one.isalnum()]
+    letters = [character for character in re.sub(tags, " ", html) if character.isalnum()]
 
-    shown = [one for one in plain_text(html) or "" if one.isalnum()]
+    shown = [character for character in plain_text(html) or "" if character.isalnum()]
 
     assert Counter(letters) <= Counter(shown)
 

@@ -1,7 +1,7 @@
-"""Each row that flows to the shop has an honest inverse, for all values.
+"""Each row that flows to the shop has a true inverse, for all values.
 
-After the patch that `to_shop` makes of a record, `to_go` gives Go's value; a record that says it
-already gets no patch; and no other row that flows back says something else than before.
+After the patch that `to_shop` returns for a record, `to_go` gives Go's value; a record that already
+has it gets no patch; and no other row that flows back has another value than before.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PHONE = st.integers(20000000, 99999999).map(lambda number: f"+47{number}")
 ORE = st.decimals("0", "99999", places=2)
 PRICE = st.decimals("0", "99999", places=4)
 DAYS = st.dates(date(2024, 1, 1), date(2027, 12, 31)).map(str)
-"""With the 29th of February of a leap year among them."""
+"""Including the 29th of February of a leap year."""
 
 RATE = st.sampled_from(["0", "11.11", "12", "15", "25"])
 TABLES = {"customers": CUSTOMER, "products": with_stock(PRODUCT, "go"), "orders": ORDER}
@@ -161,14 +161,14 @@ def rows_back():
     ]
 
 
-def told(row, record):
+def value_of(row, record):
     try:
         return row.to_go(record, CONVERSION)
     except Unusable:
         return ABSENT
 
 
-def test_values_are_tried_of_every_row_that_can_flow_to_the_shop():
+def test_every_row_that_can_flow_to_the_shop_is_tried():
     assert sorted(GO_VALUES) == sorted(rows_back())
     flowing = [
         (entity, row.name)
@@ -181,12 +181,12 @@ def test_values_are_tried_of_every_row_that_can_flow_to_the_shop():
 
 @pytest.mark.parametrize(("entity", "name"), rows_back())
 @given(data=st.data())
-def test_after_its_patch_the_shop_says_what_go_says_and_nothing_else_moves(entity, name, data):
+def test_a_patch_gives_the_shop_gos_value_and_changes_nothing_else(entity, name, data):
     table = TABLES[entity]
     row = table.row(name)
     record = data.draw(RECORDS[entity])
     value = data.draw(GO_VALUES[entity, name])
-    before = told(row, record)
+    before = value_of(row, record)
     assume(before is not ABSENT)
     try:
         patch = row.patch(value, record, CONVERSION)
@@ -200,24 +200,24 @@ def test_after_its_patch_the_shop_says_what_go_says_and_nothing_else_moves(entit
     if not patch:
         return
     assert set(patch) <= set(record)
-    again = told(row, after)
+    again = value_of(row, after)
     if row.are_equal(again, value):  # else it is held: no form of the shop gives this value
         others = {"price"} if name == "price" else set()
         moved = [
-            one.name
-            for one in table.active
-            if one.direction.reaches_shop
-            and one.name not in {name, *others}
-            and ABSENT not in (told(one, record), told(one, after))  # else it is held
-            and not one.are_equal(told(one, record), told(one, after))
+            other.name
+            for other in table.active
+            if other.direction.reaches_shop
+            and other.name not in {name, *others}
+            and ABSENT not in (value_of(other, record), value_of(other, after))  # else it is held
+            and not other.are_equal(value_of(other, record), value_of(other, after))
         ]
-        assert [one for one in moved if not one.startswith("address_")] == []
+        assert [other_name for other_name in moved if not other_name.startswith("address_")] == []
 
 
 @pytest.mark.parametrize(("entity", "name"), rows_back())
 @given(data=st.data())
-def test_a_plain_value_of_go_is_nearly_always_one_that_the_shop_can_say(entity, name, data):
-    """So that the law above is not kept by holding everything."""
+def test_an_ordinary_value_of_go_can_be_written_to_the_shop(entity, name, data):
+    """The law above would also hold if every value were refused."""
     plain = {
         ("customers", "company_name"): st.just("Fjell AS"),
         ("customers", "first_name"): st.just("Kari"),
@@ -243,7 +243,7 @@ def test_a_plain_value_of_go_is_nearly_always_one_that_the_shop_can_say(entity, 
     assert row.are_equal(row.to_go(after, CONVERSION), value)
 
 
-def test_a_name_that_is_a_dash_in_the_shop_too_stays_when_the_other_one_is_edited_in_go():
+def test_a_name_that_is_a_dash_in_the_shop_stays_when_the_other_is_edited_in_go():
     row = TABLES["customers"].row("first_name")
     record = {"type": "person", "name": "Kari", "first_name": "Kari", "last_name": "-"}
 

@@ -62,17 +62,17 @@ READERS = {
 @example(value=10**4000)
 @example(value=Decimal("1E+999999"))
 @example(value={"country_code": ["NO"], "city": {}})
-def test_any_json_value_is_read_or_told_to_be_unusable_with_its_name(name, value):
+def test_any_json_value_is_read_or_refused_with_its_name(name, value):
     try:
         READERS[name](value)
     except Unusable as unusable:
-        told = str(unusable)
-        assert told.startswith("it")
-        assert len(told) < 250
-        told.encode()
+        message = str(unusable)
+        assert message.startswith("it")
+        assert len(message) < 250
+        message.encode()
 
 
-SAMES = {
+NORMALISERS = {
     "normalise_text": (values.normalise_text, st.none() | st.text()),
     "normalise_organization_number": (
         values.normalise_organization_number,
@@ -94,14 +94,14 @@ SAMES = {
 }
 
 
-@pytest.mark.parametrize("name", SAMES)
+@pytest.mark.parametrize("name", NORMALISERS)
 def test_normalising_twice_is_normalising_once(name):
-    same, strategy = SAMES[name]
+    normalise, strategy = NORMALISERS[name]
 
     @given(value=strategy)
     def check(value):
-        once = same(value)
-        assert same(once) == once
+        once = normalise(value)
+        assert normalise(once) == once
 
     check()
 
@@ -117,12 +117,12 @@ def test_space_around_text_makes_no_difference_and_empty_text_is_none(value):
 def test_an_amount_is_the_same_however_it_is_written(value):
     written = (value, str(value), f"{value}00", float(value))
 
-    assert len({values.normalise_amount(one) for one in written}) == 1
+    assert len({values.normalise_amount(form) for form in written}) == 1
     assert values.amount(str(value), label="it") == value
 
 
 @given(value=st.from_regex(r"[ ]?-?[0-9]{1,12}(\.[0-9]{1,12})?[ ]?", fullmatch=True))
-def test_a_plain_decimal_number_is_taken_as_it_stands(value):
+def test_a_plain_decimal_number_is_read_unchanged(value):
     assert values.amount(value, label="it") == Decimal(value.strip())
 
 
@@ -157,18 +157,18 @@ NEVER_GUESSED: dict[str, tuple[str, list[object]]] = {
     ),
     "vat_rate": ("in percent", ["-1", "100.01", "2500", Decimal(-25)]),
     "instant": (
-        "is not a moment",
+        "is not a date and time",
         ["2026-01-31", "2026-01-31T12:00:00", "31.01.2026 12:00", "yesterday", "1769860800"],
     ),
     "country": ("not a country code", ["XX", "NOR", "578", "ZZ", "Norge"]),
 }
-"""What each reader refuses, and what it says of all these values."""
+"""The values that each reader refuses, and part of its message for all of them."""
 
 
 @pytest.mark.parametrize(
     ("name", "complaint", "value"),
     [
-        pytest.param(name, complaint, value, id=f"{value!r} is no {name}")
+        pytest.param(name, complaint, value, id=f"{value!r} is not {name}")
         for name, (complaint, refused) in NEVER_GUESSED.items()
         for value in refused
     ],
@@ -184,7 +184,7 @@ def test_what_cannot_be_read_is_never_guessed(name, complaint, value):
 @example(number=str(2**63 - 1))
 @example(number=str(2**63))
 @example(number="9" * 5000)
-def test_a_number_of_digits_is_one_that_go_takes(number):
+def test_digits_are_read_as_a_number_that_go_accepts(number):
     read = values.number_of_digits(number, label="number")
 
     is_plain = bool(number) and set(number) <= set("0123456789") and len(number) < 100
@@ -192,7 +192,7 @@ def test_a_number_of_digits_is_one_that_go_takes(number):
 
 
 @given(value=st.decimals("-9999999", "9999999", places=6))
-def test_rounding_to_ore_moves_an_amount_by_half_an_ore_at_most(value):
+def test_rounding_to_ore_changes_an_amount_by_half_an_ore_at_most(value):
     rounded = values.round_to_ore(value)
 
     assert abs(rounded - value) <= Decimal("0.005")
@@ -216,15 +216,15 @@ def test_a_norwegian_number_is_the_same_in_every_form(national, form):
     assert values.normalise_phone(form.format(national)) == f"+47{national}"
 
 
-@given(one=st.integers(1, 99999), other=st.integers(1, 99999))
-def test_two_extensions_of_one_number_are_two_numbers(one, other):
+@given(extension=st.integers(1, 99999), other=st.integers(1, 99999))
+def test_two_extensions_of_one_number_are_two_numbers(extension, other):
     numbers = [
-        values.normalise_phone(f"+47 22 00 00 00 ext. {extension}") for extension in (one, other)
+        values.normalise_phone(f"+47 22 00 00 00 ext. {each}") for each in (extension, other)
     ]
 
-    assert (numbers[0] == numbers[1]) == (one == other)
+    assert (numbers[0] == numbers[1]) == (extension == other)
     assert values.normalise_phone("+47 22 00 00 00") not in numbers
-    assert values.normalise_phone(f"22000000;ext={one}") == numbers[0]
+    assert values.normalise_phone(f"22000000;ext={extension}") == numbers[0]
 
 
 def test_numbers_of_different_countries_differ():
@@ -239,7 +239,7 @@ def test_numbers_of_different_countries_differ():
     ),
     digits=st.integers(0, 9),
 )
-def test_a_stamp_is_the_moment_however_many_digits_its_fraction_has(moment, digits):
+def test_a_stamp_is_read_with_any_number_of_fraction_digits(moment, digits):
     fraction = f"{moment.microsecond:06d}000"[:digits]
     stamp = moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{fraction}" if fraction else "") + "Z"
 
@@ -261,11 +261,11 @@ def test_a_reference_fits_and_is_the_id_itself_when_that_fits(shop, shop_id):
     assert values.short_reference(shop, shop_id) == reference
 
 
-@given(one=st.text(min_size=45, max_size=80), other=st.text(min_size=45, max_size=80))
-def test_two_long_ids_have_two_references(one, other):
-    same = values.short_reference("shop", one) == values.short_reference("shop", other)
+@given(shop_id=st.text(min_size=45, max_size=80), other=st.text(min_size=45, max_size=80))
+def test_two_long_ids_have_two_references(shop_id, other):
+    same = values.short_reference("shop", shop_id) == values.short_reference("shop", other)
 
-    assert same == (one == other)
+    assert same == (shop_id == other)
 
 
 @pytest.mark.parametrize(
@@ -285,21 +285,21 @@ def test_an_organisation_number_is_read_in_every_usual_form(written):
         *(("SE", each) for each in ("privat", "-", "n/a", "000")),
     ],
 )
-def test_what_is_no_organisation_number_of_that_country_is_none(country_code, written):
+def test_a_number_that_is_not_valid_in_its_country_is_read_as_none(country_code, written):
     assert values.organization_number(written, country_code=country_code, label="it") is None
 
 
 @given(written=st.text(alphabet="0123456789ABC -.", min_size=1, max_size=15))
 def test_a_foreign_organisation_number_only_loses_its_spaces(written):
-    assume(sum(one.isdigit() for one in written) >= 4)
+    assume(sum(map(str.isdigit, written)) >= 4)
 
     read = values.organization_number(written, country_code="SE", label="it")
 
-    assert read == "".join(one for one in written if one not in " -.")
+    assert read == "".join(character for character in written if character not in " -.")
 
 
 @pytest.mark.parametrize(
-    ("told", "plain"),
+    ("escaped", "plain"),
     [
         ("O&#039;Brien &amp; S&oslash;nn", "O'Brien & Sønn"),
         ("&quot;Fjell&quot; &#x2013; 5&nbsp;kg", '"Fjell" – 5 kg'),
@@ -308,10 +308,12 @@ def test_a_foreign_organisation_number_only_loses_its_spaces(written):
         ("Tom&Jerry &notaword; &notin", "Tom&Jerry &notaword; &notin"),
     ],
 )
-def test_a_name_is_read_as_plain_text_and_equal_however_the_shop_writes_it(told, plain):
-    assert values.unescaped_text(told, label="name") == plain
-    assert values.normalise_text(told) == values.normalise_text(plain)
-    assert values.normalise_text(values.written_like(plain, told)) == values.normalise_text(told)
+def test_a_name_is_read_without_entities_and_equals_its_escaped_form(escaped, plain):
+    assert values.unescaped_text(escaped, label="name") == plain
+    assert values.normalise_text(escaped) == values.normalise_text(plain)
+    assert values.normalise_text(values.written_like(plain, escaped)) == values.normalise_text(
+        escaped
+    )
 
 
 @given(
@@ -346,11 +348,11 @@ def test_a_unit_is_one_that_go_knows(unit):
     assert unit_code(unit) in UNIT_WORDS
 
 
-def test_no_value_of_a_long_text_is_shown_whole():
-    with pytest.raises(Unusable) as told:
+def test_a_long_value_is_not_quoted_in_full():
+    with pytest.raises(Unusable) as raised:
         values.amount("x" * 500, label="price")
 
-    assert len(str(told.value)) < 150
+    assert len(str(raised.value)) < 150
 
 
 @pytest.mark.parametrize(
@@ -368,7 +370,7 @@ def test_no_value_of_a_long_text_is_shown_whole():
         (False, "80.00", "12,50 kr", "80", "price_excl was used"),
     ],
 )
-def test_the_price_that_leads_is_used_and_two_prices_that_disagree_are_told(
+def test_the_leading_price_is_used_and_prices_that_disagree_are_reported(
     with_vat_leads, excl, incl, price, warned
 ):
     record = {
@@ -379,11 +381,11 @@ def test_the_price_that_leads_is_used_and_two_prices_that_disagree_are_told(
     }
 
     assert price_without_vat(record) == Decimal(price)
-    told = "; ".join(price_repairs(record))
-    assert warned in told if warned else told == ""
+    repairs = "; ".join(price_repairs(record))
+    assert warned in repairs if warned else repairs == ""
 
 
-def test_a_price_with_vat_that_leads_must_be_readable():
+def test_a_leading_price_with_vat_must_be_readable():
     record = {"prices_include_tax": True, "price_excl": "80.00", "price_incl": "12,50 kr"}
 
     with pytest.raises(Unusable, match="price_incl"):
@@ -408,7 +410,7 @@ prices = st.none() | st.decimals(min_value=0, max_value=10**6, places=2).map(str
     Decimal("86.09"),
     {"price_excl": None, "price_incl": "99", "prices_include_tax": True, "tax_rate": "25"},
 )
-def test_a_price_written_back_to_the_shop_comes_out_as_the_price_in_go(in_go, record):
+def test_a_price_written_back_to_the_shop_is_read_as_the_price_in_go(in_go, record):
     try:
         patch = write_price(in_go, record)
     except Unusable:
@@ -418,5 +420,5 @@ def test_a_price_written_back_to_the_shop_comes_out_as_the_price_in_go(in_go, re
 
 
 def test_the_codes_of_countries_and_currencies_are_those_of_the_standards():
-    assert {one.alpha_2 for one in pycountry.countries} == COUNTRIES
-    assert {one.alpha_3 for one in pycountry.currencies} == CURRENCIES
+    assert {country.alpha_2 for country in pycountry.countries} == COUNTRIES
+    assert {currency.alpha_3 for currency in pycountry.currencies} == CURRENCIES

@@ -1,4 +1,4 @@
-"""What the shop anonymises, Go keeps: a retention routine is no edit of an order or a customer."""
+"""Go keeps what the shop anonymises: a retention routine is not an edit of orders or customers."""
 
 from dataclasses import replace
 
@@ -18,17 +18,17 @@ def wiped(order, buyer=MARKS, **changes):
 
 @pytest.fixture
 def cabin(address):
-    """Another place than the billing address."""
+    """An address that differs from the billing address."""
     return address(type="shipping", line1="Hytteveien 9", postal_code="2630", city="Ringebu")
 
 
 @pytest.fixture(params=["guest", "registered"])
 def landed(request, ledger, customer, product, order, guest_order, cabin):
-    """An order that has landed as a Draft, of a guest or of a registered customer."""
+    """An order that is a Draft in Go, of a guest or of a registered customer."""
     make = guest_order if request.param == "guest" else order
-    told = make(shipping_address=cabin, reference="PO 7")
-    assert ledger.run(customer(), product(), told).status == 0
-    return told
+    record = make(shipping_address=cabin, reference="PO 7")
+    assert ledger.run(customer(), product(), record).status == 0
+    return record
 
 
 def books(box):
@@ -41,11 +41,11 @@ def books(box):
     [("Draft", MARKS), ("Draft", None), ("Confirmed", EMPTY), ("invoiced", MARKS)],
 )
 def test_an_anonymised_order_stays_as_it_is_in_go_and_is_counted(ledger, box, landed, stage, buyer):
-    (there,) = box.go.entries("SalesOrders")
+    (entry,) = box.go.entries("SalesOrders")
     if stage == "invoiced":
-        box.go.send_invoice(there["Id"])
+        box.go.send_invoice(entry["Id"])
     else:
-        box.go.edit("SalesOrders", there["Id"], {"SalesOrderStatus": stage})
+        box.go.edit("SalesOrders", entry["Id"], {"SalesOrderStatus": stage})
     before = books(box)
 
     outcome = ledger.run(wiped(landed, buyer))
@@ -55,17 +55,17 @@ def test_an_anonymised_order_stays_as_it_is_in_go_and_is_counted(ledger, box, la
     assert ledger.run(wiped(landed, buyer)).writes == []
 
 
-def test_an_anonymised_draft_is_edited_paid_back_and_cancelled_as_ever(ledger, box, landed, line):
+def test_an_anonymised_draft_is_still_edited_refunded_and_cancelled(ledger, box, landed, line):
     (before,) = box.go.entries("SalesOrders")
     three = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
     totals = {"total_excl": "300.00", "total_tax": "75.00", "total_incl": "375.00"}
     edited = wiped(landed, lines=[three], **totals)
 
     assert ledger.run(edited).status == 0
-    (there,) = box.go.entries("SalesOrders")
+    (entry,) = box.go.entries("SalesOrders")
     kept = ("CustomerId", "CustomerReference", "ContactDeliveryAddressId", "PurchaseOrderReference")
-    assert [there[name] for name in kept] == [before[name] for name in kept]
-    assert there["TotalAmount"] == 375
+    assert [entry[name] for name in kept] == [before[name] for name in kept]
+    assert entry["TotalAmount"] == 375
 
     refund = {"id": "r1", "amount_incl": "125.00", "lines": [], "created_at": LATER}
     refunded = {**edited, "refunds": [refund], "total_refunded": "125.00"}
@@ -78,7 +78,7 @@ def test_an_anonymised_draft_is_edited_paid_back_and_cancelled_as_ever(ledger, b
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
-def test_an_anonymised_invoice_is_credited_to_who_bought(ledger, box, landed, is_cancelled):
+def test_an_anonymised_invoice_is_credited_to_its_buyer(ledger, box, landed, is_cancelled):
     box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
     (invoice,) = box.go.entries("OutgoingInvoices")
     refund = {"id": "r1", "amount_incl": "250.00", "lines": [], "created_at": LATER}
@@ -94,7 +94,7 @@ def test_an_anonymised_invoice_is_credited_to_who_bought(ledger, box, landed, is
     assert note["TotalAmount"] == -250
 
 
-def test_a_buyer_that_is_told_again_is_an_ordinary_edit(ledger, box, landed):
+def test_a_buyer_sent_again_after_anonymisation_is_an_ordinary_edit(ledger, box, landed):
     ledger.run(wiped(landed))
 
     same = ledger.run({**landed, "updated_at": LAST})
@@ -106,11 +106,11 @@ def test_a_buyer_that_is_told_again_is_an_ordinary_edit(ledger, box, landed):
     assert box.go.entries("SalesOrders")[0]["CustomerReference"] == "Ola Berg"
 
 
-def test_an_order_that_the_version_before_posted_is_known_as_anonymised_too(ledger, box, landed):
+def test_an_order_posted_by_an_earlier_version_is_recognised_as_anonymised(ledger, box, landed):
     with ledger.store() as store:
         store.namespaces.choose(store.namespaces.all()[0])
         link = store.links.get("orders", "9001")
-        base = {name: one for name, one in link.base.items() if name != "buyer_told"}
+        base = {name: agreement for name, agreement in link.base.items() if name != "buyer_told"}
         store.links.put(replace(link, base=base))
     before = books(box)
 
@@ -119,7 +119,7 @@ def test_an_order_that_the_version_before_posted_is_known_as_anonymised_too(ledg
     assert (outcome.status, outcome.writes, books(box)) == (0, [], before)
 
 
-def test_an_anonymised_order_is_met_with_its_customer_when_the_link_store_is_lost(
+def test_an_anonymised_order_is_linked_with_its_customer_when_the_link_store_is_lost(
     ledger, box, product, landed
 ):
     before = books(box)
@@ -131,7 +131,7 @@ def test_an_anonymised_order_is_met_with_its_customer_when_the_link_store_is_los
     assert ledger.run(wiped(landed, note="x")).writes == []
 
 
-def test_an_order_first_seen_anonymised_is_held_until_a_customer_is_named_for_such(
+def test_an_order_first_seen_anonymised_is_held_until_guest_customer_number_is_set(
     ledger, box, product, guest_order
 ):
     ledger.run(product(), wiped(guest_order()), ends_with=3)
@@ -145,27 +145,27 @@ def test_an_order_first_seen_anonymised_is_held_until_a_customer_is_named_for_su
         product(), wiped(guest_order()), guest_customer_number=counter["Number"], ends_with=0
     )
 
-    (there,) = box.go.entries("SalesOrders")
-    assert (there["CustomerId"], there["CustomerReference"]) == (counter["Id"], None)
+    (entry,) = box.go.entries("SalesOrders")
+    assert (entry["CustomerId"], entry["CustomerReference"]) == (counter["Id"], None)
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_an_order_first_seen_anonymised_of_a_customer_who_is_not_is_that_customers(
+def test_an_order_first_seen_anonymised_goes_to_its_customer_who_is_not_anonymised(
     ledger, box, customer, product, order
 ):
     ledger.run(customer(), product(), wiped(order(), customer_id="1001"), ends_with=0)
 
-    (there,) = box.go.entries("SalesOrders")
-    assert there["CustomerId"] == box.go.entries("Customers")[0]["Id"]
-    assert there["CustomerReference"] is None
+    (entry,) = box.go.entries("SalesOrders")
+    assert entry["CustomerId"] == box.go.entries("Customers")[0]["Id"]
+    assert entry["CustomerReference"] is None
     assert box.go.entries("ContactDeliveryAddresses") == []
 
 
-def test_what_the_marks_are_is_a_setting(ledger, box, landed):
+def test_the_marks_are_a_setting(ledger, box, landed):
     before = books(box)
-    told = wiped(landed, {"email": "x@anon.example", "name": "Borte"})
+    record = wiped(landed, {"email": "x@anon.example", "name": "Borte"})
 
-    outcome = ledger.run(told, anonymised_marks=["borte", ".anon.example"])
+    outcome = ledger.run(record, anonymised_marks=["borte", ".anon.example"])
 
     assert (outcome.writes, books(box)) == ([], before)
 
@@ -177,24 +177,26 @@ def test_an_anonymised_customer_is_not_edited_but_archived_when_it_is_switched_o
     ledger.run(customer(addresses=[address(), address(type="shipping", line1="Kaien 3")]))
     (before,) = box.go.entries("Customers")
     gone = {"addresses": [GONE, {**GONE, "type": "shipping"}], "phone": None, "first_name": None}
-    told = customer(**{"email": None, **gone, **names}, updated_at=LATER)
+    record = customer(**{"email": None, **gone, **names}, updated_at=LATER)
 
-    outcome = ledger.run(told)
+    outcome = ledger.run(record)
 
     assert (outcome.status, outcome.writes) == (0, [])
     assert outcome.count("customers", "anonymised") == 1
 
-    ledger.run({**told, "is_active": False, "updated_at": LAST})
+    ledger.run({**record, "is_active": False, "updated_at": LAST})
     (after,) = box.go.entries("Customers")
     assert after["IsArchived"]
     assert after["LastName"] == before["LastName"]
     assert after["MailAddress"] == before["MailAddress"]
 
 
-def test_a_customer_first_seen_anonymised_is_not_made(ledger, box, customer):
-    told = customer(email="deleted@site.invalid", name="[deleted]", first_name=None, last_name=None)
+def test_a_customer_first_seen_anonymised_is_not_created(ledger, box, customer):
+    record = customer(
+        email="deleted@site.invalid", name="[deleted]", first_name=None, last_name=None
+    )
 
-    assert (ledger.run(told).status, box.go.entries("Customers")) == (0, [])
+    assert (ledger.run(record).status, box.go.entries("Customers")) == (0, [])
 
 
 @pytest.mark.parametrize("is_active", [True, False])
@@ -206,8 +208,8 @@ def test_a_customer_first_seen_anonymised_is_archived_only_if_it_is_switched_off
 
     assert ledger.run(*records).status == 0
 
-    (there,) = box.go.entries("Customers")
-    assert there["IsArchived"] is not is_active
+    (entry,) = box.go.entries("Customers")
+    assert entry["IsArchived"] is not is_active
     assert ledger.run(*records).writes == []
 
 

@@ -14,7 +14,7 @@ def people(customer):
 
 
 def archived(box, resource="Customers"):
-    return [one["Id"] for one in box.go.entries(resource) if one["IsArchived"]]
+    return [entry["Id"] for entry in box.go.entries(resource) if entry["IsArchived"]]
 
 
 @pytest.mark.parametrize("change", [GONE, {"is_active": False}])
@@ -25,7 +25,9 @@ def test_a_customer_that_left_the_shop_is_archived_by_one_patch(ledger, box, cus
 
     assert outcome.count("customers", "archived") == 1
     (patch,) = outcome.writes
-    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/IsArchived"]
+    assert [operation["path"] for operation in patch.json() if operation["op"] == "replace"] == [
+        "/IsArchived"
+    ]
     assert len(archived(box)) == 1
     assert ledger.run(customer(**change)).writes == []
 
@@ -46,7 +48,7 @@ def test_a_draft_product_is_not_archived(ledger, box, product):
     assert len(box.go.entries("Products")) == 1
 
 
-def test_one_that_comes_back_is_taken_out_of_the_archive(ledger, box, customer):
+def test_a_customer_that_comes_back_is_taken_out_of_the_archive(ledger, box, customer):
     ledger.run(customer())
     ledger.run(customer(**GONE))
 
@@ -55,7 +57,7 @@ def test_one_that_comes_back_is_taken_out_of_the_archive(ledger, box, customer):
     assert archived(box) == []
 
 
-def test_one_that_comes_back_within_the_run_is_not_archived(ledger, box, customer):
+def test_a_customer_that_comes_back_within_the_run_is_not_archived(ledger, box, customer):
     ledger.run(customer())
 
     outcome = ledger.run(customer(**GONE), customer(), ends_with=0)
@@ -64,12 +66,12 @@ def test_one_that_comes_back_within_the_run_is_not_archived(ledger, box, custome
     assert outcome.writes == []
 
 
-def test_one_deleted_before_it_was_ever_in_go_is_not_created(ledger, box, customer, product):
+def test_a_record_deleted_before_it_was_in_go_is_not_created(ledger, box, customer, product):
 
     assert ledger.run(customer(**GONE), product(**GONE), ends_with=0).writes == []
 
 
-def test_one_deleted_before_it_was_ever_in_go_needs_nothing_more_when_it_cannot_be_written(
+def test_a_record_deleted_before_it_was_in_go_is_settled_even_if_it_cannot_be_written(
     ledger, box, customer, product
 ):
     for email in ("kari@example.no", "Kari@Example.no"):
@@ -82,13 +84,13 @@ def test_one_deleted_before_it_was_ever_in_go_needs_nothing_more_when_it_cannot_
     assert ledger.run(*records).status == 3
     assert len(ledger.unsettled()) == 3
 
-    outcome = ledger.run(*[{**one, **GONE} for one in records], ends_with=0)
+    outcome = ledger.run(*[{**record, **GONE} for record in records], ends_with=0)
 
     assert ledger.unsettled() == []
     assert outcome.writes == []
 
 
-def test_one_deleted_that_is_met_in_go_is_archived_where_the_shop_leads(ledger, box, customer):
+def test_a_deleted_customer_linked_in_go_is_archived_with_on_link_shop(ledger, box, customer):
     box.go.create("Customers", {**A_PERSON, "EmailAddress": "kari@example.no"})
 
     ledger.run(customer(**GONE), on_link="shop", ends_with=0)
@@ -96,19 +98,19 @@ def test_one_deleted_that_is_met_in_go_is_archived_where_the_shop_leads(ledger, 
     assert len(archived(box)) == 1
 
 
-def test_an_archive_takes_its_other_edits_along(ledger, box, customer):
+def test_other_edits_are_written_with_an_archive(ledger, box, customer):
     ledger.run(customer())
 
     ledger.run(customer(phone="+4740000000", **GONE), ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert (there["PhoneNumber"], there["IsArchived"]) == ("+4740000000", True)
+    (entry,) = box.go.entries("Customers")
+    assert (entry["PhoneNumber"], entry["IsArchived"]) == ("+4740000000", True)
 
 
 def test_as_many_archives_as_allowed_are_done(ledger, box, people):
     ledger.run(*people)
 
-    ledger.run(*[{**one, **GONE} for one in people[:10]], ends_with=0)
+    ledger.run(*[{**record, **GONE} for record in people[:10]], ends_with=0)
 
     assert len(archived(box)) == 10
 
@@ -116,7 +118,7 @@ def test_as_many_archives_as_allowed_are_done(ledger, box, people):
 def test_more_archives_than_allowed_all_become_holds(ledger, box, people, product):
     ledger.run(*people)
 
-    outcome = ledger.run(*[{**one, **GONE} for one in people[:11]], product(), ends_with=3)
+    outcome = ledger.run(*[{**record, **GONE} for record in people[:11]], product(), ends_with=3)
 
     assert archived(box) == []
     assert outcome.count("customers", "held") == 11
@@ -124,10 +126,10 @@ def test_more_archives_than_allowed_all_become_holds(ledger, box, people, produc
     assert len(box.go.entries("Products")) == 1
 
 
-def test_the_hold_tells_how_many_are_to_be_archived_and_what_to_do(ledger, people, product):
+def test_the_hold_says_how_many_are_to_be_archived_and_what_to_do(ledger, people, product):
     ledger.run(*people, product())
 
-    ledger.run(*[{**one, **GONE} for one in people[:11]], product(**GONE))
+    ledger.run(*[{**record, **GONE} for record in people[:11]], product(**GONE))
 
     (reason,) = {hold.reason for hold in ledger.unsettled("hold")}
     assert reason == (
@@ -139,7 +141,7 @@ def test_the_hold_tells_how_many_are_to_be_archived_and_what_to_do(ledger, peopl
 @pytest.mark.slow
 def test_held_archives_are_done_once_more_are_allowed(ledger, box, people):
     ledger.run(*people)
-    ledger.run(*[{**one, **GONE} for one in people[:11]])
+    ledger.run(*[{**record, **GONE} for record in people[:11]])
 
     ledger.run(max_archives=20, ends_with=0)
 
@@ -147,9 +149,9 @@ def test_held_archives_are_done_once_more_are_allowed(ledger, box, people):
 
 
 @pytest.mark.slow
-def test_held_archives_are_forgotten_when_the_shop_takes_them_back(ledger, box, people):
+def test_held_archives_are_dropped_when_the_records_come_back(ledger, box, people):
     ledger.run(*people)
-    ledger.run(*[{**one, **GONE} for one in people[:11]])
+    ledger.run(*[{**record, **GONE} for record in people[:11]])
 
     outcome = ledger.run(*people, ends_with=0)
 
@@ -158,10 +160,10 @@ def test_held_archives_are_forgotten_when_the_shop_takes_them_back(ledger, box, 
 
 
 @pytest.mark.slow
-def test_held_archives_count_again_with_those_of_the_next_run(ledger, box, people):
-    """They stay too many together, also when each run brings only a few."""
+def test_held_archives_are_counted_with_those_of_the_next_run(ledger, box, people):
+    """They are still too many together, even if each run brings only a few."""
     ledger.run(*people)
-    ledger.run(*[{**one, **GONE} for one in people[:11]])
+    ledger.run(*[{**record, **GONE} for record in people[:11]])
 
     ledger.run({**people[11], **GONE}, ends_with=3)
 
@@ -204,7 +206,7 @@ def test_an_archive_waits_for_the_orders_of_the_run(ledger, box, customer, produ
     assert len(archived(box)) == 1
 
 
-def test_a_dry_run_archives_nothing_and_says_so(ledger, box, customer):
+def test_a_dry_run_lists_archives_without_making_them(ledger, box, customer):
     ledger.run(customer())
 
     outcome = ledger.run(customer(**GONE), dry_run=True)
@@ -215,8 +217,8 @@ def test_a_dry_run_archives_nothing_and_says_so(ledger, box, customer):
 
 def test_an_entry_archived_in_go_by_a_person_stays_archived(ledger, box, customer):
     ledger.run(customer())
-    (there,) = box.go.entries("Customers")
-    box.go.edit("Customers", there["Id"], {"IsArchived": True})
+    (entry,) = box.go.entries("Customers")
+    box.go.edit("Customers", entry["Id"], {"IsArchived": True})
 
     ledger.run(customer(phone="+4740000000"))
 
@@ -224,12 +226,12 @@ def test_an_entry_archived_in_go_by_a_person_stays_archived(ledger, box, custome
 
 
 @pytest.mark.slow
-def test_archives_that_go_refuses_do_not_use_up_what_is_allowed(ledger, box, people):
+def test_archives_that_go_refuses_do_not_count_towards_max_archives(ledger, box, people):
     ledger.run(*people[:3])
     refusal = {"title": "Customer validation error(s)", "detail": "balance", "status": 400}
     refused = {"method": "PATCH", "path": "/customers/", "status": 400, "body": refusal}
     box.faults.add(**refused, times=2)
-    ledger.run(*({**one, **GONE} for one in people[:2]), max_archives=2)
+    ledger.run(*({**record, **GONE} for record in people[:2]), max_archives=2)
     assert archived(box) == []
 
     ledger.end_rests()
@@ -241,7 +243,7 @@ def test_archives_that_go_refuses_do_not_use_up_what_is_allowed(ledger, box, peo
 
 @pytest.fixture
 def with_open_balance(ledger, box, customer, product, order):
-    """A deleted customer of whom an invoice is open, so that Go refuses to archive it."""
+    """A deleted customer with an open invoice, so that Go refuses to archive it."""
     ledger.run(customer(), product(), order())
     box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
     assert ledger.run(customer(**GONE)).status == 0
@@ -253,24 +255,24 @@ def pay_all(box):
         box.go.edit("OutgoingInvoices", invoice["Id"], {"Balance": 0})
 
 
-@pytest.mark.parametrize("is_told_again", [True, False])
+@pytest.mark.parametrize("is_sent_again", [True, False])
 def test_an_archive_that_go_refuses_rests_longer_each_time(
-    ledger, box, with_open_balance, is_told_again
+    ledger, box, with_open_balance, is_sent_again
 ):
-    told = [with_open_balance] if is_told_again else []
+    records = [with_open_balance] if is_sent_again else []
     for hours in (1, 2, 4, 8, 16, 24, 24):
         (parked,) = ledger.unsettled()
         rest = parked.next_attempt_at - parked.last_seen
         assert (parked.kind, round(rest.total_seconds() / 3600)) == ("parked", hours)
         assert "Go does not archive it yet" in parked.reason
-        again = ledger.run(*told)
+        again = ledger.run(*records)
         assert (again.status, again.writes, again.count("customers", "parked")) == (0, [], 1)
         ledger.end_rests()
-        assert len(ledger.run(*told).writes) == 1
+        assert len(ledger.run(*records).writes) == 1
     pay_all(box)
     ledger.end_rests()
 
-    ledger.run(*told, ends_with=0)
+    ledger.run(*records, ends_with=0)
 
     assert (len(archived(box)), ledger.unsettled()) == (1, [])
 
@@ -285,7 +287,7 @@ def test_an_edited_record_whose_archive_was_refused_is_tried_at_once(
     assert len(archived(box)) == 1
 
 
-def test_one_that_comes_back_while_its_archive_rests_is_not_archived(
+def test_a_customer_that_comes_back_before_the_next_attempt_is_not_archived(
     ledger, box, with_open_balance
 ):
     pay_all(box)
@@ -298,36 +300,39 @@ def test_one_that_comes_back_while_its_archive_rests_is_not_archived(
 
 
 @pytest.mark.slow
-def test_held_archives_that_were_acknowledged_stay_so(ledger, box, people):
+def test_acknowledged_held_archives_stay_acknowledged(ledger, box, people):
     ledger.run(*people)
-    ledger.run(*({**one, **GONE} for one in people))
+    ledger.run(*({**record, **GONE} for record in people))
     ledger.acknowledge_all()
 
     ledger.run(ends_with=0)
 
     assert archived(box) == []
-    assert {one.kind for one in ledger.unsettled()} == {"hold"}
+    assert {record.kind for record in ledger.unsettled()} == {"hold"}
 
 
 NO_STAMPS = ["0000-00-00 00:00:00", "false", "2026-02-01", True, {"at": None}]
 
 
 @pytest.mark.parametrize("deleted_at", NO_STAMPS)
-def test_a_deleted_at_that_is_no_stamp_deletes_and_archives_nothing(
+def test_a_deleted_at_that_is_not_a_stamp_deletes_and_archives_nothing(
     ledger, box, customer, product, order, deleted_at
 ):
     ledger.run(customer(), product(), order())
-    told = {"deleted_at": deleted_at}
+    changes = {"deleted_at": deleted_at}
 
-    assert ledger.run(customer(**told), product(**told), order(**told), ends_with=3).writes == []
+    assert (
+        ledger.run(customer(**changes), product(**changes), order(**changes), ends_with=3).writes
+        == []
+    )
     rejects = ledger.unsettled("reject")
-    assert sorted(one.entity for one in rejects) == ["customers", "orders", "products"]
-    assert all("deleted_at" in one.reason for one in rejects)
+    assert sorted(record.entity for record in rejects) == ["customers", "orders", "products"]
+    assert all("deleted_at" in record.reason for record in rejects)
     assert len(box.go.entries("SalesOrders")) == 1
 
 
 @pytest.mark.parametrize("deleted_at", [None, "", " "])
-def test_an_empty_deleted_at_is_none(ledger, box, customer, deleted_at):
+def test_an_empty_deleted_at_is_not_a_deletion(ledger, box, customer, deleted_at):
     assert ledger.run(customer(deleted_at=deleted_at)).status == 0
     assert archived(box) == []
     assert len(box.go.entries("Customers")) == 1

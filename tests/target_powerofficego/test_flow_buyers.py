@@ -1,4 +1,4 @@
-"""Company and person are never mixed: who gets the invoice, whoever bought and in whatever name."""
+"""Companies and persons are never mixed up: who gets the invoice for an order."""
 
 import contextlib
 from dataclasses import replace
@@ -32,17 +32,17 @@ def bought(guest_order):
 
 @pytest.fixture
 def buyers(box):
-    """Return the name of the customer in Go who has each order."""
+    """Return the name of the customer in Go of each order."""
 
     def read():
         names = {
-            one["Id"]: one["Name"] or f"{one['FirstName']} {one['LastName']}"
-            for one in box.go.entries("Customers")
+            entry["Id"]: entry["Name"] or f"{entry['FirstName']} {entry['LastName']}"
+            for entry in box.go.entries("Customers")
         }
         orders = [*box.go.entries("SalesOrders"), *box.go.entries("OutgoingInvoices")]
         return {
-            one["ExternalImportReference"].removeprefix("testshop:"): names[one["CustomerId"]]
-            for one in orders
+            record["ExternalImportReference"].removeprefix("testshop:"): names[record["CustomerId"]]
+            for record in orders
         }
 
     return read
@@ -62,7 +62,7 @@ def store(ledger):
 
 
 @pytest.mark.parametrize("workers", [1, 8])
-def test_one_e_mail_address_of_a_person_and_of_two_companies_makes_three_customers(
+def test_a_person_and_two_companies_with_the_same_e_mail_make_three_customers(
     ledger, box, product, bought, buyers, workers
 ):
     orders = bought(
@@ -71,19 +71,19 @@ def test_one_e_mail_address_of_a_person_and_of_two_companies_makes_three_custome
 
     ledger.run(product(), *orders, workers=workers, ends_with=0)
 
-    found = buyers()
-    assert {found[one] for one in ("1", "4")} == {"Kari Nordmann"}
-    assert found["2"] == found["5"]
-    assert found["2"] in ("Fjord AS", "FJORD")
-    assert found["3"] == "Fjell AS"
+    names = buyers()
+    assert {names[number] for number in ("1", "4")} == {"Kari Nordmann"}
+    assert names["2"] == names["5"]
+    assert names["2"] in ("Fjord AS", "FJORD")
+    assert names["3"] == "Fjell AS"
     assert len(box.go.entries("Customers")) == 3
-    assert [one["LastName"] for one in box.go.entries("ContactPersons")] == ["Nordmann"] * 2
+    assert [entry["LastName"] for entry in box.go.entries("ContactPersons")] == ["Nordmann"] * 2
     assert ledger.run(product(), *orders).writes == []
     ledger.lose_link_store()
     assert ledger.run(product(), *orders).writes == []
 
 
-def test_a_company_without_a_number_is_known_by_name_and_e_mail_together(
+def test_a_company_without_a_number_is_recognised_by_name_and_e_mail_together(
     ledger, product, bought, buyers
 ):
     orders = bought(
@@ -103,7 +103,7 @@ def test_a_company_without_a_number_is_known_by_name_and_e_mail_together(
 
 
 @pytest.mark.parametrize(
-    ("there", "told", "is_found"),
+    ("in_go", "buyer", "is_found"),
     [
         ({"Name": "Fjord", "OrganizationNumber": "923 609 016"}, by("Fjord AS", FJORD), True),
         ({"Name": "Fjord AS", "OrganizationNumber": FJELL}, by("Fjord AS", FJORD), False),
@@ -114,35 +114,35 @@ def test_a_company_without_a_number_is_known_by_name_and_e_mail_together(
         ({"IsPerson": True, "FirstName": "K", "LastName": "N"}, by(), True),
     ],
 )
-def test_a_guest_is_found_in_go_among_its_own_kind(
-    ledger, box, product, bought, there, told, is_found
+def test_a_guest_matches_only_customers_of_its_own_kind_in_go(
+    ledger, box, product, bought, in_go, buyer, is_found
 ):
-    made = box.go.create("Customers", {"EmailAddress": "kari@example.no", **there})
+    made = box.go.create("Customers", {"EmailAddress": "kari@example.no", **in_go})
 
-    ledger.run(product(), *bought(told), ends_with=0)
+    ledger.run(product(), *bought(buyer), ends_with=0)
 
     (order,) = box.go.entries("SalesOrders")
     assert (order["CustomerId"] == made["Id"]) is is_found
     assert len(box.go.entries("Customers")) == (1 if is_found else 2)
-    contacts = [one["ContactId"] for one in box.go.entries("ContactPersons")]
-    assert contacts == ([order["CustomerId"]] if told["company_name"] else [])
-    (kept,) = [one for one in box.go.entries("Customers") if one["Id"] == made["Id"]]
-    assert (kept["Name"], kept["FirstName"]) == (there.get("Name"), there.get("FirstName"))
+    contacts = [entry["ContactId"] for entry in box.go.entries("ContactPersons")]
+    assert contacts == ([order["CustomerId"]] if buyer["company_name"] else [])
+    (kept,) = [entry for entry in box.go.entries("Customers") if entry["Id"] == made["Id"]]
+    assert (kept["Name"], kept["FirstName"]) == (in_go.get("Name"), in_go.get("FirstName"))
 
 
 @pytest.mark.parametrize(
     ("number", "is_the_companys"),
     [(FJORD, True), (None, False), ("privat", False), ("923609017", False)],
 )
-def test_a_registered_persons_order_that_names_a_company_by_a_valid_number_is_the_companys(
+def test_a_registered_persons_order_with_a_valid_company_number_is_the_companys(
     ledger, customer, product, order, buyers, number, is_the_companys
 ):
-    told = order(buyer=by("Fjord AS", number))
+    record = order(buyer=by("Fjord AS", number))
 
-    ledger.run(told, customer(), product(), ends_with=0)
+    ledger.run(record, customer(), product(), ends_with=0)
 
     assert buyers() == {"9001": "Fjord AS" if is_the_companys else "Kari Nordmann"}
-    assert ledger.run(told, customer(), product()).writes == []
+    assert ledger.run(record, customer(), product()).writes == []
 
 
 def test_a_registered_companys_order_is_anothers_only_by_another_number(
@@ -151,8 +151,8 @@ def test_a_registered_companys_order_is_anothers_only_by_another_number(
     registered = {"customer_id": "2001", "is_guest": False}
     numbers = {"1": FJORD, "2": None, "3": FJELL, "4": "NO923609016MVA"}
     orders = [
-        order(**registered, id=one, number=one, buyer=by("Fjell AS", number))
-        for one, number in numbers.items()
+        order(**registered, id=order_id, number=order_id, buyer=by("Fjell AS", number))
+        for order_id, number in numbers.items()
     ]
 
     ledger.run(company(), product(), *orders, guests="reject", ends_with=0)
@@ -161,10 +161,10 @@ def test_a_registered_companys_order_is_anothers_only_by_another_number(
     assert buyers() == {"1": own, "2": own, "3": "Fjell AS", "4": own}
 
 
-def test_guests_of_a_company_that_is_registered_are_that_company(
+def test_guests_of_a_registered_company_are_that_company(
     ledger, box, company, product, bought, buyers
 ):
-    """Whether it registers before or after."""
+    """It may register before or after its orders."""
     orders = bought(by("Fjord", FJORD), by("Fjell", FJELL))
     ledger.run(company(), product(), *orders)
 
@@ -175,24 +175,24 @@ def test_guests_of_a_company_that_is_registered_are_that_company(
 
 
 @pytest.mark.parametrize("number", ["privat", "-", "12345678", "923609017"])
-def test_what_is_no_organisation_number_is_left_out_with_a_warning(
+def test_an_invalid_organisation_number_is_left_out_with_a_warning(
     ledger, box, product, customer, bought, number
 ):
     registered = customer(email="per@example.no", type=None, organization_number=number)
 
     outcome = ledger.run(registered, product(), *bought(by("-", number)), ends_with=0)
 
-    told = "the organisation number is not a valid one, and was left out"
-    assert f"customers 1001: {told}" in outcome.log
-    assert f"orders 1: {told}" in outcome.log
+    warning = "the organisation number is not valid and was left out"
+    assert f"customers 1001: {warning}" in outcome.log
+    assert f"orders 1: {warning}" in outcome.log
     assert number not in outcome.log.replace("127.0.0.1", "") or number == "-"
-    for one in box.go.entries("Customers"):
-        assert (one["IsPerson"], one["OrganizationNumber"]) == (True, None)
+    for entry in box.go.entries("Customers"):
+        assert (entry["IsPerson"], entry["OrganizationNumber"]) == (True, None)
     assert ledger.run(registered, product(), *bought(by("-", number))).writes == []
 
 
 @pytest.mark.parametrize(("number", "kept"), [("556703-7485", "5567037485"), ("privat", None)])
-def test_whether_a_number_is_valid_follows_the_billing_country(
+def test_whether_a_number_is_valid_depends_on_the_billing_country(
     ledger, box, product, bought, address, number, kept
 ):
     abroad = address(country_code="SE", postal_code="11122", city="Stockholm")
@@ -204,37 +204,39 @@ def test_whether_a_number_is_valid_follows_the_billing_country(
 
 
 def as_the_version_before(store, *, guest_company):
-    """Write links again as the version before did: guests by e-mail alone, whoever bought."""
+    """Rewrite links as an earlier version did: guests by e-mail alone, person or company."""
     with store() as opened:
         for order in list(opened.links.of_entity("orders")):
-            base = {name: one for name, one in order.base.items() if name != "buyer_told"}
-            known = replace(base["buyer_id"], shop=[guest_id("kari@example.no")])
-            opened.links.put(replace(order, base={**base, "buyer_id": known}))
+            base = {
+                name: agreement for name, agreement in order.base.items() if name != "buyer_told"
+            }
+            agreed = replace(base["buyer_id"], shop=[guest_id("kari@example.no")])
+            opened.links.put(replace(order, base={**base, "buyer_id": agreed}))
         if guest_company:
             (company,) = opened.links.of_entity("customers")
             opened.links.delete("customers", company.shop_id)
             opened.links.put(replace(company, shop_id=guest_id("kari@example.no")))
 
 
-@pytest.mark.parametrize("told", [by(), by("Fjord AS"), by("Fjord AS", FJORD)])
-def test_links_of_the_version_before_go_on_and_nothing_is_written(
-    ledger, box, store, product, bought, told
+@pytest.mark.parametrize("buyer", [by(), by("Fjord AS"), by("Fjord AS", FJORD)])
+def test_links_of_an_earlier_version_still_work_and_nothing_is_written(
+    ledger, box, store, product, bought, buyer
 ):
-    (first,) = bought(told)
+    (first,) = bought(buyer)
     ledger.run(product(), first)
-    as_the_version_before(store, guest_company=bool(told["company_name"]))
+    as_the_version_before(store, guest_company=bool(buyer["company_name"]))
 
     seen = ledger.run(product(), {**first, "updated_at": LATER}, anonymised_marks=["[gone]"])
     edited = ledger.run({**first, "updated_at": LATER, "reference": "PO 7"})
-    (_, second) = bought(told, told)
+    (_, second) = bought(buyer, buyer)
     ledger.run(second, ends_with=0)
 
     assert (seen.status, seen.writes) == (0, [])
-    assert [one.split("/")[0] for one in edited.calls()] == ["PATCH "]
+    assert [call.split("/")[0] for call in edited.calls()] == ["PATCH "]
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_a_private_order_after_a_companys_of_the_version_before_is_a_persons(
+def test_a_private_order_after_a_company_order_of_an_earlier_version_is_a_persons(
     ledger, box, store, product, bought, buyers
 ):
     company, private = bought(by("Fjord AS", FJORD), by())
@@ -253,13 +255,13 @@ def test_a_draft_moves_when_the_guest_turns_out_to_be_a_company(
     (private,) = bought(by())
     ledger.run(product(), private)
 
-    (told,) = bought(by("Fjord AS", FJORD), updated_at=LATER)
-    ledger.run(told, ends_with=0)
+    (record,) = bought(by("Fjord AS", FJORD), updated_at=LATER)
+    ledger.run(record, ends_with=0)
 
     assert buyers() == {"1": "Fjord AS"}
 
 
-def test_another_buyer_of_an_invoiced_guest_order_is_listed_and_what_is_paid_back_is_credited(
+def test_another_buyer_of_an_invoiced_guest_order_is_listed_and_refunds_are_credited(
     ledger, box, product, bought, buyers
 ):
     ledger.run(product(), *bought(by()))
@@ -267,12 +269,12 @@ def test_another_buyer_of_an_invoiced_guest_order_is_listed_and_what_is_paid_bac
     other = by(email="ola@example.no", name="Ola Berg")
     back = {"id": "r1", "amount_incl": "250.00", "lines": [], "created_at": "2026-01-07T09:00:00Z"}
 
-    told = ledger.run(*bought(other, updated_at=LATER))
+    outcome = ledger.run(*bought(other, updated_at=LATER))
     address = str(ledger.link_store)
     listed = CliRunner().invoke(main, ["differences", "--link-store", address]).stdout
     ledger.run(*bought(other, refunds=[back], updated_at="2026-01-07T10:00:00Z"), ends_with=0)
 
-    assert (told.status, box.go.entries("SalesOrders")[1:]) == (0, [])
+    assert (outcome.status, box.go.entries("SalesOrders")[1:]) == (0, [])
     assert "customer" in listed
     assert "buyer" in listed
     (note,) = box.go.entries("SalesOrders")

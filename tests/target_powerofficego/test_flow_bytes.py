@@ -1,4 +1,4 @@
-"""A record whose bytes were settled last is not read again; what is decided is as if it were."""
+"""A record with the bytes that were last settled is not read again, with the same result."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PHONE = "+4740000000"
 
 
 def settled_rows(ledger):
-    """Return the rows of what is settled, by id."""
+    """Return the rows of settled records, by id."""
     with ledger.store() as store:
         rows = store.connection.execute(sa.text("SELECT * FROM settled")).all()
         return {row.shop_id: row for row in rows}
 
 
 def forget_what_records_say(ledger):
-    """Leave only their bytes by which settled records can be recognised."""
+    """Leave only the bytes of settled records to recognise them by."""
     with ledger.store() as store, store.transaction():
         store.connection.execute(sa.text("UPDATE settled SET record_hash = 'other'"))
 
@@ -50,11 +50,11 @@ def test_a_record_is_recognised_by_its_bytes_alone(ledger, customer, product, or
 
 
 @both_link_stores
-def test_other_bytes_of_the_same_record_bring_nothing_new_and_are_known_from_then_on(
+def test_other_bytes_of_the_same_record_change_nothing_and_are_recognised_from_then_on(
     ledger, customer, product
 ):
     ledger.run(customer(), product())
-    reordered = [dict(reversed(one.items())) for one in (customer(), product())]
+    reordered = [dict(reversed(record.items())) for record in (customer(), product())]
 
     other = ledger.run(*reordered, ends_with=0)
     forget_what_records_say(ledger)
@@ -77,7 +77,7 @@ def test_bytes_that_were_settled_before_the_last_edit_are_an_edit(ledger, box, c
     assert box.go.entries("Customers")[0]["PhoneNumber"] == customer()["phone"]
 
 
-def test_bytes_that_a_stream_map_now_reads_as_something_else_are_an_edit(ledger, box, customer):
+def test_bytes_that_a_stream_map_changes_are_an_edit(ledger, box, customer):
     maps = {"customers": {"phone": f"'{PHONE}'"}}
     ledger.run(customer())
 
@@ -99,7 +99,7 @@ def test_bytes_are_read_again_after_a_change_of_settings(ledger, product):
     assert again.writes == []
 
 
-def test_a_record_that_is_open_since_is_read_though_its_bytes_are_known(ledger, product):
+def test_an_open_record_is_read_even_if_its_bytes_are_known(ledger, product):
     ledger.run(product(updated_at=None))
     ledger.run(product(updated_at=None, sku=None), ends_with=3)
 
@@ -109,32 +109,32 @@ def test_a_record_that_is_open_since_is_read_though_its_bytes_are_known(ledger, 
 
 
 @both_link_stores
-def test_bytes_are_forgotten_with_what_they_were_read_as(ledger, customer):
+def test_bytes_are_forgotten_together_with_their_record(ledger, customer):
     ledger.run(customer())
-    known = settled_rows(ledger)["1001"]
+    row = settled_rows(ledger)["1001"]
     with ledger.store() as store:
         store.namespaces.enter_existing("testshop")
         settled = store.settled
-        assert settled.text_hashes("customers", ["1001", "1002"]) == {"1001": known.text_hash}
+        assert settled.text_hashes("customers", ["1001", "1002"]) == {"1001": row.text_hash}
 
         settled.reopen("customers", "1001")
         assert settled.text_hashes("customers", ["1001"]) == {"1001": None}
 
-        settled.note_texts([SettledText("customers", "1001", known.record_hash, "late")])
+        settled.note_texts([SettledText("customers", "1001", row.record_hash, "late")])
         assert settled.text_hashes("customers", ["1001"]) == {"1001": None}
 
         store.forget_record("customers", "1001")
         assert settled.text_hashes("customers", ["1001"]) == {}
 
 
-def test_what_is_written_to_the_store_meanwhile_counts(ledger, customer, lines_of):
+def test_writes_to_the_store_in_the_meantime_are_seen(ledger, customer, lines_of):
     people = [customer(id=str(n), email=f"k{n}@example.no") for n in (1, 2)]
     ledger.run(*people)
     texts = [record_text(line) for line in lines_of(*people).encode().splitlines()]
     target = TargetPowerOfficeGo(config=ledger.config())
     run = target.begin()
 
-    unchanged = run.settlement.are_unchanged("customers", [one for one in texts if one])
+    unchanged = run.settlement.are_unchanged("customers", [text for text in texts if text])
     first = next(unchanged)
     run.store.settled.reopen("customers", "2")
     second = next(unchanged)
@@ -144,7 +144,7 @@ def test_what_is_written_to_the_store_meanwhile_counts(ledger, customer, lines_o
 
 
 @pytest.mark.slow
-def test_lines_are_counted_and_numbered_though_they_are_not_read(ledger, customer, lines_of):
+def test_lines_are_counted_and_numbered_even_if_they_are_not_read(ledger, customer, lines_of):
     people = [customer(id=str(n), email=f"k{n}@example.no") for n in (1, 2, 3)]
     ledger.run(*people)
 
@@ -152,12 +152,12 @@ def test_lines_are_counted_and_numbered_though_they_are_not_read(ledger, custome
     assert "(1 schemas, 3 records, 0 batch manifests, 1 state messages" in whole.log
 
     broken = ledger.command_on(lines_of(*people) + "Hemmelig\n", ends_with=1)
-    assert "line 6 of the input is no Singer message" in broken.log
+    assert "line 6 of the input is not a Singer message" in broken.log
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_lines_longer_than_a_pipe_holds_are_read_whole(ledger, customer, lines_of, end):
+def test_lines_longer_than_a_pipe_buffer_are_read_completely(ledger, customer, lines_of, end):
     people = [
         customer(id=str(n), email=f"k{n}@example.no", note="æ" * 100_000) for n in range(1, 4)
     ]
@@ -197,7 +197,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("line", ODD.values(), ids=ODD)
-def test_a_line_that_is_not_wholly_ordinary_is_read(line):
+def test_a_line_that_is_not_entirely_ordinary_is_read(line):
     assert record_text(ORDINARY) is not None
     assert record_text(line) is None
 
@@ -213,7 +213,7 @@ ids = st.sampled_from(['"7"', '"7"', '" 7 "', '"\\u0037"', "7", "7.0", "null"])
 
 @st.composite
 def objects(draw, values):
-    """Draw the JSON of an object; a name may come twice."""
+    """Draw the JSON of an object; a name may occur twice."""
     pairs = draw(st.lists(st.tuples(names, spaces, values), max_size=4))
     return "{" + ",".join(f"{name}:{space}{value}" for name, space, value in pairs) + "}"
 
@@ -230,7 +230,7 @@ json_texts = st.recursive(
 
 @st.composite
 def records(draw):
-    """Draw the JSON of a record with an id, before or behind which another may stand."""
+    """Draw the JSON of a record with an id, and perhaps another id before or after it."""
     others = draw(st.lists(objects(json_texts), max_size=2))
     members = [f'"id":{draw(ids)}', *(other[1:-1] for other in others if other != "{}")]
     return "{" + ",".join(draw(st.permutations(members))) + "}"
@@ -247,7 +247,7 @@ more = st.sampled_from(
 
 @st.composite
 def lines_around(draw, record):
-    """Draw a line that has this record; most are RECORD messages, and some are damaged."""
+    """Draw a line with this record; most are RECORD messages, and some are damaged."""
     own = ['"type":"RECORD"', '"stream":"orders"', f'"record":{record}']
     members = draw(st.permutations(own + draw(st.lists(more, max_size=2))))
     line = ("{" + f",{draw(spaces)}".join(members) + "}").encode()
@@ -258,7 +258,7 @@ def lines_around(draw, record):
 
 
 def read(line):
-    """Return what is read of a line when it is read whole; None if the run would end there."""
+    """Return what a complete reading of a line gives; None if the run would end there."""
     try:
         message = read_message(line.decode(), 1)
     except (UnicodeDecodeError, BrokenInput):
@@ -273,19 +273,19 @@ def read(line):
 @pytest.mark.slow
 @settings(max_examples=500)
 @given(st.data())
-def test_the_same_bytes_are_read_as_the_same_record_in_whatever_line(data):
+def test_the_same_bytes_are_read_as_the_same_record_in_any_line(data):
     record = data.draw(records())
-    one, other = data.draw(lines_around(record)), data.draw(lines_around(record))
-    texts = [record_text(line) for line in (one, other)]
-    what_is_read = [read(line) for line in (one, other)]
+    line, other = data.draw(lines_around(record)), data.draw(lines_around(record))
+    texts = [record_text(each) for each in (line, other)]
+    complete_readings = [read(each) for each in (line, other)]
 
-    for text, found in zip(texts, what_is_read, strict=True):
-        if text is not None and found is not None:
-            assert found[:2] == (text.stream, text.shop_id)
+    for text, reading in zip(texts, complete_readings, strict=True):
+        if text is not None and reading is not None:
+            assert reading[:2] == (text.stream, text.shop_id)
     hashes = [text and text.hash("f") for text in texts]
     if None not in hashes and hashes[0] == hashes[1]:
-        assert None not in what_is_read
-        assert what_is_read[0][1:] == what_is_read[1][1:]
+        assert None not in complete_readings
+        assert complete_readings[0][1:] == complete_readings[1][1:]
 
 
 def test_an_ordinary_line_has_its_record_as_bytes(message, customer):
@@ -308,7 +308,7 @@ histories = st.lists(st.lists(arrivals, min_size=1, max_size=4), min_size=2, max
 @pytest.mark.slow
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=histories)
-def test_whatever_comes_again_ends_as_if_each_record_were_read(
+def test_repeated_input_has_the_same_result_as_if_each_record_were_read(
     tmp_path_factory, customer, message, history
 ):
     with Sandbox.start() as box, Sandbox.start() as other_box:
@@ -320,11 +320,11 @@ def test_whatever_comes_again_ends_as_if_each_record_were_read(
                 for own, phone, stamp in arrived
             ]
             at = f"2026-02-{day:02}T00:00:00Z"
-            messages = [{**message(one), "time_extracted": at} for one in people]
+            messages = [{**message(record), "time_extracted": at} for record in people]
             ends = [
                 by_bytes.run(*messages, fail_on="never", workers=1),
                 by_reading.run(
-                    *({**one, "odd": 1} for one in messages), fail_on="never", workers=1
+                    *({**record, "odd": 1} for record in messages), fail_on="never", workers=1
                 ),
             ]
             assert ends[0].summary["records"] == ends[1].summary["records"]

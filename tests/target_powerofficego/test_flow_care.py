@@ -8,7 +8,7 @@ from filelock import FileLock
 
 @pytest.fixture
 def shop(customer, company, product, order, guest_order):
-    """A shop with something of everything."""
+    """A shop with records of every kind."""
     return [
         customer(),
         company(),
@@ -27,7 +27,7 @@ def contents(path):
         ]
         rows = {name: store.execute(f"select * from {name}").fetchall() for name in names}
     store.close()
-    return {name: found for name, found in rows.items() if found}
+    return {name: values for name, values in rows.items() if values}
 
 
 def all_of_go(box):
@@ -53,14 +53,14 @@ def test_a_first_run_with_plan_prints_it_and_writes_nothing_anywhere(ledger, box
     assert set(contents(ledger.link_store)) == {"about"}
 
 
-def test_a_plan_under_a_mistyped_shop_name_binds_nobody_to_it(ledger, box, shop):
+def test_a_plan_under_a_mistyped_shop_name_does_not_bind_the_link_store_to_it(ledger, box, shop):
     box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
     ledger.run(*shop, first_run="plan", shop_name="testshpo")
 
     assert ledger.run(*shop, first_run="accept").status == 0
 
 
-def test_after_the_plan_the_accepted_run_does_it(ledger, box, shop):
+def test_after_the_plan_the_accepted_run_carries_it_out(ledger, box, shop):
     box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
     ledger.run(*shop, first_run="plan")
 
@@ -77,7 +77,7 @@ def test_the_plan_is_printed_again_until_it_is_accepted(ledger, box, shop):
     assert ledger.run(*shop, first_run="plan", ends_with=1).writes == []
 
 
-def test_once_a_run_was_finished_there_is_no_plan_any_more(ledger, box, shop):
+def test_after_a_finished_run_no_plan_is_printed(ledger, box, shop):
     box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
     ledger.run(shop[0], first_run="accept")
 
@@ -90,7 +90,7 @@ def test_a_first_run_against_an_empty_go_needs_no_plan(ledger, box, shop):
     assert len(box.go.entries("SalesOrders")) == 2
 
 
-def test_no_state_that_would_skip_records_leaves_a_run_that_only_planned(ledger, box, shop):
+def test_a_run_that_only_planned_emits_no_state(ledger, box, shop):
     box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
 
     assert ledger.run(*shop, first_run="plan").states == []
@@ -107,7 +107,7 @@ def test_a_dry_run_writes_nothing_anywhere(ledger, box, shop):
     assert not ledger.link_store.exists()
 
 
-def test_a_dry_run_leaves_the_link_store_of_earlier_runs_as_it_is(ledger, box, shop, customer):
+def test_a_dry_run_does_not_change_the_link_store_of_earlier_runs(ledger, box, shop, customer):
     ledger.run(*shop)
     before = contents(ledger.link_store)
 
@@ -135,12 +135,12 @@ def test_a_dry_run_prints_what_a_real_run_then_does(ledger, box, shop, customer,
     assert "Name: Votter" in dry.log
 
 
-def test_a_dry_run_may_run_beside_a_real_one(ledger, shop):
+def test_a_dry_run_may_run_at_the_same_time_as_a_real_one(ledger, shop):
     with FileLock(f"{ledger.link_store}.testshop.lock"):
         assert ledger.run(*shop, dry_run=True).status == 0
 
 
-def test_a_second_run_is_turned_away_by_whatever_path_it_names_the_link_store(
+def test_a_second_run_is_refused_by_whatever_path_it_opens_the_link_store(
     ledger, customer, tmp_path
 ):
     named = tmp_path / "other.db"
@@ -179,7 +179,7 @@ def test_a_swapped_client_key_stops_with_one_line_and_writes_nothing(ledger, box
     assert len(errors) == 1
 
 
-def test_a_new_namespace_begins_anew_when_asked(ledger, box, shop):
+def test_new_namespace_starts_afresh(ledger, box, shop):
     ledger.run(*shop)
 
     outcome = ledger.run(shop[1], shop_name="nyttnavn", new_namespace=True, ends_with=0)
@@ -215,11 +215,11 @@ def test_max_creates_stops_before_the_next_create(ledger, box, product):
 def test_max_changes_stops_before_the_next_change(ledger, box, product):
     goods = [product(id=str(n), sku=f"S-{n}") for n in range(4)]
     ledger.run(*goods)
-    dearer = [{**one, "price_excl": "999.00"} for one in goods]
+    dearer = [{**record, "price_excl": "999.00"} for record in goods]
 
     outcome = ledger.run(*dearer, max_changes=2, workers=1, ends_with=1)
 
-    assert [one.method for one in outcome.writes] == ["PATCH"] * 2
+    assert [call.method for call in outcome.writes] == ["PATCH"] * 2
     assert "max_changes: 2 changes were made" in outcome.log
 
 
@@ -227,13 +227,13 @@ def test_a_brake_prints_no_state_beyond_what_was_done(ledger, lines_of, product,
     def state(number):
         return {"type": "STATE", "value": {"bookmarks": {"read": number}}}
 
-    told = []
+    messages = []
     for number in range(4):
-        told += [message(product(id=str(number), sku=f"S-{number}")), state(number)]
+        messages += [message(product(id=str(number), sku=f"S-{number}")), state(number)]
 
-    outcome = ledger.run(*told, max_creates=2, workers=1)
+    outcome = ledger.run(*messages, max_creates=2, workers=1)
 
-    assert [one["bookmarks"]["read"] for one in outcome.states] == [1]
+    assert [state["bookmarks"]["read"] for state in outcome.states] == [1]
 
 
 @pytest.mark.parametrize("brake", ["max_creates", "max_changes"])
@@ -246,7 +246,7 @@ def test_a_brake_of_zero_lets_unchanged_records_pass(ledger, shop, brake):
 # The link store
 
 
-def test_the_link_store_tells_its_path_and_warns_when_it_is_new_but_go_knows_us(
+def test_the_log_has_the_link_stores_path_and_warns_if_it_is_new_but_go_has_our_references(
     ledger, box, customer, tmp_path
 ):
     first = ledger.run(customer())
@@ -257,19 +257,19 @@ def test_the_link_store_tells_its_path_and_warns_when_it_is_new_but_go_knows_us(
     assert "knows no links yet" in ledger.run(customer()).log
 
 
-def test_the_link_store_warns_also_when_go_knows_only_our_orders(
+def test_the_log_warns_of_a_new_link_store_if_only_orders_in_go_have_our_references(
     ledger, box, customer, product, order
 ):
-    """A Go whose customers were linked without references still bears those of the orders."""
+    """If customers were linked without references, Go still has those of the orders."""
     ledger.run(customer(), product(), order())
-    (there,) = box.go.entries("Customers")
-    box.go.edit("Customers", there["Id"], {"ExternalImportReference": None})
+    (entry,) = box.go.entries("Customers")
+    box.go.edit("Customers", entry["Id"], {"ExternalImportReference": None})
     ledger.lose_link_store()
 
     assert "knows no links yet" in ledger.run(order()).log
 
 
-def test_no_record_is_lost_when_a_run_broke_before_it_began(ledger, shop):
+def test_a_run_that_fails_at_start_up_emits_no_state(ledger, shop):
     with FileLock(f"{ledger.link_store}.testshop.lock"):
         assert ledger.run(*shop).states == []
 
@@ -282,14 +282,16 @@ def test_runs_are_recorded_with_their_status(ledger, shop):
     assert len(runs) == 1
 
 
-def test_an_order_that_waited_in_a_plan_is_told_once_as_what_becomes_of_it(ledger, order, product):
+def test_an_order_that_waits_within_a_plan_is_listed_once_with_its_final_change(
+    ledger, order, product
+):
     outcome = ledger.run(order(), product(), dry_run=True)
 
     assert "create orders 9001" in outcome.log
     assert "park orders" not in outcome.log
 
 
-def test_a_plan_is_not_stopped_by_a_brake_but_tells_of_it(ledger, box, customer):
+def test_a_plan_is_not_stopped_by_a_brake_but_mentions_it(ledger, box, customer):
     box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
     people = [customer(id=str(n), email=f"k{n}@example.no") for n in range(3)]
 

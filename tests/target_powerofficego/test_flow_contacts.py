@@ -1,4 +1,4 @@
-"""Delivery addresses and contact persons: created once, changed once, an equal one used again."""
+"""Delivery addresses and contact persons: created once, changed once, equal ones reused."""
 
 import pytest
 
@@ -13,7 +13,7 @@ COTTAGE = {
 
 @pytest.fixture
 def with_cottage(customer, address):
-    """A customer with another address to deliver to: `with_cottage(line1=…)`."""
+    """A customer with a separate delivery address: `with_cottage(line1=…)`."""
 
     def make(record=customer, **changes):
         return record(addresses=[address(), address(**{**COTTAGE, **changes})])
@@ -28,11 +28,11 @@ def delivery_addresses(box):
 def test_a_customers_delivery_address_is_created_once(ledger, box, with_cottage):
     outcome = ledger.run(with_cottage())
 
-    (there,) = delivery_addresses(box)
+    (entry,) = delivery_addresses(box)
     (customer,) = box.go.entries("Customers")
-    assert there["ContactId"] == customer["Id"]
-    assert there["ExternalCode"] == "testshop:1001:a7"
-    assert (there["AddressLine1"], there["ZipCode"]) == ("Hytteveien 4", "2635")
+    assert entry["ContactId"] == customer["Id"]
+    assert entry["ExternalCode"] == "testshop:1001:a7"
+    assert (entry["AddressLine1"], entry["ZipCode"]) == ("Hytteveien 4", "2635")
     assert len(outcome.writes) == 2
     assert ledger.run(with_cottage()).writes == []
 
@@ -45,8 +45,8 @@ def test_a_changed_delivery_address_is_one_patch(ledger, box, with_cottage):
     assert outcome.count("customers", "changed") == 1
     (patch,) = outcome.writes
     assert patch.method == "PATCH"
-    (there,) = delivery_addresses(box)
-    assert there["AddressLine1"] == "Hytteveien 6"
+    (entry,) = delivery_addresses(box)
+    assert entry["AddressLine1"] == "Hytteveien 6"
 
 
 def test_a_delivery_address_with_a_part_cleared_loses_it_in_go(ledger, box, with_cottage):
@@ -54,40 +54,40 @@ def test_a_delivery_address_with_a_part_cleared_loses_it_in_go(ledger, box, with
 
     ledger.run(with_cottage(line2=None), ends_with=0)
 
-    (there,) = delivery_addresses(box)
-    assert not there["AddressLine2"]
+    (entry,) = delivery_addresses(box)
+    assert not entry["AddressLine2"]
 
 
-def test_an_edit_in_go_of_a_delivery_address_stays_while_the_shops_stands(
+def test_an_edit_of_a_delivery_address_in_go_stays_while_the_shop_does_not_change_it(
     ledger, box, with_cottage
 ):
     ledger.run(with_cottage())
-    (there,) = delivery_addresses(box)
-    box.go.edit("ContactDeliveryAddresses", there["Id"], {"AddressLine1": "Rettet i Go 5"})
+    (entry,) = delivery_addresses(box)
+    box.go.edit("ContactDeliveryAddresses", entry["Id"], {"AddressLine1": "Rettet i Go 5"})
 
     assert ledger.run(with_cottage(), full_check_hours=0).writes == []
     assert delivery_addresses(box)[0]["AddressLine1"] == "Rettet i Go 5"
 
 
-def test_a_delivery_address_edited_in_both_is_not_overwritten_unseen(ledger, box, with_cottage):
-    """The edit is of another part of the address than the shop's."""
+def test_edits_of_different_parts_of_a_delivery_address_are_both_kept(ledger, box, with_cottage):
+    """Go and the shop edit different parts of the address."""
     ledger.run(with_cottage())
-    (there,) = delivery_addresses(box)
-    box.go.edit("ContactDeliveryAddresses", there["Id"], {"AddressLine2": "Bakgården"})
+    (entry,) = delivery_addresses(box)
+    box.go.edit("ContactDeliveryAddresses", entry["Id"], {"AddressLine2": "Bakgården"})
 
     ledger.run(with_cottage(line1="Hytteveien 6"))
 
-    (there,) = delivery_addresses(box)
-    assert (there["AddressLine1"], there["AddressLine2"]) == ("Hytteveien 6", "Bakgården")
+    (entry,) = delivery_addresses(box)
+    assert (entry["AddressLine1"], entry["AddressLine2"]) == ("Hytteveien 6", "Bakgården")
 
 
 @pytest.mark.parametrize("moment", ["before the run", "during the run"])
 def test_a_part_of_a_delivery_address_that_both_changed_is_held(ledger, box, with_cottage, moment):
     ledger.run(with_cottage())
-    (there,) = delivery_addresses(box)
+    (entry,) = delivery_addresses(box)
 
     def edit(_=None):
-        box.go.edit("ContactDeliveryAddresses", there["Id"], {"AddressLine1": "Rettet i Go 5"})
+        box.go.edit("ContactDeliveryAddresses", entry["Id"], {"AddressLine1": "Rettet i Go 5"})
 
     if moment == "before the run":
         edit()
@@ -98,51 +98,53 @@ def test_a_part_of_a_delivery_address_that_both_changed_is_held(ledger, box, wit
 
     assert delivery_addresses(box)[0]["AddressLine1"] == "Rettet i Go 5"
     assert "AddressLine1" in ledger.unsettled("hold")[0].reason
-    box.go.edit("ContactDeliveryAddresses", there["Id"], {"AddressLine1": "Hytteveien 6"})
+    box.go.edit("ContactDeliveryAddresses", entry["Id"], {"AddressLine1": "Hytteveien 6"})
     assert ledger.run().status == 0
 
 
 def test_an_equal_delivery_address_made_by_hand_is_used_again(ledger, box, customer, with_cottage):
     ledger.run(customer())
-    (there,) = box.go.entries("Customers")
+    (entry,) = box.go.entries("Customers")
     by_hand = {
         "AddressLine1": "HYTTEVEIEN 4",
         "ZipCode": "2635",
         "City": "TRETTEN",
         "CountryCode": "NO",
     }
-    box.go.create("ContactDeliveryAddresses", by_hand, there["Id"])
+    box.go.create("ContactDeliveryAddresses", by_hand, entry["Id"])
 
     assert ledger.run(with_cottage()).writes == []
     assert len(delivery_addresses(box)) == 1
 
 
-def test_a_delivery_address_equal_to_the_billing_address_is_none(ledger, box, customer, address):
+def test_a_delivery_address_equal_to_the_billing_address_is_not_created(
+    ledger, box, customer, address
+):
     ledger.run(customer(addresses=[address(), address(type="shipping")]))
 
     assert delivery_addresses(box) == []
 
 
-@pytest.mark.parametrize("told", ["once, for both uses", "once for each use"])
+@pytest.mark.parametrize("uses", ["once, for both uses", "once for each use"])
 def test_an_address_that_is_default_for_both_uses_is_posted_once(
-    ledger, box, customer, address, told
+    ledger, box, customer, address, uses
 ):
     old = address(id="a1", is_default=False, line1="Gamleveien 1")
     used = [
         address(id="a2", type=kind)
-        for kind in ((None,) if told == "once, for both uses" else ("billing", "shipping"))
+        for kind in ((None,) if uses == "once, for both uses" else ("billing", "shipping"))
     ]
     record = customer(addresses=[old, *used, address(id="a3", type="other", line1="Kaien 3")])
 
     ledger.run(record, ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert there["MailAddress"]["AddressLine1"] == "Storgata 1"
+    (entry,) = box.go.entries("Customers")
+    assert entry["MailAddress"]["AddressLine1"] == "Storgata 1"
     assert delivery_addresses(box) == []
     assert ledger.run(record, full_check_hours=0).writes == []
 
 
-def test_an_order_to_the_address_that_is_default_for_both_uses_needs_no_other(
+def test_an_order_to_the_address_that_is_default_for_both_uses_needs_no_delivery_address(
     ledger, box, customer, product, order, address
 ):
     both = address(type=None)
@@ -153,19 +155,21 @@ def test_an_order_to_the_address_that_is_default_for_both_uses_needs_no_other(
     assert box.go.entries("SalesOrders")[0]["ContactDeliveryAddressId"] is None
 
 
-def test_where_goods_go_may_differ_from_the_default_for_both_uses(ledger, box, customer, address):
+def test_a_delivery_address_may_differ_from_the_default_for_both_uses(
+    ledger, box, customer, address
+):
     both = address(type=None)
     cottage = address(**{**COTTAGE, "is_default": True})
 
     ledger.run(customer(addresses=[both, cottage]), ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert there["MailAddress"]["AddressLine1"] == "Storgata 1"
-    assert [one["AddressLine1"] for one in delivery_addresses(box)] == ["Hytteveien 4"]
+    (entry,) = box.go.entries("Customers")
+    assert entry["MailAddress"]["AddressLine1"] == "Storgata 1"
+    assert [entry["AddressLine1"] for entry in delivery_addresses(box)] == ["Hytteveien 4"]
 
 
-def test_of_addresses_without_a_type_none_is_taken_by_chance(ledger, box, customer, address):
-    two = [address(id=one, type=None, is_default=False) for one in ("a1", "a2")]
+def test_addresses_without_a_type_that_are_not_default_are_ignored(ledger, box, customer, address):
+    two = [address(id=address_id, type=None, is_default=False) for address_id in ("a1", "a2")]
 
     ledger.run(customer(addresses=two), ends_with=0)
 
@@ -178,7 +182,7 @@ def test_an_incomplete_delivery_address_is_left_out(ledger, box, with_cottage):
     assert delivery_addresses(box) == []
 
 
-def test_addresses_without_ids_are_told_apart_by_their_content(ledger, box, with_cottage):
+def test_addresses_without_ids_are_distinguished_by_their_content(ledger, box, with_cottage):
     ledger.run(with_cottage(id=None))
     assert ledger.run(with_cottage(id=None, city="TRETTEN")).writes == []
 
@@ -189,21 +193,21 @@ def test_addresses_without_ids_are_told_apart_by_their_content(ledger, box, with
 
 @pytest.mark.parametrize("address_id", ["a7", None, "a" * 60])
 def test_two_customers_may_have_one_address(ledger, box, with_cottage, address_id):
-    """Go takes a code once only, whichever customer it belongs to."""
+    """Go accepts a code only once, whichever customer it belongs to."""
     other = with_cottage(id=address_id)
     other.update(id="1002", email="ola@example.no")
 
     ledger.run(with_cottage(id=address_id), other, ends_with=0)
 
-    assert len({one["ContactId"] for one in delivery_addresses(box)}) == 2
+    assert len({entry["ContactId"] for entry in delivery_addresses(box)}) == 2
     assert ledger.run(with_cottage(id=address_id), other, full_check_hours=0).writes == []
 
 
 @pytest.mark.parametrize("moment", ["before the run", "during the run"])
-def test_a_code_that_another_contact_has_gives_way_to_the_next(
+def test_the_next_code_is_used_if_another_contact_has_the_first(
     ledger, box, company, with_cottage, moment
 ):
-    """Of an address and of a contact person; what was made under the next code is known again."""
+    """For an address and a contact person; what was created with the next code is recognised."""
     firm = with_cottage(company)
     firm.update(first_name="Berit", last_name="Berg")
     stranger = box.go.create("Customers", {"Name": "En annen"})["Id"]
@@ -227,24 +231,24 @@ def test_a_code_that_another_contact_has_gives_way_to_the_next(
     firm.update(last_name="Dal", addresses=with_cottage(line1="Hytteveien 6")["addresses"])
     outcome = ledger.run(firm)
 
-    assert (outcome.status, [one.method for one in outcome.writes]) == (0, ["PATCH", "PATCH"])
+    assert (outcome.status, [call.method for call in outcome.writes]) == (0, ["PATCH", "PATCH"])
     made = delivery_addresses(box)[-1]
     assert (made["AddressLine1"], made["ExternalCode"]) == ("Hytteveien 6", "testshop:2001:a7:2")
     assert box.go.entries("ContactPersons")[-1]["LastName"] == "Dal"
     assert [len(box.go.entries(resource)) for resource in theirs] == [2, 2]
 
 
-def test_a_code_of_the_version_before_is_known_again(ledger, box, with_cottage):
+def test_a_code_of_an_earlier_version_is_recognised(ledger, box, with_cottage):
     ledger.run(with_cottage())
-    (there,) = delivery_addresses(box)
-    box.go.edit("ContactDeliveryAddresses", there["Id"], {"ExternalCode": "testshop:a7"})
+    (entry,) = delivery_addresses(box)
+    box.go.edit("ContactDeliveryAddresses", entry["Id"], {"ExternalCode": "testshop:a7"})
 
     assert ledger.run(with_cottage(), full_check_hours=0).writes == []
     outcome = ledger.run(with_cottage(line1="Hytteveien 6"))
 
-    assert [one.method for one in outcome.writes] == ["PATCH"]
-    (there,) = delivery_addresses(box)
-    assert there["AddressLine1"] == "Hytteveien 6"
+    assert [call.method for call in outcome.writes] == ["PATCH"]
+    (entry,) = delivery_addresses(box)
+    assert entry["AddressLine1"] == "Hytteveien 6"
 
 
 def test_linking_writes_no_address_and_no_person(ledger, box, company, with_cottage):
@@ -260,15 +264,17 @@ def test_linking_writes_no_address_and_no_person(ledger, box, company, with_cott
 
 def test_a_companys_contact_person_is_created_once_and_changed_once(ledger, box, company):
     outcome = ledger.run(company(first_name="Berit", last_name="Berg"))
-    (there,) = box.go.entries("ContactPersons")
-    assert (there["FirstName"], there["LastName"]) == ("Berit", "Berg")
+    (entry,) = box.go.entries("ContactPersons")
+    assert (entry["FirstName"], entry["LastName"]) == ("Berit", "Berg")
     assert len(outcome.writes) == 2
     assert ledger.run(company(first_name="Berit", last_name="Berg")).writes == []
 
     changed = ledger.run(company(first_name="Berit", last_name="Dal"), ends_with=0)
 
     (patch,) = changed.writes
-    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/LastName"]
+    assert [operation["path"] for operation in patch.json() if operation["op"] == "replace"] == [
+        "/LastName"
+    ]
     assert box.go.entries("ContactPersons")[0]["LastName"] == "Dal"
 
 
@@ -280,22 +286,22 @@ def test_a_person_has_no_contact_person(ledger, box, customer):
 
 def test_a_contact_person_edited_in_go_stays(ledger, box, company):
     ledger.run(company(first_name="Berit", last_name="Berg"))
-    (there,) = box.go.entries("ContactPersons")
-    box.go.edit("ContactPersons", there["Id"], {"LastName": "Bergersen"})
+    (entry,) = box.go.entries("ContactPersons")
+    box.go.edit("ContactPersons", entry["Id"], {"LastName": "Bergersen"})
 
     ledger.run(company(first_name="Berit", last_name="Berg", phone="+4740000000"))
 
     assert box.go.entries("ContactPersons")[0]["LastName"] == "Bergersen"
 
 
-def test_a_company_and_its_follower_keep_persons_of_their_own(ledger, box, company):
+def test_the_contact_person_of_a_follower_is_not_created(ledger, box, company):
     ledger.run(
         company(first_name="Berit", last_name="Berg"),
         company(id="2002", first_name="Ola", last_name="Dal"),
         ends_with=0,
     )
 
-    assert [one["FirstName"] for one in box.go.entries("ContactPersons")] == ["Berit"]
+    assert [entry["FirstName"] for entry in box.go.entries("ContactPersons")] == ["Berit"]
 
 
 def test_a_refused_contact_person_leaves_the_customer_linked_and_is_tried_again(
@@ -313,12 +319,12 @@ def test_a_refused_contact_person_leaves_the_customer_linked_and_is_tried_again(
     assert len(box.go.entries("ContactPersons")) == 1
 
 
-def test_an_address_is_written_though_another_edit_of_the_customer_is_held(
+def test_an_address_is_written_even_if_another_edit_of_the_customer_is_held(
     ledger, box, customer, with_cottage
 ):
     ledger.run(customer())
-    (there,) = box.go.entries("Customers")
-    box.go.edit("Customers", there["Id"], {"PhoneNumber": "+4740000000"})
+    (entry,) = box.go.entries("Customers")
+    box.go.edit("Customers", entry["Id"], {"PhoneNumber": "+4740000000"})
     edited = with_cottage()
     edited["phone"] = "+4741111111"
 

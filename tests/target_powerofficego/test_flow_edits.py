@@ -26,7 +26,11 @@ def linked(ledger, box, customer):
 
 def replaced(request) -> dict:
     """Return what a JSON Patch replaces."""
-    return {one["path"]: one["value"] for one in request.json() if one["op"] == "replace"}
+    return {
+        operation["path"]: operation["value"]
+        for operation in request.json()
+        if operation["op"] == "replace"
+    }
 
 
 def test_one_changed_phone_is_one_patch_of_one_property(ledger, box, customer, linked):
@@ -50,7 +54,7 @@ def test_one_changed_phone_is_one_patch_of_one_property(ledger, box, customer, l
         {"updated_at": LATER},
     ],
 )
-def test_the_same_value_written_otherwise_is_no_edit(ledger, customer, linked, changes):
+def test_the_same_value_written_differently_is_not_an_edit(ledger, customer, linked, changes):
 
     assert ledger.run(customer(**changes), ends_with=0).writes == []
 
@@ -61,8 +65,8 @@ def test_an_edit_in_go_of_another_property_stays(ledger, box, customer, linked):
     outcome = ledger.run(customer(phone=NEW_PHONE))
 
     assert replaced(outcome.writes[0]) == {"/PhoneNumber": NEW_PHONE}
-    there = box.go.entry("Customers", linked)
-    assert (there["FirstName"], there["MailAddress"]["City"]) == ("Karianne", "Moss")
+    entry = box.go.entry("Customers", linked)
+    assert (entry["FirstName"], entry["MailAddress"]["City"]) == ("Karianne", "Moss")
     assert ledger.run(customer(phone=NEW_PHONE, note="x")).writes == []
 
 
@@ -76,15 +80,15 @@ def test_an_edit_in_go_during_the_run_of_another_property_stays(ledger, box, cus
 
     ledger.run(customer(phone=NEW_PHONE))
 
-    there = box.go.entry("Customers", linked)
-    assert (there["LastName"], there["PhoneNumber"]) == ("Fjell", NEW_PHONE)
+    entry = box.go.entry("Customers", linked)
+    assert (entry["LastName"], entry["PhoneNumber"]) == ("Fjell", NEW_PHONE)
 
 
 @pytest.mark.parametrize("patch_guard", ["test", "reread"])
 def test_an_edit_in_go_during_the_run_of_the_same_property_is_a_conflict_not_lost(
     ledger, box, customer, linked, patch_guard
 ):
-    """The edit comes after all of Go was listed, and right before the change is written."""
+    """The edit is made after all of Go was listed, right before the change is written."""
     box.faults.on(
         "go",
         "PATCH" if patch_guard == "test" else "GET",
@@ -101,7 +105,7 @@ def test_an_edit_in_go_during_the_run_of_the_same_property_is_a_conflict_not_los
     assert "go wins" in outcome.log
 
 
-def test_go_edited_at_every_try_is_held_in_the_end(ledger, box, customer, linked):
+def test_an_entry_edited_in_go_at_every_attempt_is_held(ledger, box, customer, linked):
     phones = iter(("+4740000001", "+4740000002", "+4740000003"))
     box.faults.on(
         "go",
@@ -118,7 +122,7 @@ def test_go_edited_at_every_try_is_held_in_the_end(ledger, box, customer, linked
 
 
 @pytest.mark.parametrize("status", [400, 409, 412, 422])
-def test_a_failed_test_is_read_and_merged_again_whatever_status_it_has(
+def test_after_a_failed_patch_test_of_any_status_the_entry_is_read_and_merged_again(
     ledger, box, customer, linked, status
 ):
     box.go.switches.patch_test_status = status
@@ -134,7 +138,9 @@ def test_a_failed_test_is_read_and_merged_again_whatever_status_it_has(
     assert box.go.entry("Customers", linked)["PhoneNumber"] == NEW_PHONE
 
 
-def test_a_record_read_before_both_agreed_does_not_undo_it(ledger, box, customer, message, linked):
+def test_a_record_read_before_both_agreed_does_not_undo_the_agreement(
+    ledger, box, customer, message, linked
+):
     stale = message(customer(phone="+4740000009"), at=now() - datetime.timedelta(hours=1))
 
     assert ledger.run(stale).writes == []
@@ -146,7 +152,7 @@ def test_a_stale_record_does_not_make_the_next_fresh_one_look_unchanged(
 ):
     ledger.run(message(customer(phone=NEW_PHONE), at=now() - datetime.timedelta(hours=1)))
 
-    assert [one.method for one in ledger.run(customer(phone=NEW_PHONE)).writes] == ["PATCH"]
+    assert [call.method for call in ledger.run(customer(phone=NEW_PHONE)).writes] == ["PATCH"]
     assert box.go.entry("Customers", linked)["PhoneNumber"] == NEW_PHONE
 
 
@@ -154,7 +160,7 @@ def test_both_sides_changing_to_the_same_value_agree_without_a_write(ledger, box
     box.go.edit("Customers", linked, {"PhoneNumber": NEW_PHONE})
 
     assert ledger.run(customer(phone=NEW_PHONE), ends_with=0).writes == []
-    assert [one.method for one in ledger.run(customer(phone="+4741111111")).writes] == ["PATCH"]
+    assert [call.method for call in ledger.run(customer(phone="+4741111111")).writes] == ["PATCH"]
 
 
 def test_another_extension_of_the_same_number_is_an_edit(ledger, box, customer, linked):
@@ -202,9 +208,7 @@ def test_the_newest_edit_wins_when_the_stamps_are_far_apart(
     assert box.go.entry("Customers", linked)["PhoneNumber"] == kept
 
 
-def test_edits_too_near_each_other_are_held_with_both_values(
-    ledger, box, customer, linked, message
-):
+def test_edits_too_close_in_time_are_held_with_both_values(ledger, box, customer, linked, message):
     box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE, "FirstName": "Karianne"})
     edited = customer(phone=NEW_PHONE, first_name="Kaia", updated_at=now().isoformat())
 
@@ -226,8 +230,8 @@ def test_a_margin_of_zero_decides_by_the_stamps_alone(ledger, box, customer, lin
     assert box.go.entry("Customers", linked)["PhoneNumber"] == NEW_PHONE
 
 
-def test_our_own_write_is_no_evidence_of_an_edit_in_go(ledger, box, customer, linked):
-    """Go's stamp moved by our patch of the phone; the address was edited, which moves no stamp."""
+def test_our_own_write_is_not_evidence_of_an_edit_in_go(ledger, box, customer, linked):
+    """Our patch of the phone changes Go's stamp; an edit of the address does not."""
     ledger.run(customer(phone=NEW_PHONE))
     box.go.edit("Customers", linked, {"MailAddress": {"City": "Moss"}})
     edited = customer(phone=NEW_PHONE, updated_at=LATER)
@@ -244,8 +248,8 @@ def test_a_hold_on_a_conflict_leaves_other_edits_to_be_written(ledger, box, cust
 
     ledger.run(edited, ends_with=3)
 
-    there = box.go.entry("Customers", linked)
-    assert (there["PhoneNumber"], there["EmailAddress"]) == (GO_PHONE, "kari.ny@example.no")
+    entry = box.go.entry("Customers", linked)
+    assert (entry["PhoneNumber"], entry["EmailAddress"]) == (GO_PHONE, "kari.ny@example.no")
 
 
 def test_a_held_conflict_is_settled_when_go_is_set_to_the_shops_value(
@@ -269,12 +273,12 @@ def test_an_empty_value_loses_a_conflict_whatever_the_stamps(ledger, box, custom
     assert box.go.entry("Customers", linked)["PhoneNumber"] == GO_PHONE
 
 
-def test_a_clearing_in_the_shop_alone_crosses(ledger, box, customer, linked):
+def test_a_value_cleared_in_the_shop_is_cleared_in_go(ledger, box, customer, linked):
     assert replaced(ledger.run(customer(phone=None)).writes[0]) == {"/PhoneNumber": None}
     assert box.go.entry("Customers", linked)["PhoneNumber"] is None
 
 
-def test_a_value_that_the_shop_does_not_tell_is_left_alone(ledger, box, customer, linked):
+def test_a_value_that_the_shop_omits_is_left_alone(ledger, box, customer, linked):
     silent = customer()
     del silent["phone"]
     del silent["addresses"]
@@ -294,10 +298,10 @@ def test_an_address_is_changed_member_by_member_and_cleared_as_a_whole(
     assert (mail["AddressLine1"], mail["ZipCode"], mail["City"]) == ("Kaien 1", "5003", "Bergen")
 
 
-def test_an_address_that_go_does_not_have_yet_is_given_as_a_whole(ledger, box, customer, address):
+def test_an_address_that_go_does_not_have_yet_is_written_as_a_whole(ledger, box, customer, address):
     ledger.run(customer(addresses=[]))
-    (there,) = box.go.entries("Customers")
-    assert not there["MailAddress"]
+    (entry,) = box.go.entries("Customers")
+    assert not entry["MailAddress"]
 
     assert len(ledger.run(customer(addresses=[address()]), ends_with=0).writes) == 1
     assert box.go.entries("Customers")[0]["MailAddress"]["City"] == "Oslo"
@@ -314,7 +318,7 @@ def test_an_address_without_a_city_leaves_the_one_in_go(ledger, box, customer, a
 def test_an_address_edited_in_go_between_full_checks_is_not_overwritten(
     ledger, box, customer, address, linked
 ):
-    """Such an edit moves no stamp, so the index does not know of it; the patch's test does."""
+    """Such an edit changes no stamp, so the index misses it; the patch's test does not."""
     box.go.edit("Customers", linked, {"MailAddress": {"AddressLine1": "Endret i Go 3"}})
 
     ledger.run(customer(addresses=[address(line1="Storgata 2")]), ends_with=3)
@@ -337,15 +341,15 @@ def test_a_product_edited_in_both_is_merged_row_by_row(ledger, box, product):
     outcome = ledger.run(product(price_excl="110.00", price_incl="137.50"))
 
     assert replaced(outcome.writes[0]) == {"/UnitPrice": 110}
-    there = box.go.entry("Products", item["Id"])
-    assert (there["UnitPrice"], there["Description"], there["UnitCost"]) == (
+    entry = box.go.entry("Products", item["Id"])
+    assert (entry["UnitPrice"], entry["Description"], entry["UnitCost"]) == (
         110,
         "Skrevet i Go",
         45,
     )
 
 
-def test_an_edit_of_gos_that_won_is_not_undone_by_a_later_edit_of_something_else(
+def test_an_edit_in_go_that_won_is_not_undone_by_a_later_edit_of_another_property(
     ledger, box, customer
 ):
     ledger.run(customer())
@@ -355,12 +359,12 @@ def test_an_edit_of_gos_that_won_is_not_undone_by_a_later_edit_of_something_else
 
     ledger.run(customer(phone=NEW_PHONE, email="ny@example.no", updated_at=LATER))
 
-    there = box.go.entry("Customers", entry_id)
-    assert there["PhoneNumber"] == GO_PHONE
-    assert there["EmailAddress"] == "ny@example.no"
+    entry = box.go.entry("Customers", entry_id)
+    assert entry["PhoneNumber"] == GO_PHONE
+    assert entry["EmailAddress"] == "ny@example.no"
 
 
-def test_what_a_person_is_to_decide_is_not_decided_by_a_later_edit_of_something_else(
+def test_an_open_conflict_is_not_decided_by_a_later_edit_of_another_property(
     ledger, box, customer, linked
 ):
     box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE})
@@ -369,12 +373,12 @@ def test_what_a_person_is_to_decide_is_not_decided_by_a_later_edit_of_something_
 
     ledger.run({**both, "email": "ny@example.no", "updated_at": LATER}, ends_with=3)
 
-    there = box.go.entry("Customers", linked)
-    assert there["PhoneNumber"] == GO_PHONE
-    assert there["EmailAddress"] == "ny@example.no"
+    entry = box.go.entry("Customers", linked)
+    assert entry["PhoneNumber"] == GO_PHONE
+    assert entry["EmailAddress"] == "ny@example.no"
 
 
-def test_a_further_edit_of_what_a_person_is_to_decide_is_the_newest(ledger, box, customer, linked):
+def test_a_further_edit_of_a_property_in_conflict_wins_as_the_newest(ledger, box, customer, linked):
     box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE})
     ledger.run(customer(phone=NEW_PHONE, updated_at=now().isoformat()))
 

@@ -1,4 +1,4 @@
-"""Who buys when a guest orders: one Go customer per e-mail, one for all, or no one."""
+"""The customer of a guest's order: one per e-mail address, one for all guests, or none."""
 
 import pytest
 
@@ -9,7 +9,7 @@ def by(email, name="Per Hansen", **more):
 
 @pytest.fixture
 def five_orders(guest_order):
-    """Five orders of one guest, whose e-mail address is written in several ways."""
+    """Five orders of one guest, whose e-mail address is written in different ways."""
     emails = (
         "per@example.no",
         "PER@example.no",
@@ -24,20 +24,20 @@ def five_orders(guest_order):
 
 
 def customer_ids(box):
-    return {one["CustomerId"] for one in box.go.entries("SalesOrders")}
+    return {entry["CustomerId"] for entry in box.go.entries("SalesOrders")}
 
 
-def test_five_guest_orders_of_one_e_mail_make_one_customer(ledger, box, product, five_orders):
+def test_five_guest_orders_with_one_e_mail_make_one_customer(ledger, box, product, five_orders):
     ledger.run(product(), *five_orders, workers=8, ends_with=0)
 
     (guest,) = box.go.entries("Customers")
     assert customer_ids(box) == {guest["Id"]}
     assert len(box.go.entries("SalesOrders")) == 5
-    names = sorted(one["CustomerReference"] for one in box.go.entries("SalesOrders"))
+    names = sorted(entry["CustomerReference"] for entry in box.go.entries("SalesOrders"))
     assert names == [f"Per {n}" for n in range(5)]
 
 
-def test_guest_orders_again_write_nothing(ledger, product, five_orders):
+def test_repeated_guest_orders_write_nothing(ledger, product, five_orders):
     ledger.run(product(), *five_orders)
 
     assert ledger.run(product(), *five_orders).writes == []
@@ -50,7 +50,7 @@ def test_guests_are_linked_again_when_the_link_store_is_lost(ledger, box, produc
     assert ledger.run(product(), *five_orders, ends_with=0).writes == []
 
 
-def test_a_guest_who_is_in_go_already_is_not_made_again_nor_changed(
+def test_a_guest_who_is_already_in_go_is_neither_created_again_nor_changed(
     ledger, box, product, five_orders
 ):
     made = box.go.create(
@@ -60,12 +60,12 @@ def test_a_guest_who_is_in_go_already_is_not_made_again_nor_changed(
 
     ledger.run(product(), *five_orders, ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert (there["Id"], there["FirstName"]) == (made["Id"], "P")
+    (entry,) = box.go.entries("Customers")
+    assert (entry["Id"], entry["FirstName"]) == (made["Id"], "P")
     assert customer_ids(box) == {made["Id"]}
 
 
-def test_a_guest_who_registers_later_stays_one_customer_and_then_tells_of_itself(
+def test_a_guest_who_registers_later_stays_one_customer_and_is_then_kept_up_to_date(
     ledger, box, product, customer, order, five_orders
 ):
     ledger.run(product(), *five_orders)
@@ -73,8 +73,8 @@ def test_a_guest_who_registers_later_stays_one_customer_and_then_tells_of_itself
 
     ledger.run(registered, order(id="9100", customer_id="1005"), ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert customer_ids(box) == {there["Id"]}
+    (entry,) = box.go.entries("Customers")
+    assert customer_ids(box) == {entry["Id"]}
     assert len(box.go.entries("SalesOrders")) == 6
 
     registered["phone"] = "+4740000000"
@@ -82,7 +82,7 @@ def test_a_guest_who_registers_later_stays_one_customer_and_then_tells_of_itself
     assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4740000000"
 
 
-def test_a_registered_guest_is_one_customer_also_after_the_link_store_is_lost(
+def test_a_registered_guest_is_one_customer_even_after_the_link_store_is_lost(
     ledger, box, product, customer, five_orders
 ):
     registered = customer(id="1005", email="per@example.no", first_name="Per", last_name="Hansen")
@@ -99,9 +99,9 @@ def test_a_registered_customers_guest_orders_go_to_that_customer(
 ):
     ledger.run(customer(email="per@example.no"), product(), *five_orders, ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert there["FirstName"] == "Kari"
-    assert customer_ids(box) == {there["Id"]}
+    (entry,) = box.go.entries("Customers")
+    assert entry["FirstName"] == "Kari"
+    assert customer_ids(box) == {entry["Id"]}
 
 
 def test_guest_orders_before_the_registered_customer_in_one_run_make_one_customer(
@@ -113,7 +113,7 @@ def test_guest_orders_before_the_registered_customer_in_one_run_make_one_custome
     assert len(box.go.entries("SalesOrders")) == 5
 
 
-def test_a_guest_without_e_mail_is_a_customer_of_that_order(ledger, box, product, guest_order):
+def test_a_guest_without_e_mail_is_a_customer_of_that_order_only(ledger, box, product, guest_order):
     orders = [guest_order(id=str(n), buyer=by(None, "Per Uten")) for n in (9001, 9002)]
 
     ledger.run(product(), *orders, ends_with=0)
@@ -122,9 +122,7 @@ def test_a_guest_without_e_mail_is_a_customer_of_that_order(ledger, box, product
     assert ledger.run(product(), *orders).writes == []
 
 
-def test_a_guest_order_without_any_buyer_is_told_and_stops_nobody(
-    ledger, box, product, guest_order
-):
+def test_a_guest_order_without_a_buyer_does_not_stop_others(ledger, box, product, guest_order):
     outcome = ledger.run(
         product(),
         guest_order(id="1", buyer=None, billing_address=None, shipping_address=None),
@@ -135,13 +133,13 @@ def test_a_guest_order_without_any_buyer_is_told_and_stops_nobody(
     assert outcome.count("orders", "created") >= 1
 
 
-def test_a_guest_company_is_made_a_company(ledger, box, product, guest_order):
+def test_a_guest_company_is_created_as_a_company(ledger, box, product, guest_order):
     buyer = by("post@fjord.example.no", company_name="Fjord AS", organization_number="923609016")
 
     ledger.run(product(), guest_order(buyer=buyer), ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert (there["IsPerson"], there["Name"]) == (False, "Fjord AS")
+    (entry,) = box.go.entries("Customers")
+    assert (entry["IsPerson"], entry["Name"]) == (False, "Fjord AS")
 
 
 @pytest.mark.parametrize("number", [None, "923609016"])
@@ -155,7 +153,7 @@ def test_a_buyer_with_a_company_name_is_a_company_and_the_person_its_contact(
 
     (guest,) = box.go.entries("Customers")
     assert (guest["IsPerson"], guest["Name"]) == (False, "Fjord AS")
-    assert [one["LastName"] for one in box.go.entries("ContactPersons")] == contacts
+    assert [entry["LastName"] for entry in box.go.entries("ContactPersons")] == contacts
 
 
 def test_a_guest_with_an_unusable_e_mail_is_rejected_and_the_order_waits(
@@ -164,11 +162,13 @@ def test_a_guest_with_an_unusable_e_mail_is_rejected_and_the_order_waits(
     ledger.run(product(), guest_order(buyer=by("ikke en adresse")), ends_with=3)
 
     assert box.go.entries("SalesOrders") == []
-    assert [one.kind for one in ledger.unsettled() if one.entity == "customers"] == ["reject"]
-    assert [one.kind for one in ledger.unsettled() if one.entity == "orders"] == ["parked"]
+    assert [record.kind for record in ledger.unsettled() if record.entity == "customers"] == [
+        "reject"
+    ]
+    assert [record.kind for record in ledger.unsettled() if record.entity == "orders"] == ["parked"]
 
 
-def test_a_guest_whose_e_mail_is_mended_in_the_shop_leaves_nothing_behind(
+def test_a_guest_whose_e_mail_is_corrected_in_the_shop_leaves_nothing_open(
     ledger, box, product, guest_order
 ):
     ledger.run(product(), guest_order(buyer=by("ikke en adresse")))
@@ -194,7 +194,7 @@ def test_one_customer_takes_all_guest_orders(ledger, box, product, five_orders):
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_one_customer_that_go_does_not_have_is_told_before_anything_is_written(
+def test_a_guest_customer_number_that_go_does_not_have_stops_the_run_before_it_writes(
     ledger, box, product, guest_order
 ):
     outcome = ledger.command(
@@ -205,7 +205,7 @@ def test_one_customer_that_go_does_not_have_is_told_before_anything_is_written(
     assert outcome.writes == []
 
 
-def test_one_customer_without_its_number_is_a_setting_that_cannot_be_right(ledger, guest_order):
+def test_guests_one_customer_without_guest_customer_number_stops_the_run(ledger, guest_order):
     outcome = ledger.run(guest_order(), guests="one_customer", ends_with=1)
 
     assert "guest_customer_number is needed" in outcome.log
@@ -227,7 +227,7 @@ def test_guests_may_be_rejected(ledger, box, product, guest_order, customer, ord
     assert len(box.go.entries("SalesOrders")) == 1
 
 
-def test_an_order_of_a_guest_that_is_in_go_goes_on_when_guests_are_rejected_later(
+def test_a_guest_order_already_in_go_is_still_updated_when_guests_are_rejected_later(
     ledger, box, product, guest_order
 ):
     ledger.run(product(), guest_order())
@@ -243,7 +243,7 @@ def test_an_order_of_a_guest_that_is_in_go_goes_on_when_guests_are_rejected_late
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
 @pytest.mark.parametrize("guests", ["reject", "one_customer"])
-def test_an_invoiced_order_of_a_guest_is_credited_whatever_the_setting_is_by_now(
+def test_an_invoiced_guest_order_is_credited_whatever_the_setting_is_now(
     ledger, box, product, guest_order, customer, guests, is_cancelled
 ):
     other = customer(email="kasse@example.no", first_name="Kasse", phone=None)
@@ -251,15 +251,15 @@ def test_an_invoiced_order_of_a_guest_is_credited_whatever_the_setting_is_by_now
     box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
     (invoice,) = box.go.entries("OutgoingInvoices")
     number = next(
-        int(one["Number"])
-        for one in box.go.entries("Customers")
-        if one["Id"] != invoice["CustomerId"]
+        int(entry["Number"])
+        for entry in box.go.entries("Customers")
+        if entry["Id"] != invoice["CustomerId"]
     )
     back = {"id": "r1", "amount_incl": "250.00", "lines": [], "created_at": "2026-01-06T09:00:00Z"}
     changes = {"status": "cancelled"} if is_cancelled else {"refunds": [back]}
-    told = guest_order(**changes, updated_at="2026-01-06T10:00:00Z")
+    record = guest_order(**changes, updated_at="2026-01-06T10:00:00Z")
 
-    ledger.run(told, guests=guests, guest_customer_number=number, ends_with=0)
+    ledger.run(record, guests=guests, guest_customer_number=number, ends_with=0)
 
     (note,) = box.go.entries("SalesOrders")
     assert (note["TotalAmount"], note["CustomerId"]) == (-250, invoice["CustomerId"])
@@ -273,8 +273,10 @@ def test_a_changed_guest_setting_brings_rejected_guests_in(ledger, box, product,
     assert len(box.go.entries("SalesOrders")) == 1
 
 
-def test_a_buyer_named_but_never_listed_is_made_from_the_mended_order(ledger, box, product, order):
-    """The shop names a customer that it does not list, at first with an unusable address."""
+def test_a_buyer_the_shop_never_lists_is_created_from_the_corrected_order(
+    ledger, box, product, order
+):
+    """The order names a customer that the shop does not list; its address is invalid at first."""
     broken = {"line1": "A", "postal_code": "1", "city": "B", "country_code": "Norge"}
     ledger.run(product(), order(billing_address=broken, shipping_address=None), ends_with=3)
     assert box.go.entries("SalesOrders") == []
@@ -285,7 +287,9 @@ def test_a_buyer_named_but_never_listed_is_made_from_the_mended_order(ledger, bo
     assert box.go.entries("Customers")[0]["ExternalImportReference"] == "testshop:1001"
 
 
-def test_go_refusing_a_guest_is_asked_once_a_run_and_then_rests(ledger, box, product, five_orders):
+def test_a_guest_that_go_refuses_is_tried_once_a_run_and_then_rests(
+    ledger, box, product, five_orders
+):
     refusal = {"title": "Customer validation error(s)", "detail": "no", "status": 400}
     box.faults.add(method="POST", path="/Customers$", status=400, body=refusal, times=None)
 
@@ -294,18 +298,18 @@ def test_go_refusing_a_guest_is_asked_once_a_run_and_then_rests(ledger, box, pro
 
     assert first.calls(entity="Customers") == ["POST /Customers"]
     assert second.writes == []
-    assert [one.kind for one in ledger.unsettled()].count("parked") == 5
+    assert [record.kind for record in ledger.unsettled()].count("parked") == 5
 
 
-def test_guests_of_one_customer_with_one_address_share_it_also_when_posted_at_once(
+def test_guests_with_the_same_address_share_it_even_when_posted_at_once(
     ledger, box, product, guest_order
 ):
     number = box.go.create("Customers", {"Name": "Nettsalg"})["Number"]
     box.faults.add(method="POST", path="/contactdeliveryaddresses/", delay_seconds=0.3, times=None)
     orders = []
     for n in range(1, 4):
-        one = guest_order(id=str(n), number=str(n))
-        orders.append({**one, "buyer": {**one["buyer"], "email": f"g{n}@example.no"}})
+        record = guest_order(id=str(n), number=str(n))
+        orders.append({**record, "buyer": {**record["buyer"], "email": f"g{n}@example.no"}})
 
     ledger.run(product(), *orders, guests="one_customer", guest_customer_number=number, ends_with=0)
 

@@ -1,4 +1,4 @@
-"""What a link stands for: entries removed in Go, ids used again in the shop, SKUs that change."""
+"""Links and identity: entries removed in Go, ids reused in the shop, SKUs that change."""
 
 import datetime
 
@@ -21,7 +21,7 @@ def test_a_customer_removed_in_go_is_held_and_never_created_again(ledger, box, c
     assert box.go.entries("Customers") == []
 
 
-def test_a_customer_removed_in_go_unchanged_in_the_shop_costs_nothing(ledger, box, customer):
+def test_a_customer_removed_in_go_and_unchanged_in_the_shop_is_left_alone(ledger, box, customer):
     ledger.run(customer())
     box.go.delete("Customers", box.go.entries("Customers")[0]["Id"])
 
@@ -29,9 +29,7 @@ def test_a_customer_removed_in_go_unchanged_in_the_shop_costs_nothing(ledger, bo
     assert box.go.entries("Customers") == []
 
 
-def test_a_removed_customer_that_stands_in_go_under_another_id_is_linked_anew(
-    ledger, box, customer
-):
+def test_a_removed_customer_that_is_in_go_under_another_id_is_linked_again(ledger, box, customer):
     ledger.run(customer())
     box.go.delete("Customers", box.go.entries("Customers")[0]["Id"])
     box.go.create(
@@ -52,10 +50,10 @@ def test_a_product_removed_in_go_is_held(ledger, box, product):
     assert box.go.entries("Products") == []
 
 
-def test_removed_in_go_during_the_run_is_held_too(ledger, box, customer):
+def test_a_customer_removed_in_go_during_the_run_is_held(ledger, box, customer):
     ledger.run(customer())
-    (there,) = box.go.entries("Customers")
-    box.faults.on("go", "PATCH", "/Customers/", lambda _: box.go.delete("Customers", there["Id"]))
+    (entry,) = box.go.entries("Customers")
+    box.faults.on("go", "PATCH", "/Customers/", lambda _: box.go.delete("Customers", entry["Id"]))
 
     ledger.run(customer(phone="+4740000000"), ends_with=3)
 
@@ -76,7 +74,7 @@ def test_another_record_under_the_same_id_is_held(ledger, box, customer, product
     assert "another record under the id" in ledger.unsettled("hold")[0].reason
 
 
-def test_the_same_moment_written_otherwise_is_the_same_record(ledger, customer):
+def test_a_record_with_created_at_written_differently_is_the_same(ledger, customer):
     ledger.run(customer(created_at="2026-01-02T09:00:00Z"))
 
     outcome = ledger.run(
@@ -86,7 +84,7 @@ def test_the_same_moment_written_otherwise_is_the_same_record(ledger, customer):
     assert len(outcome.writes) == 1
 
 
-def test_a_record_without_created_at_is_taken_for_the_same(ledger, customer):
+def test_a_record_without_created_at_counts_as_the_same(ledger, customer):
     ledger.run(customer())
 
     assert ledger.run(customer(created_at=None, phone="+4740000000")).status == 0
@@ -97,8 +95,8 @@ def test_a_changed_sku_changes_the_code_of_the_same_product(ledger, box, product
 
     ledger.run(product(sku="ULL-9"), ends_with=0)
 
-    (there,) = box.go.entries("Products")
-    assert there["Code"] == "ULL-9"
+    (entry,) = box.go.entries("Products")
+    assert entry["Code"] == "ULL-9"
 
 
 def test_a_sku_that_another_product_has_is_held(ledger, box, product):
@@ -106,10 +104,10 @@ def test_a_sku_that_another_product_has_is_held(ledger, box, product):
 
     assert ledger.run(product(id="502", sku="ULL-1"), ends_with=3).writes == []
     assert ledger.unsettled()[0].kind == "hold"
-    assert sorted(one["Code"] for one in box.go.entries("Products")) == ["ULL-1", "ULL-2"]
+    assert sorted(entry["Code"] for entry in box.go.entries("Products")) == ["ULL-1", "ULL-2"]
 
 
-def test_a_sku_that_a_product_of_go_alone_has_is_held(ledger, box, product):
+def test_a_sku_that_a_product_only_in_go_has_is_held(ledger, box, product):
     ledger.run(product())
     box.go.create("Products", {"Code": "ULL-9", "Name": "Bare i Go"})
     box.go.switches.product_code_unique = False
@@ -118,7 +116,7 @@ def test_a_sku_that_a_product_of_go_alone_has_is_held(ledger, box, product):
     assert ledger.unsettled()[0].kind == "hold"
 
 
-def test_equal_skus_are_held_with_the_first_named(ledger, box, product):
+def test_equal_skus_are_held_naming_the_first(ledger, box, product):
     ledger.run(product(), product(id="502", name="Annen"), workers=8, ends_with=3)
 
     assert len(box.go.entries("Products")) == 1
@@ -132,7 +130,7 @@ def test_equal_skus_in_other_case_are_held_too(ledger, box, product):
     assert len(box.go.entries("Products")) == 1
 
 
-def test_two_products_of_one_code_in_go_are_held(ledger, box, product):
+def test_two_products_with_the_same_code_in_go_are_held(ledger, box, product):
     box.go.switches.product_code_unique = False
     for name in ("A", "B"):
         box.go.create("Products", {"Code": "ULL-1", "Name": name})
@@ -140,7 +138,7 @@ def test_two_products_of_one_code_in_go_are_held(ledger, box, product):
     assert ledger.run(product(), ends_with=3).writes == []
 
 
-def test_stock_is_none_of_our_business_by_default(ledger, box, product):
+def test_stock_is_not_written_by_default(ledger, box, product):
     ledger.run(product())
 
     assert ledger.run(product(stock_on_hand="99")).writes == []
@@ -148,9 +146,9 @@ def test_stock_is_none_of_our_business_by_default(ledger, box, product):
 
 def test_the_shops_stock_is_written_and_overwrites_gos(ledger, box, product):
     ledger.run(product(), stock="shop")
-    (there,) = box.go.entries("Products")
-    assert (there["IsStockItem"], there["StockOnHand"]) == (True, 7)
-    box.go.edit("Products", there["Id"], {"StockOnHand": 3})
+    (entry,) = box.go.entries("Products")
+    assert (entry["IsStockItem"], entry["StockOnHand"]) == (True, 7)
+    box.go.edit("Products", entry["Id"], {"StockOnHand": 3})
 
     ledger.run(product(stock_on_hand="5"), stock="shop", ends_with=0)
 
@@ -172,9 +170,9 @@ def test_a_product_deleted_in_go_since_the_last_run_is_not_linked_but_created(
 def test_a_customer_deleted_in_go_since_the_last_run_is_not_linked_but_created(
     ledger, box, customer, hours_ahead
 ):
-    told = {"FirstName": "Kari", "LastName": "N", "IsPerson": True}
+    members = {"FirstName": "Kari", "LastName": "N", "IsPerson": True}
     ledger.run(customer(id="5", email="x@example.no"))
-    deleted = box.go.create("Customers", {**told, "EmailAddress": "kari@example.no"})
+    deleted = box.go.create("Customers", {**members, "EmailAddress": "kari@example.no"})
     with machine_off_by(datetime.timedelta(hours=hours_ahead)):
         ledger.run(customer(id="6", email="y@example.no"))
     box.go.delete("Customers", deleted["Id"])
@@ -182,21 +180,19 @@ def test_a_customer_deleted_in_go_since_the_last_run_is_not_linked_but_created(
     assert ledger.run(customer()).count("customers", "created") == 1
 
 
-def test_what_changed_in_go_is_asked_for_from_minutes_before_the_newest_known(
-    ledger, box, customer
-):
+def test_changes_in_go_are_requested_from_minutes_before_the_newest_known(ledger, box, customer):
     box.go.create("Customers", {"FirstName": "Ola", "LastName": "N", "IsPerson": True})
     newest = box.go.entries("Customers")[0]["LastChangedDateTimeOffset"]
     ledger.run(customer(id="5", email="x@example.no"))
 
     outcome = ledger.run(customer(id="6", email="y@example.no"))
 
-    (listed,) = [one for one in outcome.reads if one.path.lower().endswith("/customers")]
+    (listed,) = [call for call in outcome.reads if call.path.lower().endswith("/customers")]
     since = listed.query["lastChangedDateTimeOffsetGreaterThan"]
     assert since < newest  # Go may show a change after a newer one
 
 
-def test_an_order_of_a_product_by_sku_that_go_no_longer_has_makes_it_anew(
+def test_an_order_of_a_product_that_was_deleted_in_go_creates_it_again(
     ledger, box, customer, order, line
 ):
     deleted = box.go.create("Products", {"Code": "ULL-1", "Name": "Ullgenser"})
@@ -210,11 +206,11 @@ def test_an_order_of_a_product_by_sku_that_go_no_longer_has_makes_it_anew(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_reference_that_a_kill_left_unwritten_is_written_by_the_next_run(
+def test_a_reference_left_unwritten_by_a_killed_run_is_written_by_the_next(
     ledger, box, company, lines_of, moment
 ):
-    told = {"Name": "Fjord og Fjell AS", "OrganizationNumber": "923609016"}
-    entry_id = box.go.create("Customers", told)["Id"]
+    members = {"Name": "Fjord og Fjell AS", "OrganizationNumber": "923609016"}
+    entry_id = box.go.create("Customers", members)["Id"]
     running = ledger.start()
     box.faults.on("go", "PATCH", "/customers/", lambda _: running.kill(), when=moment)
     if moment == "before":

@@ -1,4 +1,4 @@
-"""Customers and products made from an order that needs them, and what becomes of them later."""
+"""Customers and products created from an order that needs them, and what happens to them later."""
 
 import datetime
 
@@ -9,32 +9,32 @@ GONE = {
 }
 
 
-def test_a_customer_made_from_an_order_takes_on_all_that_the_shop_later_tells(
+def test_a_customer_made_from_an_order_gets_everything_that_the_shop_later_sends(
     ledger, box, customer, product, order
 ):
     ledger.run(product(), order())
 
     ledger.run(customer(tax_exempt=True, phone="+4798765432"), ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert there["IsVatFree"] is True
-    assert there["PhoneNumber"] == "+4798765432"
-    assert there["MailAddress"]["City"] == "Oslo"
+    (entry,) = box.go.entries("Customers")
+    assert entry["IsVatFree"] is True
+    assert entry["PhoneNumber"] == "+4798765432"
+    assert entry["MailAddress"]["City"] == "Oslo"
 
 
-def test_a_product_made_from_an_order_takes_on_all_that_the_shop_later_tells(
+def test_a_product_made_from_an_order_gets_everything_that_the_shop_later_sends(
     ledger, box, customer, product, order
 ):
     ledger.run(customer(), order())
 
     ledger.run(product(cost_price="40.00", description="Varm og god"))
 
-    (there,) = box.go.entries("Products")
-    assert there["UnitCost"] == 40
-    assert there["Description"] == "Varm og god"
+    (entry,) = box.go.entries("Products")
+    assert entry["UnitCost"] == 40
+    assert entry["Description"] == "Varm og god"
 
 
-def test_a_record_that_was_read_before_one_was_made_of_its_order_is_no_older_version(
+def test_a_record_read_before_it_was_made_from_an_order_is_not_an_older_version(
     ledger, box, customer, product, order
 ):
     ledger.run(product(), order())
@@ -45,11 +45,11 @@ def test_a_record_that_was_read_before_one_was_made_of_its_order_is_no_older_ver
     ledger.run({"type": "RECORD", "stream": "customers", **stamped}, ends_with=0)
 
     assert ledger.unsettled() == []
-    (there,) = box.go.entries("Customers")
-    assert there["PhoneNumber"] == "+4798765432"
+    (entry,) = box.go.entries("Customers")
+    assert entry["PhoneNumber"] == "+4798765432"
 
 
-def test_the_id_of_a_made_customer_cannot_later_stand_for_another(
+def test_the_id_of_a_made_customer_cannot_later_belong_to_another(
     ledger, box, customer, product, order
 ):
     ledger.run(product(), order())
@@ -60,7 +60,7 @@ def test_the_id_of_a_made_customer_cannot_later_stand_for_another(
     assert "another record under the id 1001" in ledger.unsettled("hold")[0].reason
 
 
-def test_an_order_whose_rejected_customer_then_left_the_shop_is_posted_all_the_same(
+def test_an_order_whose_rejected_customer_then_left_the_shop_is_still_posted(
     ledger, box, customer, product, order
 ):
     ledger.run(customer(first_name=["Kari"]), product(), order())
@@ -72,7 +72,7 @@ def test_an_order_whose_rejected_customer_then_left_the_shop_is_posted_all_the_s
     assert ledger.unsettled() == []
 
 
-def test_an_order_whose_rejected_product_then_left_the_shop_is_posted_all_the_same(
+def test_an_order_whose_rejected_product_then_left_the_shop_is_still_posted(
     ledger, box, customer, product, order
 ):
     ledger.run(customer(), product(price_excl="x"), order())
@@ -98,5 +98,5 @@ def test_a_product_whose_create_got_no_answer_is_not_made_again_by_the_next_orde
     ledger.run(customer(), order(), order(id="9002", number="9002"), workers=1)
     ledger.run()
 
-    assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-1"]
+    assert [entry["Code"] for entry in box.go.entries("Products")] == ["ULL-1"]
     assert len(box.go.entries("SalesOrders")) == 2

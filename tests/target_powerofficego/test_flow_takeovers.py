@@ -1,4 +1,4 @@
-"""A record that the shop deleted owns nothing: another one takes over its entry in Go."""
+"""A record that the shop deleted owns nothing: another record takes over its entry in Go."""
 
 import copy
 
@@ -18,19 +18,19 @@ def kind(request):
 
 @pytest.fixture
 def make(kind, request):
-    """Makes the record of a kind, with changes."""
+    """Makes a record of this kind, with changes."""
     return request.getfixturevalue(kind)
 
 
 @pytest.fixture
 def entries(box, kind):
-    """Returns the entries in Go of a kind."""
+    """Returns the entries of this kind in Go."""
     return lambda: box.go.entries(RESOURCES[kind])
 
 
 @pytest.fixture
 def edit(kind):
-    """An edit of a kind, and what Go then has."""
+    """An edit of a record of this kind, and what Go then has."""
     if kind == "product":
         return {"price_excl": "160.00", "price_incl": "200.00"}, ("UnitPrice", 160)
     return {"phone": "+4798765432"}, ("PhoneNumber", "+4798765432")
@@ -38,7 +38,7 @@ def edit(kind):
 
 @pytest.fixture
 def sold(kind, order, line):
-    """Makes an order that the record of a kind is needed for."""
+    """Makes an order that needs a record of this kind."""
 
     def make_order(record, **changes):
         if kind == "product":
@@ -53,30 +53,34 @@ def sold(kind, order, line):
     "runs",
     [["old", "gone", "new"], ["old", "new", "gone"], ["old", "gone new"], ["old", "new gone"]],
 )
-def test_a_record_made_anew_takes_over_in_any_order_of_events(
+def test_a_recreated_record_takes_over_in_any_order_of_events(
     ledger, customer, product, make, edit, entries, sold, runs, box
 ):
     changes, (member, value) = edit
     records = {"old": make(), "gone": make(**GONE), "new": make(id="77", **ANEW, **changes)}
     order = sold(records["new"], id="9100")
     for number, run in enumerate(runs):
-        told = [copy.deepcopy(records[name]) for name in run.split()]
+        arrived = [copy.deepcopy(records[name]) for name in run.split()]
         background = [customer(), product()] if not number else []
-        outcome = ledger.run(*background, *told, *([order] if "new" in run else []))
+        outcome = ledger.run(*background, *arrived, *([order] if "new" in run else []))
 
     assert outcome.status == 0
     assert ledger.unsettled() == []
-    (there,) = [one for one in entries() if one[member] == value]
-    assert not there["IsArchived"]
-    assert [one["ExternalImportReference"] for one in box.go.entries("SalesOrders")] == [
+    (entry,) = [entry for entry in entries() if entry[member] == value]
+    assert not entry["IsArchived"]
+    assert [entry["ExternalImportReference"] for entry in box.go.entries("SalesOrders")] == [
         "testshop:9100"
     ]
     assert len(entries()) == (2 if make(id="0").get("type") == "company" else 1)
-    again = [{**one, "updated_at": "2026-05-01T00:00:00Z"} for one in (records["gone"], order)]
+    again = [
+        {**record, "updated_at": "2026-05-01T00:00:00Z"} for record in (records["gone"], order)
+    ]
     assert ledger.run(*again, records["new"]).writes == []
 
 
-def test_what_was_sold_before_still_finds_its_entry(ledger, box, customer, product, order):
+def test_an_order_from_before_a_takeover_still_finds_its_entries(
+    ledger, box, customer, product, order
+):
     ledger.run(customer(), product(), order())
     ledger.run(customer(**GONE), product(**GONE))
     ledger.run(customer(id="77", **ANEW), product(id="78", **ANEW))
@@ -95,10 +99,10 @@ def test_the_deleted_record_sent_again_later_archives_nothing(ledger, make, entr
     outcome = ledger.run(make(deleted_at=LATER, updated_at="2026-06-01T00:00:00Z"))
 
     assert (outcome.status, outcome.writes) == (0, [])
-    assert [one["IsArchived"] for one in entries()] == [False]
+    assert [entry["IsArchived"] for entry in entries()] == [False]
 
 
-def test_a_record_that_comes_back_beside_the_one_that_took_over_is_held(ledger, entries, product):
+def test_a_record_that_comes_back_after_another_took_over_is_held(ledger, entries, product):
     ledger.run(product())
     ledger.run(product(**GONE), product(id="77", **ANEW))
 
@@ -109,7 +113,7 @@ def test_a_record_that_comes_back_beside_the_one_that_took_over_is_held(ledger, 
     assert hold.shop_id == "501"
     assert "the same SKU as product 77" in hold.reason
     assert ledger.run(product(sku="ULL-2", updated_at=LAST)).status == 0
-    assert sorted(one["Code"] for one in box_products(ledger)) == ["ULL-1", "ULL-2"]
+    assert sorted(entry["Code"] for entry in box_products(ledger)) == ["ULL-1", "ULL-2"]
 
 
 def box_products(ledger):
@@ -117,7 +121,7 @@ def box_products(ledger):
 
 
 @pytest.mark.both_link_stores
-def test_two_that_claim_one_entry_are_both_held_until_one_of_them_goes(
+def test_two_records_that_claim_one_entry_are_both_held_until_one_is_deleted(
     ledger, product, order, line
 ):
     ledger.run(product())
@@ -126,7 +130,7 @@ def test_two_that_claim_one_entry_are_both_held_until_one_of_them_goes(
     outcome = ledger.run(product(**GONE), *rivals, workers=8)
 
     assert (outcome.status, outcome.count("products", "held")) == (3, 2)
-    reasons = {one.shop_id: one.reason for one in ledger.unsettled("hold")}
+    reasons = {record.shop_id: record.reason for record in ledger.unsettled("hold")}
     assert "and so does 78" in reasons["77"]
     assert "and so does 77" in reasons["78"]
     assert box_products(ledger)[0]["IsArchived"]
@@ -150,13 +154,13 @@ def test_a_person_with_the_e_mail_but_another_name_is_held(ledger, box, customer
     (hold,) = ledger.unsettled("hold")
     assert "the e-mail of customer 1001, whom the shop deleted, but another name" in hold.reason
 
-    (there,) = [one for one in box.go.entries("Customers") if one["IsArchived"]]
-    box.go.edit("Customers", there["Id"], {"FirstName": "ola ", "LastName": "HANSEN"})
+    (entry,) = [entry for entry in box.go.entries("Customers") if entry["IsArchived"]]
+    box.go.edit("Customers", entry["Id"], {"FirstName": "ola ", "LastName": "HANSEN"})
     assert ledger.run().status == 0
-    assert not box.go.entry("Customers", there["Id"])["IsArchived"]
+    assert not box.go.entry("Customers", entry["Id"])["IsArchived"]
 
 
-def test_a_record_made_anew_under_the_same_id_takes_over_once_that_was_seen_deleted(
+def test_a_record_recreated_under_the_same_id_takes_over_once_the_first_was_deleted(
     ledger, make, edit, entries
 ):
     changes, (member, value) = edit
@@ -166,8 +170,8 @@ def test_a_record_made_anew_under_the_same_id_takes_over_once_that_was_seen_dele
     outcome = ledger.run(make(**ANEW, **changes))
 
     assert (outcome.status, len(outcome.writes)) == (0, 1)
-    (there,) = entries()
-    assert (there[member], there["IsArchived"]) == (value, False)
+    (entry,) = entries()
+    assert (entry[member], entry["IsArchived"]) == (value, False)
     replayed = ledger.run(make(deleted_at=LATER, updated_at="2026-06-01T00:00:00Z"))
     assert (replayed.status, replayed.writes) == (0, [])
     assert ledger.run(make(**ANEW, **changes)).writes == []
@@ -186,7 +190,7 @@ def test_another_record_under_a_deleted_id_is_held(ledger, make, kind):
     assert "another record under the id" in ledger.unsettled("hold")[0].reason
 
 
-def test_a_follower_goes_on_with_the_entry_of_a_deleted_company(ledger, box, company):
+def test_a_follower_takes_over_the_entry_of_a_deleted_company(ledger, box, company):
     second = company(id="2002", email="b@example.no", phone="+4798765432")
     ledger.run(company(), second)
 
@@ -194,23 +198,23 @@ def test_a_follower_goes_on_with_the_entry_of_a_deleted_company(ledger, box, com
 
     assert (outcome.status, len(outcome.writes)) == (0, 1)
     ledger.run(company(id="2003", phone="+4711111111", **ANEW))
-    (there,) = box.go.entries("Customers")
-    assert (there["IsArchived"], there["PhoneNumber"]) == (False, "+4798765432")
+    (entry,) = box.go.entries("Customers")
+    assert (entry["IsArchived"], entry["PhoneNumber"]) == (False, "+4798765432")
     assert ledger.run(second, company(**GONE)).writes == []
 
 
 def test_of_two_new_companies_the_first_takes_over_and_the_second_shares(ledger, box, company):
     ledger.run(company())
     phones = {"77": "+4798765432", "78": "+4711111111"}
-    new = [company(id=one, phone=phone, **ANEW) for one, phone in phones.items()]
+    new = [company(id=record_id, phone=phone, **ANEW) for record_id, phone in phones.items()]
 
     ledger.run(*new, company(**GONE), ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert (there["IsArchived"], there["PhoneNumber"]) == (False, "+4798765432")
+    (entry,) = box.go.entries("Customers")
+    assert (entry["IsArchived"], entry["PhoneNumber"]) == (False, "+4798765432")
 
 
-def test_a_guest_with_the_e_mail_of_a_deleted_customer_opens_its_entry(
+def test_a_guest_with_the_e_mail_of_a_deleted_customer_unarchives_its_entry(
     ledger, box, customer, product, guest_order
 ):
     ledger.run(customer(), product(), guest_order())
@@ -221,13 +225,13 @@ def test_a_guest_with_the_e_mail_of_a_deleted_customer_opens_its_entry(
     assert box.go.entries("Customers")[0]["IsArchived"]
     ledger.run(guest_order(id="9002", number="9002"), ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert (there["IsArchived"], there["PhoneNumber"]) == (False, "+4791234567")
-    assert {one["CustomerId"] for one in box.go.entries("SalesOrders")} == {there["Id"]}
+    (entry,) = box.go.entries("Customers")
+    assert (entry["IsArchived"], entry["PhoneNumber"]) == (False, "+4791234567")
+    assert {entry["CustomerId"] for entry in box.go.entries("SalesOrders")} == {entry["Id"]}
     assert ledger.run(customer(**GONE), guest_order(id="9002", number="9002")).writes == []
 
 
-def test_a_guest_leaves_the_entry_of_a_deleted_customer_to_the_one_who_registers_anew(
+def test_a_customer_who_registers_again_takes_over_rather_than_a_guest(
     ledger, box, customer, product, guest_order
 ):
     ledger.run(customer(), product(), guest_order())
@@ -235,25 +239,25 @@ def test_a_guest_leaves_the_entry_of_a_deleted_customer_to_the_one_who_registers
 
     ledger.run(customer(**GONE), new, guest_order(id="9002", number="9002"), ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert (there["IsArchived"], there["PhoneNumber"]) == (False, "+4798765432")
+    (entry,) = box.go.entries("Customers")
+    assert (entry["IsArchived"], entry["PhoneNumber"]) == (False, "+4798765432")
     assert len(box.go.entries("SalesOrders")) == 2
 
 
-def test_a_buyer_never_listed_that_is_held_is_not_taken_for_one_that_left(
+def test_a_held_buyer_that_is_never_listed_does_not_count_as_deleted(
     ledger, box, customer, product, order
 ):
     ledger.run(customer(), product(), order(customer_id="5"))
-    assert [one.entity for one in ledger.unsettled("hold")] == ["customers"]
+    assert [record.entity for record in ledger.unsettled("hold")] == ["customers"]
     ledger.run()
-    (there,) = box.go.entries("Customers")
-    box.go.edit("Customers", there["Id"], {"EmailAddress": "ny@example.no"})
+    (entry,) = box.go.entries("Customers")
+    box.go.edit("Customers", entry["Id"], {"EmailAddress": "ny@example.no"})
 
     assert ledger.run().status == 0
-    assert [one["IsArchived"] for one in box.go.entries("Customers")] == [False, False]
+    assert [entry["IsArchived"] for entry in box.go.entries("Customers")] == [False, False]
 
 
-def test_a_plan_tells_what_is_taken_over(ledger, product, tmp_path):
+def test_a_plan_lists_takeovers(ledger, product, tmp_path):
     ledger.run(product())
     ledger.run(product(**GONE))
     path = tmp_path / "changes.jsonl"
@@ -271,7 +275,7 @@ def test_a_plan_tells_what_is_taken_over(ledger, product, tmp_path):
 
 @pytest.mark.both_link_stores
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_run_killed_while_it_takes_over_is_mended_by_the_next(
+def test_a_run_killed_during_a_takeover_is_completed_by_the_next(
     ledger, box, product, lines_of, moment
 ):
     ledger.run(product())
@@ -286,27 +290,27 @@ def test_a_run_killed_while_it_takes_over_is_mended_by_the_next(
 
     ledger.run(product(**GONE), new, ends_with=0)
 
-    (there,) = box.go.entries("Products")
-    assert (there["Name"], there["IsArchived"]) == ("Genser", False)
+    (entry,) = box.go.entries("Products")
+    assert (entry["Name"], entry["IsArchived"]) == ("Genser", False)
     assert ledger.run({**new, "updated_at": "2026-05-01T00:00:00Z"}).writes == []
 
 
-def test_a_new_customer_is_found_as_the_heir_when_the_link_store_was_lost(
+def test_a_recreated_customer_takes_over_even_when_the_link_store_was_lost(
     ledger, box, customer, product, order
 ):
-    told = [customer(id="77", **ANEW), customer(**GONE), product(), order()]
+    records = [customer(id="77", **ANEW), customer(**GONE), product(), order()]
     ledger.run(customer(), product(), order())
-    ledger.run(*told)
+    ledger.run(*records)
     ledger.lose_link_store()
 
-    outcome = ledger.run(*told)
+    outcome = ledger.run(*records)
 
     assert (outcome.status, outcome.writes) == (0, [])
-    assert ledger.run({**told[0], "phone": "+4798765432"}).status == 0
+    assert ledger.run({**records[0], "phone": "+4798765432"}).status == 0
     assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4798765432"
 
 
-def test_archives_that_a_new_record_makes_needless_are_not_counted(ledger, product):
+def test_archives_made_needless_by_a_new_record_are_not_counted(ledger, product):
     ledger.run(product())
 
     ledger.run(product(**GONE), product(id="77", **ANEW), max_archives=0, ends_with=0)
@@ -325,13 +329,13 @@ def test_what_left_the_shop_before_its_first_order_is_archived_with_it(
 
     ledger.run(*(left if is_at_once else ()), order(), max_archives=0, ends_with=0)
 
-    assert [one["IsArchived"] for one in box.go.entries("Customers")] == [True]
-    assert [one["IsArchived"] for one in box.go.entries("Products")] == [True]
+    assert [entry["IsArchived"] for entry in box.go.entries("Customers")] == [True]
+    assert [entry["IsArchived"] for entry in box.go.entries("Products")] == [True]
     assert len(box.go.entries("SalesOrders")) == 1
     assert ledger.run(*left, order()).writes == []
 
 
-def test_a_run_killed_between_that_order_and_the_archive_is_mended_by_the_next(
+def test_a_run_killed_between_the_first_order_and_the_archive_is_completed_by_the_next(
     ledger, box, customer, product, order, lines_of
 ):
     records = [customer(**GONE), product(), order()]
@@ -342,11 +346,11 @@ def test_a_run_killed_between_that_order_and_the_archive_is_mended_by_the_next(
 
     ledger.run(*records, ends_with=0)
 
-    assert [one["IsArchived"] for one in box.go.entries("Customers")] == [True]
+    assert [entry["IsArchived"] for entry in box.go.entries("Customers")] == [True]
     assert len(box.go.entries("SalesOrders")) == 1
 
 
-def test_an_erased_customer_is_not_known_as_deleted_either(ledger, customer):
+def test_an_erased_customer_is_no_longer_known_as_deleted(ledger, customer):
     ledger.run(customer())
     ledger.run(customer(**GONE))
     store = LinkStore(str(ledger.link_store))
@@ -359,7 +363,7 @@ def test_an_erased_customer_is_not_known_as_deleted_either(ledger, customer):
     store.close()
 
 
-def test_a_deletion_of_a_later_record_of_its_id_archives_and_writes_nothing_else(
+def test_a_deletion_of_a_later_record_with_the_same_id_archives_and_writes_nothing_else(
     ledger, box, product
 ):
     ledger.run(product())
@@ -367,8 +371,8 @@ def test_a_deletion_of_a_later_record_of_its_id_archives_and_writes_nothing_else
     outcome = ledger.run(product(name="Annet", **{**GONE, "created_at": LATER}))
 
     assert (outcome.status, len(outcome.writes)) == (0, 1)
-    (there,) = box.go.entries("Products")
-    assert (there["Name"], there["IsArchived"]) == ("Ullgenser", True)
+    (entry,) = box.go.entries("Products")
+    assert (entry["Name"], entry["IsArchived"]) == ("Ullgenser", True)
     assert ledger.run(product(name="Genser", **ANEW)).status == 0
-    (there,) = box.go.entries("Products")
-    assert (there["Name"], there["IsArchived"]) == ("Genser", False)
+    (entry,) = box.go.entries("Products")
+    assert (entry["Name"], entry["IsArchived"]) == ("Genser", False)

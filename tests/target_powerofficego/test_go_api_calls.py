@@ -1,4 +1,4 @@
-"""Calls that go well, and the errors that Go's answers turn into, against the sandbox."""
+"""Calls that succeed, and the errors that Go's answers become, against the sandbox."""
 
 from __future__ import annotations
 
@@ -189,13 +189,13 @@ def test_the_last_page_is_known_by_x_pagination_or_a_short_page(box, client, hea
     assert len(list_pages(box)) == calls
 
 
-def test_a_list_that_is_no_list_is_asked_for_again(box, client, product):
+def test_an_answer_that_is_not_a_list_is_requested_again(box, client, product):
     box.faults.add(path="/products", status=200, body={"Id": 1})
 
     assert product["Id"] in {entry["Id"] for entry in client.list_all("/Products")}
 
 
-def test_a_missing_entry_and_a_missing_route_are_two_things(client):
+def test_a_missing_entry_and_a_missing_route_are_different_errors(client):
     with pytest.raises(NotFound) as missing:
         client.read("/Products/987654321")
     with pytest.raises(RouteNotFound) as wrong:
@@ -212,7 +212,7 @@ def test_an_unpublished_method_is_a_missing_route(client):
         client.create("/SalesOrders", {"CustomerNo": 10001})
 
 
-def test_a_refusal_tells_the_title_and_keeps_the_detail_apart(client):
+def test_a_refusal_names_the_title_and_keeps_the_detail_separate(client):
     with pytest.raises(Refused) as caught:
         client.create("/Customers", {"IsPerson": True, "FirstName": "Kari Hemmelig"})
 
@@ -223,7 +223,7 @@ def test_a_refusal_tells_the_title_and_keeps_the_detail_apart(client):
     assert (refused.method, refused.path, refused.status) == ("POST", "/Customers", 400)
 
 
-def test_a_taken_reference_is_told_apart(client):
+def test_a_taken_reference_is_distinguished(client):
     client.create("/Customers", {"Name": "Fjord AS", "ExternalImportReference": "testshop:1"})
 
     with pytest.raises(DuplicateReference) as caught:
@@ -233,7 +233,9 @@ def test_a_taken_reference_is_told_apart(client):
 
 
 @pytest.mark.parametrize("status", [400, 409, 412])
-def test_a_failed_test_of_a_patch_is_told_apart_whatever_its_status(box, client, product, status):
+def test_a_failed_test_of_a_patch_is_distinguished_whatever_its_status(
+    box, client, product, status
+):
     box.go.switches.patch_test_status = status
 
     with pytest.raises(TestFailed):
@@ -245,7 +247,7 @@ def test_a_failed_test_of_a_patch_is_told_apart_whatever_its_status(box, client,
     assert box.go.entry("Products", product["Id"])["Name"] == "Fiskekrok"
 
 
-def test_a_refused_patch_of_a_customer_called_test_is_no_failed_test(box, client):
+def test_a_refused_patch_of_a_customer_called_test_is_not_a_failed_test(box, client):
     body = {"title": "Customer validation error(s)", "detail": "Email 'test@test' is invalid"}
     box.faults.add(method="PATCH", path="/customers", status=400, body=body)
 
@@ -282,7 +284,7 @@ def test_an_entry_in_use_is_a_conflict(box, client, product):
         (302, b"", ConfigurationError),
     ],
 )
-def test_an_answer_becomes_the_error_that_tells_what_to_do(box, client, status, body, kind):
+def test_an_answer_becomes_the_error_for_what_to_do(box, client, status, body, kind):
     headers = {"Location": box.go_api_url + "/Products"}
     box.faults.add(method="POST", path="/products", status=status, body=body, headers=headers)
 
@@ -303,7 +305,7 @@ def test_a_redirect_is_one_line_wherever_it_leads(box, client, path, location):
         client.read("/Products")
 
 
-def test_a_used_up_quota_is_no_missing_privilege_and_costs_one_call(box, client):
+def test_an_exhausted_quota_is_not_a_missing_privilege_and_costs_one_call(box, client):
     body = {"statusCode": 403, "message": "Out of call volume quota. Replenished in 02:12:00."}
     box.faults.add(path="/products", status=403, body=body, times=None)
 

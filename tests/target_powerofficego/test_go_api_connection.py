@@ -39,7 +39,7 @@ def test_plain_http_is_fine_to_this_machine(host):
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "fault"),
     [
         ({"environment": "test"}, "production, demo or custom"),
         ({"environment": "custom"}, "api_url and token_url must both be set"),
@@ -58,11 +58,11 @@ def test_plain_http_is_fine_to_this_machine(host):
         ({"api_url": "https://x:port/v2"}, "should look like https://host/path"),
         ({"api_url": "https://x/v 2"}, "should look like https://host/path"),
         ({"client_key": ""}, "client_key is empty"),
-        ({"application_key": "app-111\n"}, "application_key holds a space, line break"),
-        ({"subscription_key": "nøkkel"}, "subscription_key holds a space, line break or letter"),
+        ({"application_key": "app-111\n"}, "application_key contains a space, line break"),
+        ({"subscription_key": "nøkkel"}, "subscription_key contains a space, line break or letter"),
     ],
 )
-def test_what_cannot_work_is_told_in_one_line_without_any_key(given, told):
+def test_a_setting_that_cannot_work_is_reported_in_one_line_without_any_key(given, fault):
     custom = {"environment": "custom", "api_url": "https://x/v2", "token_url": "https://x/t"}
     settings = {**KEYS, **({} if "environment" in given else custom), **given}
 
@@ -70,6 +70,6 @@ def test_what_cannot_work_is_told_in_one_line_without_any_key(given, told):
         Connection.for_environment(settings.pop("environment"), **settings)
 
     message = str(caught.value)
-    assert told in message
+    assert fault in message
     assert "\n" not in message
     assert not any(key in message for key in (*KEYS.values(), "nøkkel"))

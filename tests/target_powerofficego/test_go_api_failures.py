@@ -1,4 +1,4 @@
-"""What happens to reads and writes when the network or Go fails, against the sandbox."""
+"""Reads and writes while the network or Go fails, against the sandbox."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_read_whose_answer_trickles_in_is_given_up_and_repeated(box, connect):
 def test_a_write_whose_answer_trickles_in_has_an_unknown_outcome(box, connect):
     box.faults.add(method="POST", path="/products", drip_seconds=20)
 
-    with pytest.raises(UnknownOutcome, match="no whole answer within 1 seconds"):
+    with pytest.raises(UnknownOutcome, match="no complete answer within 1 seconds"):
         connect(timeout_seconds=1).create("/Products", GARN)
 
     assert names_in(box) == ["Garn"]
@@ -147,7 +147,7 @@ def test_an_answer_that_trickles_in_is_given_up_whatever_part_of_it_is_slow(conn
         client = connect(
             api_url=url, token_url=f"{url}/token", timeout_seconds=0.5, retry_seconds=0
         )
-        with pytest.raises(UnknownOutcome, match=r"no whole answer within 0\.5 seconds"):
+        with pytest.raises(UnknownOutcome, match=r"no complete answer within 0\.5 seconds"):
             client.create("/Products", GARN)
 
 
@@ -184,14 +184,14 @@ def test_a_write_that_was_reset_is_never_repeated(box, client, moment, on_a_used
 
     assert str(caught.value) == (
         "POST /Products: the connection broke; "
-        "whether it was done is not known, look before repeating it"
+        "it may or may not have been done, check before repeating it"
     )
     assert len(box.requests.writes("go")) == 1
     assert names_in(box) == ([] if moment == "before" else ["Garn"])
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
-def test_a_write_that_met_a_server_error_is_never_repeated(box, client, status):
+def test_a_write_that_got_a_server_error_is_never_repeated(box, client, status):
     box.faults.add(method="POST", path="/products", status=status)
 
     with pytest.raises(UnknownOutcome):
@@ -211,14 +211,14 @@ def test_a_write_that_times_out_has_an_unknown_outcome(box, connect, write):
         "DELETE": lambda: client.delete(path),
     }
 
-    with pytest.raises(UnknownOutcome, match="no whole answer within 1 seconds"):
+    with pytest.raises(UnknownOutcome, match="no complete answer within 1 seconds"):
         calls[write]()
 
     assert len(box.requests.writes("go")) == 1
 
 
 @pytest.mark.parametrize("headers", [None, {"Retry-After": "1"}, {"Retry-After": "soon"}])
-def test_a_write_that_was_turned_away_is_repeated_after_a_second(box, client, headers):
+def test_a_write_that_got_429_is_repeated_after_a_second(box, client, headers):
     box.faults.add(method="POST", path="/products", status=429, headers=headers)
 
     client.create("/Products", GARN)
@@ -237,11 +237,11 @@ def test_a_429_holds_back_every_thread(box, connect):
     with ThreadPoolExecutor() as other_thread:
         reading = other_thread.submit(client.read, "/Customers")
 
-    assert "GET /Customers: not sent, its turn comes only in" in str(reading.exception())
+    assert "GET /Customers: not sent, its turn would come only in" in str(reading.exception())
     assert box.requests.reads("go") == []
 
 
-def test_to_be_turned_away_for_longer_than_the_budget_ends_the_run(box, client):
+def test_a_429_for_longer_than_the_budget_ends_the_run(box, client):
     box.faults.add(
         method="POST", path="/products", status=429, headers={"Retry-After": "3600"}, times=None
     )
@@ -250,8 +250,8 @@ def test_to_be_turned_away_for_longer_than_the_budget_ends_the_run(box, client):
         client.create("/Products", GARN)
 
     assert str(caught.value) == (
-        "PowerOffice Go answers no call at all; what is done stays done, and the next run goes on "
-        "from there. Last: POST /Products: 429 Too Many Requests; try again later"
+        "PowerOffice Go does not answer any call; what was done is kept, and the next run continues"
+        " from there. Last error: POST /Products: 429 Too Many Requests; try again later"
     )
     assert len(box.requests.writes("go")) == 1
     assert box.requests.reads("go") == []
@@ -261,14 +261,14 @@ def test_to_be_turned_away_for_longer_than_the_budget_ends_the_run(box, client):
 def test_a_go_that_fails_whatever_is_asked_ends_the_run(box, connect, fault):
     box.faults.add(path="/v2/", times=None, **fault)
 
-    with pytest.raises(OutOfService, match=r"Last: GET /Products: .*; try again later"):
+    with pytest.raises(OutOfService, match=r"Last error: GET /Products: .*; try again later"):
         connect(retry_seconds=1).read("/Products")
 
 
 def test_a_go_that_gives_no_tokens_ends_the_run(box, connect):
     box.faults.add(path="/oauth/token", times=None, status=503)
 
-    with pytest.raises(OutOfService, match="Last: token: 503"):
+    with pytest.raises(OutOfService, match="Last error: token: 503"):
         connect(retry_seconds=1).create("/Products", GARN)
 
 
@@ -298,17 +298,17 @@ def test_a_refused_connection_is_tried_for_the_whole_budget(connect, closed_port
     assert client.calls.writes == 0
 
 
-def port_that_is_given_to_nobody():
-    """Return a free port below those that the system gives to whoever asks for any."""
+def unassigned_port():
+    """Return a free port below those that the system assigns by itself."""
     for port in range(20_000, 30_000):
-        with contextlib.suppress(OSError), socket.socket() as one:
-            one.bind(("127.0.0.1", port))
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
             return port
     raise AssertionError
 
 
 def test_a_write_goes_through_once_the_host_is_back(box, connect):
-    port = port_that_is_given_to_nobody()
+    port = unassigned_port()
     client = connect(
         api_url=f"http://127.0.0.1:{port}/v2", token_url=f"http://127.0.0.1:{port}/OAuth/Token"
     )
@@ -322,7 +322,7 @@ def test_a_write_goes_through_once_the_host_is_back(box, connect):
 
 
 class HangsUpSoon(BaseHTTPRequestHandler):
-    """Answers one request on each connection and hangs up shortly after, without saying so."""
+    """Answers one request on each connection and hangs up shortly after, without notice."""
 
     protocol_version = "HTTP/1.1"
 
@@ -350,7 +350,7 @@ def address_that_hangs_up():
         serving.join()
 
 
-def test_a_write_survives_that_the_connection_was_closed_while_it_waited_its_turn(
+def test_a_write_succeeds_although_the_connection_was_closed_while_it_waited_for_its_turn(
     connect, address_that_hangs_up
 ):
     client = connect(
@@ -436,7 +436,7 @@ def test_a_401_with_a_new_token_means_wrong_keys(box, client):
 
 
 @pytest.mark.parametrize("key", ["application_key", "client_key", "subscription_key"])
-def test_a_wrong_key_is_told_in_one_line_that_does_not_show_it(box, connect, key):
+def test_a_wrong_key_is_reported_in_one_line_that_does_not_show_it(box, connect, key):
     with pytest.raises(WrongKeys) as caught:
         connect(**{key: "mistyped-key"}).create("/Products", GARN)
 
@@ -469,9 +469,7 @@ def test_a_token_that_could_not_be_fetched_is_asked_for_again_even_for_a_write(b
     "lifetime",
     ["1" * 400, "-5", "0", '"soon"', "null", "NaN", "Infinity", "1e99999999999999999999", "[]"],
 )
-def test_a_token_that_does_not_say_how_long_it_lasts_is_used_for_the_usual_time(
-    box, client, lifetime
-):
+def test_a_token_without_a_plausible_lifetime_is_used_for_the_usual_time(box, client, lifetime):
     token = requests.post(
         box.go_token_url,
         data={"grant_type": "client_credentials"},
@@ -494,7 +492,7 @@ def test_a_token_that_does_not_say_how_long_it_lasts_is_used_for_the_usual_time(
     "asked",
     ["-5", "1.5", "inf", "nan", "soon", "9" * 5000, "Fri, 31 Dec 99999 23:59:59 GMT", "", "\xe6"],
 )
-def test_a_retry_after_that_says_nothing_is_no_reason_to_stop(box, client, asked, path):
+def test_an_unreadable_retry_after_is_not_a_reason_to_stop(box, client, asked, path):
     box.faults.add(path=path, status=503, headers={"Retry-After": asked.encode().decode("latin-1")})
 
     assert client.read("/Products") is None
@@ -503,10 +501,10 @@ def test_a_retry_after_that_says_nothing_is_no_reason_to_stop(box, client, asked
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("path", ["/oauth/token", "/v2/"])
 @pytest.mark.parametrize("asked", ["9" * 400, "Fri, 31 Dec 9999 23:59:59 -1200"])
-def test_a_retry_after_for_ever_ends_the_run_at_once(box, client, asked, path, status):
+def test_an_endless_retry_after_ends_the_run_at_once(box, client, asked, path, status):
     box.faults.add(path=path, status=status, headers={"Retry-After": asked}, times=None)
 
-    with pytest.raises(OutOfService, match="PowerOffice Go answers no call at all"):
+    with pytest.raises(OutOfService, match="PowerOffice Go does not answer any call"):
         client.read("/Products")
 
     assert box.requests.count("go") <= 3
@@ -514,7 +512,7 @@ def test_a_retry_after_for_ever_ends_the_run_at_once(box, client, asked, path, s
 
 @pytest.mark.parametrize("location", ["", "/v2/Products", "/" + "x" * 60_000, "http://[", "\xe6"])
 @pytest.mark.parametrize("path", ["/oauth/token", "/products"])
-def test_a_redirect_of_go_is_followed_nowhere(box, client, location, path):
+def test_a_redirect_of_go_is_not_followed(box, client, location, path):
     box.faults.add(path=path, status=302, headers={"Location": location.encode().decode("latin-1")})
 
     with pytest.raises(StopRun, match="302") as caught:
@@ -526,7 +524,7 @@ def test_a_redirect_of_go_is_followed_nowhere(box, client, location, path):
 @pytest.mark.parametrize(
     "shown", ['{"nextPageLink": "x"}', '{"totalPages": 1e9}', '{"TotalPages": 999}']
 )
-def test_pages_that_name_a_next_one_for_ever_end_the_run(box, client, shown):
+def test_pages_that_always_name_a_next_one_end_the_run(box, client, shown):
     body, headers = [{"Id": 1}, {"Id": 2}], {"X-Pagination": shown}
     box.faults.add(path="/products", status=200, body=body, headers=headers, times=None)
 
@@ -544,12 +542,12 @@ def test_pages_that_name_a_next_one_for_ever_end_the_run(box, client, shown):
 
 def test_a_page_that_is_equal_to_an_earlier_one_does_not_end_the_list(box, client):
     ids = [1, 1, 2, 1, 2, 3]
-    for number, one in enumerate(ids):
+    for number, go_id in enumerate(ids):
         last = number == len(ids) - 1
         headers = {"X-Pagination": '{"nextPageLink": "%s"}' % ("" if last else "x")}
-        box.faults.add(path="/products", status=200, body=[{"Id": one}], headers=headers)
+        box.faults.add(path="/products", status=200, body=[{"Id": go_id}], headers=headers)
 
-    assert [one["Id"] for one in client.list_all("/Products", page_size=1)] == ids
+    assert [entry["Id"] for entry in client.list_all("/Products", page_size=1)] == ids
 
 
 def test_a_wrong_token_url_is_a_configuration_error(box, connect):
@@ -557,7 +555,7 @@ def test_a_wrong_token_url_is_a_configuration_error(box, connect):
         connect(token_url=box.go_api_url + "/nothing").read("/Products")
 
 
-def test_threads_share_one_limit_and_who_is_turned_away_all_the_same_tries_again(connect):
+def test_threads_share_one_limit_and_a_rejected_call_is_tried_again(connect):
     with Sandbox.start() as box:
         box.go.switches.rate_limit = 10
         client = connect(api_url=box.go_api_url, token_url=box.go_token_url, requests_per_second=10)

@@ -93,7 +93,7 @@ def arrivals_after_a_429(clock: SimulatedClock, journeys: list[float]) -> list[f
 
 
 @given(journeys=st.lists(st.floats(0, 0.25), min_size=11, max_size=120))
-def test_after_a_429_requests_may_bunch_more_on_their_way(journeys):
+def test_after_a_429_requests_may_bunch_up_more_on_their_way(journeys):
     arrived = arrivals_after_a_429(SimulatedClock(), journeys)
 
     for first, one_too_many in zip(arrived, arrived[10:], strict=False):
@@ -114,7 +114,7 @@ def test_a_minute_after_a_429_turns_come_as_fast_as_before():
     assert 400 / (usual[-1] - usual[0]) >= 9.5
 
 
-def test_a_turn_that_comes_too_late_is_told_at_once():
+def test_a_turn_that_comes_too_late_is_reported_at_once():
     clock = SimulatedClock()
     limit = limit_on(clock)
     limit.pause(3600)
@@ -148,6 +148,6 @@ def test_a_stop_ends_the_wait_of_every_thread():
 
 
 @pytest.mark.parametrize("rate", [0, -1, 2.5])
-def test_a_rate_that_is_no_whole_number_above_0_is_refused(rate):
+def test_a_rate_that_is_not_a_whole_number_above_0_is_refused(rate):
     with pytest.raises(ConfigurationError, match="requests_per_second must be a whole number"):
         RateLimit(rate, threading.Event())

@@ -1,4 +1,4 @@
-"""Which failures are repeated, and how long the waits between are."""
+"""Which failures are repeated, and how long the waits between them are."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def asking_to_wait(seconds: float) -> TryAgainLater:
     return error
 
 
-def test_what_did_nothing_is_repeated_until_it_works():
+def test_a_call_that_did_nothing_is_repeated_until_it_succeeds():
     waits: list[float] = []
     call = Failing(TryAgainLater("a"), Unreachable("b"), asking_to_wait(17))
 
@@ -55,7 +55,7 @@ def test_waits_grow_to_half_a_minute_and_differ():
     assert len(set(waits)) > 190
 
 
-def test_a_go_that_asks_for_no_wait_at_all_is_waited_for_all_the_same():
+def test_there_is_a_wait_even_if_go_asks_for_none():
     waits: list[float] = []
     Repetition(10_000, waits.append).run(Failing(*[asking_to_wait(0)] * 200))
 
@@ -68,7 +68,7 @@ def no_wait(seconds):
 
 
 @pytest.mark.parametrize("error", [UnknownOutcome("x"), Refused("x"), WrongKeys("x")])
-def test_everything_else_is_final(error):
+def test_any_other_error_is_final(error):
     call = Failing(error)
 
     with pytest.raises(type(error)):
@@ -91,7 +91,7 @@ def test_the_budget_ends_repeats():
     assert 1 < call.attempts < 15
 
 
-def test_what_the_wait_raises_ends_the_call():
+def test_an_exception_during_the_wait_ends_the_call():
     def stopped(seconds: float) -> None:
         raise StopRequested("stop")
 
@@ -103,7 +103,7 @@ def forever(*errors: Exception) -> Failing:
     return Failing(*errors, *[Unreachable("down")] * 10_000)
 
 
-def test_a_go_that_was_never_reached_is_given_up_sooner():
+def test_a_go_that_was_never_reached_is_given_up_earlier():
     call = forever()
 
     with pytest.raises(Unreachable):
@@ -113,7 +113,7 @@ def test_a_go_that_was_never_reached_is_given_up_sooner():
 
 
 @pytest.mark.parametrize("first", [TryAgainLater("busy"), Refused("no"), None])
-def test_a_go_that_was_reached_once_is_tried_for_the_whole_budget(first):
+def test_a_go_that_was_reached_once_is_tried_for_the_full_budget(first):
     def waited(seconds: float) -> None:
         raise StopRequested("it would be tried again")
 
@@ -125,13 +125,13 @@ def test_a_go_that_was_reached_once_is_tried_for_the_whole_budget(first):
         repetition.run(forever())
 
 
-def test_each_wait_is_told_with_what_went_wrong():
-    told: list[str] = []
+def test_each_wait_is_reported_with_what_went_wrong():
+    lines: list[str] = []
     errors = [TryAgainLater("GET /Products: 503; try later"), Unreachable("down; check it")]
 
-    Repetition(300, lambda _: None, tell=told.append).run(Failing(*errors))
+    Repetition(300, lambda _: None, on_retry=lines.append).run(Failing(*errors))
 
-    assert [line.rpartition(" in ")[0] for line in told] == [
+    assert [line.rpartition(" in ")[0] for line in lines] == [
         "GET /Products: 503; asking again",
         "down; asking again",
     ]

@@ -65,7 +65,7 @@ def secrets_in(text: str, box) -> list[str]:
     return [word for word in secrets + [getattr(box.go, name) for name in KEYS] if word in text]
 
 
-def test_no_log_line_at_any_level_holds_a_secret(box, connect, caplog):
+def test_no_log_line_at_any_level_contains_a_secret(box, connect, caplog):
     caplog.set_level(1)
     caplog.set_level(1, "urllib3")  # which a library that others import may have made quiet
     failures(box, connect())
@@ -78,7 +78,7 @@ def test_no_log_line_at_any_level_holds_a_secret(box, connect, caplog):
     assert secrets_in("\n".join(lines), box) == []
 
 
-def test_no_error_text_or_traceback_holds_a_secret(box, connect):
+def test_no_error_text_or_traceback_contains_a_secret(box, connect):
     errors = failures(box, connect())
     with pytest.raises(GoError) as wrong_keys:
         connect(**KEYS).read("/Customers", BY_EMAIL)
@@ -90,7 +90,7 @@ def test_no_error_text_or_traceback_holds_a_secret(box, connect):
         assert secrets_in(repr(error) + "".join(traceback.format_exception(error)), box) == []
 
 
-def test_the_detail_is_there_for_those_who_need_it(box, connect):
+def test_the_detail_is_available_on_the_error(box, connect):
     assert [EMAIL in error.detail for error in failures(box, connect())][2] is True
 
 

@@ -9,7 +9,7 @@ from target_powerofficego.go_api import Connection, GoClient, Unreachable
 
 
 class SmallGo(BaseHTTPRequestHandler):
-    """Gives out tokens and creates one entry."""
+    """Issues tokens and creates one entry."""
 
     protocol_version = "HTTP/1.1"
 
@@ -39,7 +39,7 @@ def client(certificate):
         serving.join()
 
 
-def test_writes_go_out_once_over_new_and_used_connections(client, certificate, monkeypatch):
+def test_writes_are_sent_once_over_new_and_used_connections(client, certificate, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
 
     assert client.create("/Products", {"Name": "Garn"}) == {"Id": 1}
@@ -47,7 +47,7 @@ def test_writes_go_out_once_over_new_and_used_connections(client, certificate, m
     assert (client.calls.writes, client.calls.tokens) == (2, 1)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(client, monkeypatch):
+def test_an_untrusted_certificate_is_refused(client, monkeypatch):
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
 
     with pytest.raises(Unreachable, match="TLS"):

@@ -40,7 +40,7 @@ def place(request, tmp_path):
 
 @pytest.fixture
 def limit_at():
-    """Makes a client's limit at a place; they are closed at the end."""
+    """Make limits of clients at a place; they are closed at the end."""
     limits = []
 
     def made(place, per_second=10, key=KEY, stop=None):
@@ -55,7 +55,7 @@ def limit_at():
 
 @pytest.fixture
 def go_at(box):
-    """Makes a client of the sandbox whose limit is at a place; they are closed at the end."""
+    """Make clients of the sandbox with their limit at a place; they are closed at the end."""
     clients = []
 
     def made(place, **settings):
@@ -76,7 +76,7 @@ def go_at(box):
 
 
 @pytest.mark.parametrize("place", STORES, indirect=True)
-def test_a_turn_taken_by_one_is_missing_to_another_with_the_same_key_only(place, limit_at):
+def test_a_turn_taken_by_a_client_is_missing_only_for_clients_with_the_same_key(place, limit_at):
     limit_at(place, per_second=2).take_turn(math.inf)
     limit_at(place, per_second=2).take_turn(math.inf)
 
@@ -119,7 +119,7 @@ def test_a_stop_ends_a_wait_for_a_turn_at_once(place, limit_at):
     assert len(ended) == 3
 
 
-def test_a_file_is_private_and_holds_no_key(tmp_path, limit_at):
+def test_a_file_is_private_and_contains_no_key(tmp_path, limit_at):
     place = tmp_path / "rate-limit.json"
     old = os.umask(0)
     try:
@@ -131,7 +131,7 @@ def test_a_file_is_private_and_holds_no_key(tmp_path, limit_at):
     assert KEY not in place.read_text()
 
 
-def test_a_table_holds_no_key(database, limit_at):
+def test_a_table_contains_no_key(database, limit_at):
     limit_at(database.address).take_turn(math.inf)
 
     ((key, stored),) = database.execute(f"SELECT key, stored FROM {database.schema}.rate_limits")
@@ -141,7 +141,7 @@ def test_a_table_holds_no_key(database, limit_at):
 @pytest.mark.parametrize(
     "content", [b'{"bookmarks": {}}', b"SQLite format 3\0", b"[1]", b'{"rate_limits": {"k": 1}}']
 )
-def test_a_file_of_another_program_is_left_as_it_is_and_stops_in_one_line(
+def test_a_file_of_another_program_is_left_unchanged_and_stops_in_one_line(
     content, tmp_path, limit_at
 ):
     place = tmp_path / "state.json"
@@ -159,7 +159,7 @@ def test_a_file_of_another_program_is_left_as_it_is_and_stops_in_one_line(
     [b"", b"\0" * 400, b'{"rate_limits":{"4f1c":{"at":12.5,"turns":{"giv'],
     ids=["empty", "zeros", "half"],
 )
-def test_what_a_power_cut_left_of_a_file_is_written_again(content, tmp_path, limit_at):
+def test_a_file_damaged_by_a_power_cut_is_written_again(content, tmp_path, limit_at):
     place = tmp_path / "rate-limit.json"
     place.write_bytes(content)
 
@@ -168,7 +168,7 @@ def test_what_a_power_cut_left_of_a_file_is_written_again(content, tmp_path, lim
     assert len(json.loads(place.read_text())["rate_limits"]) == 1
 
 
-def test_a_full_disk_is_said_to_be_so_and_the_file_is_usable_once_there_is_room(tmp_path, limit_at):
+def test_a_full_disk_is_reported_and_the_file_is_usable_once_there_is_room(tmp_path, limit_at):
     place = tmp_path / "rate-limit.json"
     limit = limit_at(place)
     limit.take_turn(math.inf)
@@ -185,7 +185,7 @@ def test_a_full_disk_is_said_to_be_so_and_the_file_is_usable_once_there_is_room(
     assert json.loads(place.read_text())["rate_limits"]
 
 
-def test_after_a_restart_of_the_machine_no_turn_waits_for_a_clock_that_began_anew(
+def test_after_a_restart_of_the_machine_no_turn_waits_for_a_clock_that_was_reset(
     tmp_path, limit_at
 ):
     place = tmp_path / "rate-limit.json"
@@ -203,7 +203,7 @@ def test_after_a_restart_of_the_machine_no_turn_waits_for_a_clock_that_began_ane
     assert len(stored["turns"]["given"]) == 1
 
 
-def test_a_file_stays_whole_when_less_is_written_than_before(tmp_path, limit_at):
+def test_a_file_stays_valid_when_less_is_written_than_before(tmp_path, limit_at):
     place = tmp_path / "rate-limit.json"
     limit = limit_at(place, per_second=100)
     for _ in range(60):
@@ -222,19 +222,21 @@ def test_a_file_stays_whole_when_less_is_written_than_before(tmp_path, limit_at)
 
 
 @pytest.mark.parametrize(
-    ("place", "why"),
+    ("place", "fault"),
     [
         ("nowhere/rate-limit.json", "there is no folder .*; create it"),
         (".", "Is a directory"),
         ("postgresql://sync@127.0.0.1:1/x", "postgresql://sync@127.0.0.1:1/x: .*refused"),
     ],
 )
-def test_a_store_that_cannot_be_used_is_said_to_be_so_in_one_line(
-    place, why, limit_at, tmp_path, monkeypatch
+def test_a_store_that_cannot_be_used_is_reported_in_one_line(
+    place, fault, limit_at, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(ConfigurationError, match=f"rate_limit_store cannot be used: .*{why}") as e:
+    with pytest.raises(
+        ConfigurationError, match=f"rate_limit_store cannot be used: .*{fault}"
+    ) as e:
         limit_at(place).take_turn(math.inf)
 
     assert "\n" not in str(e.value)
@@ -243,14 +245,14 @@ def test_a_store_that_cannot_be_used_is_said_to_be_so_in_one_line(
 def test_a_run_with_a_store_that_cannot_be_used_stops_before_any_call(ledger, box, customer):
     outcome = ledger.run(customer(), ends_with=1, rate_limit_store="nowhere/rate-limit.json")
 
-    (line,) = [one for one in outcome.log.splitlines() if "rate_limit_store" in one]
+    (line,) = [line for line in outcome.log.splitlines() if "rate_limit_store" in line]
     assert "there is no folder" in line
     assert box.requests.all() == []
     ledger.run(customer(), ends_with=0, rate_limit_store=str(ledger.folder / "rate-limit.json"))
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_a_setting_that_names_no_place_is_told_with_the_other_wrong_settings(ledger, customer):
+def test_a_wrong_rate_limit_store_is_reported_with_the_other_wrong_settings(ledger, customer):
     outcome = ledger.run(customer(), rate_limit_store="mysql://db/x", shop_name="a shop")
 
     assert outcome.status == 1
@@ -272,7 +274,7 @@ def test_the_limit_is_by_default_where_the_links_are_if_that_is_postgresql(
 
 
 @pytest.mark.parametrize(
-    ("place", "why"),
+    ("place", "fault"),
     [
         ("postgresql://sync:secret@db/x", "must not hold the database's password"),
         ("mysql://db/x", "must be the path of a file, or the address of a PostgreSQL database"),
@@ -280,15 +282,15 @@ def test_the_limit_is_by_default_where_the_links_are_if_that_is_postgresql(
         (" ", "is empty or no path"),
     ],
 )
-def test_a_setting_that_names_no_place_is_refused_without_showing_a_secret(place, why, limit_at):
-    with pytest.raises(ConfigurationError, match=f"^rate_limit_store {why}") as caught:
+def test_a_wrong_rate_limit_store_is_refused_without_showing_a_secret(place, fault, limit_at):
+    with pytest.raises(ConfigurationError, match=f"^rate_limit_store {fault}") as caught:
         limit_at(place)
 
     assert "secret" not in str(caught.value)
     assert KEY not in str(caught.value)
 
 
-def test_a_session_that_was_lost_is_opened_again_and_said_so_once(box, go_at, database, caplog):
+def test_a_lost_session_is_opened_again_and_reported_once(box, go_at, database, caplog):
     go = go_at(database.address)
     go.read("/Customers")
     database.execute(f"SELECT pg_terminate_backend(pid) {SESSIONS}")
@@ -296,12 +298,13 @@ def test_a_session_that_was_lost_is_opened_again_and_said_so_once(box, go_at, da
     with caplog.at_level(logging.WARNING):
         go.read("/Customers")
 
-    (line,) = [one.getMessage() for one in caplog.records if "rate_limit_store" in one.getMessage()]
-    assert line.startswith("rate_limit_store cannot be used any more: postgresql://")
-    assert [one.status for one in box.requests.reads("go")] == [204, 204]
+    lines = [record.getMessage() for record in caplog.records]
+    (line,) = [line for line in lines if "rate_limit_store" in line]
+    assert line.startswith("rate_limit_store can no longer be used: postgresql://")
+    assert [request.status for request in box.requests.reads("go")] == [204, 204]
 
 
-def test_a_store_that_stays_away_ends_the_run_and_no_call_is_made_without_a_turn(
+def test_a_store_that_stays_unusable_ends_the_run_and_no_call_is_made_without_a_turn(
     box, go_at, tmp_path
 ):
     place = tmp_path / "rate-limit.json"
@@ -309,7 +312,7 @@ def test_a_store_that_stays_away_ends_the_run_and_no_call_is_made_without_a_turn
     go.read("/Customers")
     place.write_text("[]")
 
-    with pytest.raises(Unreachable, match=r"cannot be used any more: .*run again"):
+    with pytest.raises(Unreachable, match=r"can no longer be used: .*run again"):
         go.create("/Customers", {"Name": "Kari"})
 
     assert box.go.entries("Customers") == []
@@ -332,7 +335,7 @@ def test_a_file_that_another_process_keeps_locked_is_waited_for_until_it_stops(t
 
 
 @pytest.mark.slow
-def test_a_file_that_stays_locked_is_said_to_be_so(tmp_path, limit_at):
+def test_a_file_that_stays_locked_is_reported(tmp_path, limit_at):
     place = tmp_path / "rate-limit.json"
     limit = limit_at(place)
     limit.take_turn(math.inf)
@@ -348,8 +351,8 @@ CLIENT = f"""
 import json, sys, threading
 from target_powerofficego.go_api import Connection, GoClient
 
-told = json.loads(sys.argv[1])
-with GoClient(Connection(**told["connection"]), **told["settings"]) as go:
+given = json.loads(sys.argv[1])
+with GoClient(Connection(**given["connection"]), **given["settings"]) as go:
     def call():
         for _ in range({CALLS // 2}):
             go.read("/Customers")
@@ -366,9 +369,9 @@ with GoClient(Connection(**told["connection"]), **told["settings"]) as go:
 @pytest.mark.slow
 @pytest.mark.parametrize("place", STORES, indirect=True)
 def test_processes_that_share_a_limit_make_all_their_calls_and_none_is_refused(box, place):
-    """Each alone may call half as often as Go allows, so that no slow machine brings a refusal."""
+    """Each alone may call half as often as Go allows, so a slow machine causes no rejection."""
     box.go.switches.rate_limit = 10
-    told = {
+    given = {
         "connection": {
             "api_url": box.go_api_url,
             "token_url": box.go_token_url,
@@ -378,7 +381,7 @@ def test_processes_that_share_a_limit_make_all_their_calls_and_none_is_refused(b
         },
         "settings": {"requests_per_second": 5, "rate_limit_store": place},
     }
-    command = [sys.executable, "-c", CLIENT, json.dumps(told)]
+    command = [sys.executable, "-c", CLIENT, json.dumps(given)]
     pipe = subprocess.PIPE
     processes = [subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe) for _ in range(4)]
     for process in processes:
@@ -392,8 +395,8 @@ def test_processes_that_share_a_limit_make_all_their_calls_and_none_is_refused(b
     for process in processes:
         process.communicate(timeout=120)
 
-    calls = [one for one in box.requests.all() if one.system == "go"]
+    calls = [request for request in box.requests.all() if request.system == "go"]
     assert [process.returncode for process in processes] == [0] * 4
-    assert 429 not in {one.status for one in calls}
+    assert 429 not in {call.status for call in calls}
     assert len(calls) == 4 * (CALLS + 1)
     assert time.monotonic() - started > (len(calls) - 1) // 5

@@ -40,7 +40,7 @@ class Client:
 
 @dataclass
 class Simulation:
-    """Clients that share turns, on a clock that runs from one thing that happens to the next."""
+    """Clients that share turns, on a clock that runs from one event to the next."""
 
     most: int
     clients: list[Client]
@@ -84,7 +84,7 @@ class Simulation:
         return self
 
     def closest(self, most: int) -> float:
-        """Return the shortest time in which there was one turn more than so many."""
+        """Return the shortest time in which there was one turn more than `most`."""
         moments = [moment for moment, _ in self.taken]
         apart = [later - first for first, later in zip(moments, moments[most:], strict=False)]
         return min(apart, default=math.inf)
@@ -112,7 +112,7 @@ def busy(count: int, calls: int, late: float = 0.0) -> list[Client]:
     clients=clients(),
     pauses=st.dictionaries(st.floats(0, 10), st.floats(0, 3), max_size=3),
 )
-def test_no_window_holds_more_turns_than_allowed_whoever_comes_late_dies_or_is_refused(
+def test_no_window_has_more_turns_than_allowed_whoever_comes_late_dies_or_is_rejected(
     most, clients, pauses
 ):
     simulation = Simulation(most, clients, pauses).run()
@@ -167,7 +167,7 @@ def test_a_client_that_dies_while_it_waits_loses_the_others_that_one_turn_only()
 def test_a_turn_that_is_not_waited_for_is_not_lost_to_others():
     turns = Turns()
     for _ in range(10):
-        turns.take(START, 10, math.inf, QueuePlace("one"))
+        turns.take(START, 10, math.inf, QueuePlace("a client"))
 
     turn = turns.take(START, 10, 0.5, QueuePlace("another"))
 
@@ -175,12 +175,12 @@ def test_a_turn_that_is_not_waited_for_is_not_lost_to_others():
     assert len(turns.given) == 10
 
 
-def test_after_a_refusal_the_window_is_wide_for_all_and_a_minute_later_as_before():
+def test_after_a_rejection_the_window_is_wide_for_all_and_a_minute_later_as_before():
     refused = Simulation(10, busy(3, 230), pauses={1.5: 1.0}).run()
     wide_until = START + 2.5 + WIDE_SECONDS
     moments = [moment for moment, _ in refused.taken]
-    wide = [one for one in moments if START + 2.5 <= one < wide_until]
-    after = [one for one in moments if one >= wide_until + 2 * WIDE_WINDOW_SECONDS]
+    wide = [moment for moment in moments if START + 2.5 <= moment < wide_until]
+    after = [moment for moment in moments if moment >= wide_until + 2 * WIDE_WINDOW_SECONDS]
 
     assert 10 * 40 / (wide[400] - wide[0]) == pytest.approx(10 / WIDE_WINDOW_SECONDS, rel=0.01)
     assert 10 * 5 / (after[50] - after[0]) == pytest.approx(10 / WINDOW_SECONDS, rel=0.01)

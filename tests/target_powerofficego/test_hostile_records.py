@@ -30,7 +30,7 @@ LATEST = "2026-01-07T10:00:00Z"
         ({"price_excl": True}, "price_excl"),
         ({"price_excl": "9" * 30}, "price_excl"),
         ({"price_excl": 10**30}, "price_excl"),
-        ({"price_excl": None, "tax_rate": None}, "there is only a price with VAT and no tax_rate"),
+        ({"price_excl": None, "tax_rate": None}, "it has only a price with VAT and no tax_rate"),
         ({"price_excl": None, "tax_rate": "-100"}, "is not a VAT rate"),
         ({"currency": "kroner"}, 'currency "kroner" is not a currency code'),
         ({"description": {"html": "x"}}, "description should be text"),
@@ -507,6 +507,6 @@ def test_a_word_that_is_not_known_is_rejected(ledger, box, customer, product):
 
     reasons = sorted(one.reason for one in ledger.unsettled("reject"))
     assert "status" in reasons[0]
-    assert "known are active, draft, archived" in reasons[0]
-    assert "known are person, company" in reasons[1]
+    assert "is not one of active, draft, archived" in reasons[0]
+    assert "is not one of person, company" in reasons[1]
     assert box.go.entries("Customers") == box.go.entries("Products") == []

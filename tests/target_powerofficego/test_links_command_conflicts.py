@@ -64,7 +64,7 @@ def test_a_conflict_that_is_held_is_listed_without_its_values(edit_both, links, 
 
     assert (row["entity"], row["shop_id"], row["property"]) == ("customers", "1001", "phone")
     assert row["winner"] is None
-    assert "stamps do not tell" in row["why"]
+    assert "stamps do not show" in row["why"]
     assert row["run"] == 2
     table = links("conflicts")
     assert "held" in table

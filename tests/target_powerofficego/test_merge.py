@@ -45,18 +45,18 @@ def test_a_write_is_the_shops_value_and_guarded_by_what_go_holds(s, g, b, owner)
 
 
 @given(TEXT, TEXT, TEXT)
-def test_a_one_sided_edit_crosses_whatever_it_is_also_when_it_clears(s, b, other):
+def test_any_one_sided_edit_crosses_even_if_it_clears(s, b, other):
     row = CUSTOMER.row("email")
-    found = merged(s, b, agreed(b, b))
-    assert bool(found.writes) is not row.are_equal(s, b)
-    assert found.conflicts == ()
+    result = merged(s, b, agreed(b, b))
+    assert bool(result.writes) is not row.are_equal(s, b)
+    assert result.conflicts == ()
     assert merged(b, other, agreed(b, b)).conflicts == ()
 
 
-def test_both_changed_to_the_same_is_agreed_without_a_write():
-    found = merged("new@x.no", "NEW@x.no", agreed("old@x.no"))
-    assert found.writes == ()
-    assert found.base["email"].shop == "new@x.no"
+def test_the_same_edit_on_both_sides_is_agreed_without_a_write():
+    result = merged("new@x.no", "NEW@x.no", agreed("old@x.no"))
+    assert result.writes == ()
+    assert result.base["email"].shop == "new@x.no"
 
 
 def test_the_owner_decides_a_conflict():
@@ -65,7 +65,7 @@ def test_the_owner_decides_a_conflict():
     assert merged("s", "g", agreed("b"), owner=Owner.GO).open_conflicts == ()
 
 
-def test_the_newest_edit_wins_when_the_stamps_tell_it_and_else_a_person_decides():
+def test_the_newest_edit_wins_if_the_stamps_show_it_else_a_person_decides():
     ten_later = Evidence(shop=NOON + 10 * MINUTE, go=NOON)
     ten_earlier = Evidence(shop=NOON - 10 * MINUTE, go=NOON)
     too_near = Evidence(shop=NOON + 5 * MINUTE, go=NOON)
@@ -81,12 +81,12 @@ def test_a_margin_of_zero_leaves_equal_stamps_to_a_person():
     assert merged("s", "g", agreed("b"), evidence=equal).open_conflicts
 
 
-def test_a_stamp_that_an_address_edit_does_not_move_is_no_evidence():
+def test_a_stamp_that_an_address_edit_does_not_change_is_not_evidence():
     evidence = Evidence(
         shop=NOON + 10 * MINUTE, go=NOON, unstamped_rows=frozenset({"address_city"})
     )
-    found = merged("Oslo", "Moss", agreed("Hamar"), evidence=evidence, row="address_city")
-    assert found.open_conflicts
+    result = merged("Oslo", "Moss", agreed("Hamar"), evidence=evidence, row="address_city")
+    assert result.open_conflicts
 
 
 @given(st.booleans())
@@ -99,7 +99,7 @@ def test_an_empty_value_loses_a_conflict_whatever_the_stamps(shop_is_newer):
 
 def test_a_counter_is_overwritten_and_never_a_conflict():
     base = {"stock_on_hand": agreed(Decimal(5))}
-    found = merge(
+    result = merge(
         with_stock(PRODUCT, "shop"),
         Side({"stock_on_hand": Decimal(7)}, NOON),
         Side({"stock_on_hand": Decimal(4)}, NOON),
@@ -107,17 +107,17 @@ def test_a_counter_is_overwritten_and_never_a_conflict():
         owners={"stock_on_hand": Owner.GO},
         evidence=Evidence(None, None),
     )
-    assert [change.after for change in found.writes] == [Decimal(7)]
-    assert found.conflicts == ()
+    assert [change.after for change in result.writes] == [Decimal(7)]
+    assert result.conflicts == ()
 
 
 @given(TEXT, TEXT, st.sampled_from(["keep", "fill_empty", "shop", "go"]))
-def test_after_a_first_meeting_only_the_chosen_side_flows_to_go(s, g, on_link):
+def test_after_linking_only_the_chosen_side_flows_to_go(s, g, on_link):
     row = CUSTOMER.row("email")
     shop, go = Side({"email": s}, NOON), Side({"email": g}, NOON)
     base, _ = base_of_linked(CUSTOMER, shop, go, on_link=on_link)
     writes = merged(s, g, base["email"]).writes
     differ = not row.are_equal(s, g)
-    is_told, is_empty = row.normalise(s) is not None, row.normalise(g) is None
-    flows = {"keep": False, "go": False, "shop": is_told, "fill_empty": is_empty}[on_link]
+    is_given, is_empty = row.normalise(s) is not None, row.normalise(g) is None
+    flows = {"keep": False, "go": False, "shop": is_given, "fill_empty": is_empty}[on_link]
     assert bool(writes) is (differ and flows)

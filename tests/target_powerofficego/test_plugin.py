@@ -171,7 +171,7 @@ def test_a_config_file_that_is_no_json_is_named_among_several(tmp_path, text):
     ended = command("--config", str(good), "--config", str(bad))
 
     assert ended.returncode == 1
-    assert f"--config: {bad} holds no settings as JSON" in ended.stderr
+    assert f"--config: {bad} does not contain settings as JSON" in ended.stderr
     assert str(good) not in ended.stderr
     assert "Traceback" not in ended.stderr
 

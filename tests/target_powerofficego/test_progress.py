@@ -1,4 +1,4 @@
-"""How far a run is: lines, a bar, what the list of runs shows meanwhile, metrics."""
+"""The progress of a run: lines, a bar, the list of runs meanwhile, metrics."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ledger import singer_lines
 from rich.console import Console
 from target_powerofficego.links_command import main
-from target_powerofficego.settle.progress import Lines, Pace, Progress, Standing
+from target_powerofficego.settle.progress import LogReporter, Pace, Progress, Snapshot
 from target_powerofficego.settle.terminal import Bar
 
 ENTITIES = ("customers", "products", "orders")
@@ -25,21 +25,21 @@ LONGEST_SECONDS = 15
 
 
 class Waiting(logging.Handler):
-    """Lets one wait for a line of the log."""
+    """Waits for a line of the log."""
 
-    def __init__(self, words):
+    def __init__(self, text):
         super().__init__()
-        self.words = words
+        self.text = text
         self.line = None
         self._has_come = threading.Event()
 
     def emit(self, record):
-        if self.words in record.getMessage():
+        if self.text in record.getMessage():
             self.line = record
             self._has_come.set()
 
     def wait(self):
-        assert self._has_come.wait(LONGEST_SECONDS), f'no line with "{self.words}"'
+        assert self._has_come.wait(LONGEST_SECONDS), f'no line with "{self.text}"'
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def line_of_progress():
     logger.setLevel(level)
 
 
-def test_while_go_is_slow_a_line_and_the_list_of_runs_say_how_far_the_run_is(
+def test_while_go_is_slow_a_line_and_the_list_of_runs_show_the_progress(
     ledger, box, customer, line_of_progress
 ):
     shown = []
@@ -70,27 +70,27 @@ def test_while_go_is_slow_a_line_and_the_list_of_runs_say_how_far_the_run_is(
 
     assert ledger.run(*people, workers=1).status == 0
 
-    told = line_of_progress.line
-    assert told.getMessage() == (
+    line = line_of_progress.line
+    assert line.getMessage() == (
         "2 of 5 records done, about 20 seconds left, 3 writes to PowerOffice Go"
     )
-    assert told.progress["seen"] == {"customers": 5}
+    assert line.progress["seen"] == {"customers": 5}
     (run,) = shown
     assert run["exit_status"] is None
     assert run["outcomes"] == {"customers": {"created": 2}}
     assert run["calls"]["writes"] == 3
 
 
-class Kept(Lines):
-    """Keeps what was told last."""
+class Kept(LogReporter):
+    """Keeps the last report."""
 
-    words = ""
+    text = ""
 
     def __init__(self):
         super().__init__(logging.getLogger(__name__))
 
-    def tell(self, words, _):
-        self.words = words
+    def report(self, text, _):
+        self.text = text
 
 
 @pytest.mark.parametrize(
@@ -116,23 +116,23 @@ class Kept(Lines):
         (3, 0, 0, True, "0 of 3 records done, 7 writes to Go"),
     ],
 )
-def test_in_words(seen, done, parked, is_all_read, words):
-    standing = Standing(
+def test_the_line_of_progress(seen, done, parked, is_all_read, words):
+    snapshot = Snapshot(
         {"orders": seen}, {"orders": done}, 0, 7, {"orders": parked}, 0, is_all_read
     )
     kept = Kept()
     moments = iter([0.0, 10.0])
 
-    Progress(lambda: standing, kept, "Go", lambda: next(moments)).tell()
+    Progress(lambda: snapshot, kept, "Go", lambda: next(moments)).report()
 
-    assert kept.words == words
+    assert kept.text == words
 
 
 @given(
-    st.fixed_dictionaries({one: st.floats(0.01, 60) for one in ENTITIES}),
-    st.fixed_dictionaries({one: st.integers(1, 1000) for one in ENTITIES}),
+    st.fixed_dictionaries({entity: st.floats(0.01, 60) for entity in ENTITIES}),
+    st.fixed_dictionaries({entity: st.integers(1, 1000) for entity in ENTITIES}),
 )
-def test_what_was_done_alone_tells_what_the_rest_of_its_kind_takes(seconds, left):
+def test_records_done_alone_show_how_long_the_rest_of_their_kind_takes(seconds, left):
     pace = Pace()
     for entity in ENTITIES:
         pace.note(0, {})
@@ -143,42 +143,42 @@ def test_what_was_done_alone_tells_what_the_rest_of_its_kind_takes(seconds, left
     assert pace.seconds_for(left) == pytest.approx(expected)
 
 
-def test_records_that_bring_nothing_new_make_no_end_seem_nearer():
-    standing = iter(
+def test_records_with_nothing_new_do_not_make_the_end_seem_nearer():
+    snapshot = iter(
         [
-            Standing({"orders": 300}, {"orders": 100}, 95_000, 0, {}, 0, True),
-            Standing({"orders": 300}, {"orders": 200}, 95_000, 0, {}, 0, True),
+            Snapshot({"orders": 300}, {"orders": 100}, 95_000, 0, {}, 0, True),
+            Snapshot({"orders": 300}, {"orders": 200}, 95_000, 0, {}, 0, True),
         ]
     )
     kept, moments = Kept(), iter([0.0, 10.0, 20.0])
-    progress = Progress(lambda: next(standing), kept, "Go", lambda: next(moments))
+    progress = Progress(lambda: next(snapshot), kept, "Go", lambda: next(moments))
 
-    assert (progress.tell(), progress.tell()) == (20, 10)
-    assert kept.words.startswith("95,200 of 95,300 records done")
+    assert (progress.report(), progress.report()) == (20, 10)
+    assert kept.text.startswith("95,200 of 95,300 records done")
 
 
-def test_what_is_tried_once_more_at_the_end_takes_its_time_too():
+def test_records_that_are_tried_again_at_the_end_take_their_time_too():
     parked = {"orders": 50, "payments": 1}
-    standing = Standing({"orders": 300}, {"orders": 100}, 0, 0, parked, 0, True)
+    snapshot = Snapshot({"orders": 300}, {"orders": 100}, 0, 0, parked, 0, True)
     kept, moments = Kept(), iter([0.0, 10.0])
 
-    assert Progress(lambda: standing, kept, "Go", lambda: next(moments)).tell() == 25
-    assert kept.words.endswith("0 writes to Go, 51 parked")
+    assert Progress(lambda: snapshot, kept, "Go", lambda: next(moments)).report() == 25
+    assert kept.text.endswith("0 writes to Go, 51 parked")
 
 
-def test_nothing_is_said_of_the_end_before_anything_was_done():
+def test_there_is_no_estimate_before_any_record_is_done():
     assert Pace().seconds_for({"orders": 3}) is None
 
 
-def test_on_a_terminal_the_log_passes_by_above_the_bar(monkeypatch):
+def test_on_a_terminal_the_log_scrolls_above_the_bar(monkeypatch):
     screen = io.StringIO()
     monkeypatch.setattr("sys.stderr", screen)
     handler = logging.StreamHandler(screen)
     logging.getLogger().addHandler(handler)
     try:
         bar = Bar(Console(stderr=True, force_terminal=True, width=100))
-        bar.tell(
-            "3 of 8 records done [b]", Standing({"orders": 8}, {"orders": 3}, 0, 0, {}, 0, True)
+        bar.report(
+            "3 of 8 records done [b]", Snapshot({"orders": 8}, {"orders": 3}, 0, 0, {}, 0, True)
         )
         logging.getLogger("a plugin").warning("a line of the log [b]")
         during = screen.getvalue()
@@ -195,61 +195,61 @@ def test_on_a_terminal_the_log_passes_by_above_the_bar(monkeypatch):
 
 def on_a_terminal(ledger, text, **environment):
     """Run the target with its log on a terminal, and return what it printed there."""
-    mine, its = pty.openpty()
+    reading_end, writing_end = pty.openpty()
     command, *arguments = ledger.command_line()
     line = [commands.script(command), *arguments]
-    told = {**os.environ, "TERM": "xterm", "COLUMNS": "90", **environment}
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "90", **environment}
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        line, stdin=pipe, stdout=pipe, stderr=its, env=told, text=True
+        line, stdin=pipe, stdout=pipe, stderr=writing_end, env=environment, text=True
     ) as running:
-        os.close(its)
+        os.close(writing_end)
         assert running.stdin
         running.stdin.write(text)
         running.stdin.close()
         printed = b""
-        with contextlib.suppress(OSError):  # how Linux ends a terminal that nobody writes to
-            while read := os.read(mine, 4096):
+        with contextlib.suppress(OSError):  # how Linux reports a terminal without a writer
+            while read := os.read(reading_end, 4096):
                 printed += read
-        os.close(mine)
+        os.close(reading_end)
     assert running.returncode == 0
     return printed.decode()
 
 
 def test_a_run_on_a_terminal_draws_a_bar_and_ends_with_what_it_did(ledger, customer):
-    told = on_a_terminal(ledger, singer_lines(customer()))
+    printed = on_a_terminal(ledger, singer_lines(customer()))
 
-    assert "\x1b[?25l" in told  # the cursor is hidden while the bar is drawn
-    assert told.index("\x1b[?25h") < told.index("to PowerOffice Go; nothing waits")
+    assert "\x1b[?25l" in printed  # the cursor is hidden while the bar is drawn
+    assert printed.index("\x1b[?25h") < printed.index("to PowerOffice Go; nothing waits")
 
 
-def test_on_a_terminal_that_can_draw_nothing_lines_are_told(ledger, customer):
+def test_on_a_terminal_that_cannot_draw_lines_are_logged(ledger, customer):
     assert "\x1b[?25l" not in on_a_terminal(ledger, singer_lines(customer()), TERM="dumb")
 
 
-def test_where_colours_are_forced_into_a_file_no_bar_is_drawn(ledger, customer, monkeypatch):
+def test_no_bar_is_drawn_if_colours_are_forced_into_a_file(ledger, customer, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
 
     assert "\x1b[?25l" not in ledger.command(customer()).log
 
 
 @pytest.mark.parametrize("breaks", [False, True])
-def test_each_sink_tells_how_many_records_it_took(ledger, box, customer, product, breaks):
+def test_each_sink_reports_how_many_records_it_took(ledger, box, customer, product, breaks):
     if breaks:
         box.faults.add(method="POST", path="/products$", status=403, times=None)
 
-    told = ledger.command(customer(), customer(id="2", email="k2@example.no"), product())
+    outcome = ledger.command(customer(), customer(id="2", email="k2@example.no"), product())
 
-    assert told.status == int(breaks)
-    lines = [one for one in told.log.splitlines() if "METRIC: " in one]
-    counts = [json.loads(one.split("METRIC: ")[1]) for one in lines]
-    assert {one["tags"]["stream"]: one["value"] for one in counts} == {
+    assert outcome.status == int(breaks)
+    lines = [line for line in outcome.log.splitlines() if "METRIC: " in line]
+    counts = [json.loads(line.split("METRIC: ")[1]) for line in lines]
+    assert {count["tags"]["stream"]: count["value"] for count in counts} == {
         "customers": 2,
         "products": 1,
     }
 
 
-def test_structured_logs_have_the_summary_in_fields_of_its_own(
+def test_structured_logs_have_the_summary_in_separate_fields(
     ledger, customer, tmp_path, monkeypatch
 ):
     config = tmp_path / "log.yml"
@@ -265,23 +265,23 @@ root: {level: INFO, handlers: [default]}
     )
     monkeypatch.setenv("SINGER_SDK_LOG_CONFIG", str(config))
 
-    told = ledger.command(customer())
+    outcome = ledger.command(customer())
 
-    lines = [json.loads(one) for one in told.log.splitlines() if one.startswith("{")]
-    (summary,) = [one["extra"] for one in lines if one["message"].startswith("run summary")]
+    lines = [json.loads(line) for line in outcome.log.splitlines() if line.startswith("{")]
+    (summary,) = [line["extra"] for line in lines if line["message"].startswith("run summary")]
     assert summary["records"] == {"customers": {"created": 1}}
     assert summary["calls"]["writes"] == 1
     assert summary["unacknowledged"] == {"reject": 0, "hold": 0}
 
 
-def test_the_last_line_tells_how_many_records_are_parked(ledger, customer):
+def test_the_last_line_states_how_many_records_are_parked(ledger, customer):
     known = customer(updated_at="2026-02-02T00:00:00Z")
     older = customer(updated_at="2026-02-01T00:00:00Z", phone="+4790000009")
     ledger.run(known)
 
-    told = ledger.run(older)
+    outcome = ledger.run(older)
 
-    assert told.log.rstrip().splitlines()[-1] == (
+    assert outcome.log.rstrip().splitlines()[-1] == (
         "nothing was written to PowerOffice Go; nothing waits for a person; 1 parked, which the"
         " next run tries again"
     )

@@ -116,7 +116,7 @@ def test_a_command_whose_output_is_closed_says_so_and_does_nothing(
     )
 
     assert ended.returncode == 1
-    assert "standard output is closed, so nothing can be told on it" in ended.stderr
+    assert "standard output is closed, so nothing can be printed" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert box.go.entries("Customers") == []
 
@@ -209,7 +209,7 @@ def test_a_go_that_fails_whatever_is_asked_ends_the_run_in_one_line_and_rejects_
 
     outcome = ledger.run(*messages, retry_seconds=10, ends_with=1)
 
-    assert "PowerOffice Go answers no call at all" in outcome.log.splitlines()[-1]
+    assert "PowerOffice Go does not answer any call" in outcome.log.splitlines()[-1]
     assert ledger.unsettled() == []
     landed = len(box.go.entries("Customers"))
     assert 0 < landed < 10

@@ -1,4 +1,4 @@
-"""Work is done at once where it may be and in order where it must be."""
+"""Work is done in parallel if it can be, and in order if it must be."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_work_without_a_common_key_is_done_at_the_same_time():
     assert schedule.settled == 2
 
 
-def test_a_failure_stops_what_has_not_begun_and_reaches_the_one_who_waits():
+def test_a_failure_stops_work_that_has_not_begun_and_reaches_the_waiting_thread():
     schedule = Schedule(1)
     begun: list[str] = []
 
@@ -59,7 +59,7 @@ def test_a_failure_stops_what_has_not_begun_and_reaches_the_one_who_waits():
     assert schedule.settled == 0
 
 
-def test_a_state_is_held_until_the_work_before_it_is_done_and_the_last_true_one_leaves_at_the_end():
+def test_a_state_is_held_until_the_work_before_it_is_done_and_the_last_true_one_is_printed():
     schedule = Schedule(2)
     output = io.StringIO()
     gate = StateGate(schedule, output)
@@ -79,7 +79,7 @@ def test_a_state_is_held_until_the_work_before_it_is_done_and_the_last_true_one_
     }
 
 
-def test_no_state_leaves_past_work_that_never_came_to_its_end():
+def test_no_state_is_printed_ahead_of_work_that_never_ended():
     schedule = Schedule(2)
     output = io.StringIO()
     gate = StateGate(schedule, output)

@@ -1,4 +1,4 @@
-"""A signal ends a run at once, with a state that is true, and the next run goes on from there."""
+"""A signal ends a run at once with a true state, and the next run continues from there."""
 
 import json
 import signal
@@ -28,7 +28,7 @@ def test_a_signal_ends_a_run_whose_tap_is_silent_with_the_last_state(
     running.stdin.write(lines_of(*records, state(8)))
     running.stdin.flush()
 
-    printed = running.stdout.readline()  # the state leaves while the tap holds the pipe open
+    printed = running.stdout.readline()  # the state is printed while the tap holds the pipe open
     running.send_signal(sent)
     running.wait(timeout=20)
 
@@ -67,13 +67,13 @@ def test_a_signal_while_go_writes_lets_the_call_finish_and_prints_no_state_ahead
         when="before",
     )
     box.faults.add(system="go", method="POST", path="/customers$", delay_seconds=0.3, skip=at - 1)
-    messages = [one for n, record in enumerate(records, 1) for one in (record, state(n))]
+    messages = [message for n, record in enumerate(records, 1) for message in (record, state(n))]
 
     output, errors = running.communicate(lines_of(*messages), timeout=30)
 
-    landed = {one["ExternalImportReference"] for one in box.go.entries("Customers")}
+    created = {entry["ExternalImportReference"] for entry in box.go.entries("Customers")}
     assert running.returncode == 143
-    assert len(landed) == at
+    assert len(created) == at
     assert all(number <= at for number in states_of(output))
     assert "Traceback" not in errors
 
@@ -83,7 +83,7 @@ def test_a_signal_while_go_writes_lets_the_call_finish_and_prints_no_state_ahead
     assert len(box.go.entries("Customers")) == 8
 
 
-def test_a_state_leaves_before_the_end_of_input_and_never_ahead_of_what_is_in_go(
+def test_a_state_is_printed_before_the_end_of_input_and_never_ahead_of_the_writes_to_go(
     ledger, box, lines_of, records
 ):
     running = ledger.start(workers=2)
@@ -96,7 +96,7 @@ def test_a_state_leaves_before_the_end_of_input_and_never_ahead_of_what_is_in_go
         skip=4,
         when="before",
     )
-    messages = [one for n, record in enumerate(records, 1) for one in (record, state(n))]
+    messages = [message for n, record in enumerate(records, 1) for message in (record, state(n))]
     running.stdin.write(lines_of(*messages))
     running.stdin.flush()
 
@@ -111,7 +111,7 @@ def test_a_state_leaves_before_the_end_of_input_and_never_ahead_of_what_is_in_go
 
 
 def test_states_are_few_and_the_last_one_is_always_printed(ledger, records):
-    messages = [one for n, record in enumerate(records, 1) for one in (record, state(n))]
+    messages = [message for n, record in enumerate(records, 1) for message in (record, state(n))]
     outcome = ledger.run(*messages)
     assert outcome.states[-1] == {"bookmarks": {"read": 8}}
     assert len(outcome.states) <= 3

@@ -1,4 +1,4 @@
-"""A signal also ends a run that has all its input and settles what is still open."""
+"""A signal also ends a run that has all its input and settles the records still open."""
 
 import signal
 
@@ -36,7 +36,7 @@ def test_a_signal_during_the_archives_leaves_the_rest_to_the_next_run(
     ledger, box, lines_of, people
 ):
     ledger.run(*people[:8])
-    gone = [{**one, "deleted_at": "2026-02-01T00:00:00Z"} for one in people[:8]]
+    gone = [{**person, "deleted_at": "2026-02-01T00:00:00Z"} for person in people[:8]]
     running = ledger.start()
     box.faults.on(
         "go", "PATCH", "/customers/", lambda _: running.send_signal(signal.SIGTERM), skip=1

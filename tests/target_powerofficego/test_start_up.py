@@ -90,7 +90,7 @@ def test_a_misspelt_setting_is_told_with_the_right_one(fails):
         ({"properties": {"products": {"tax_rate": "to_shop"}}}, "cannot be written to the shop"),
         (
             {"properties": {"orders": {"x": {"go": "SalesOrderStatus", "constant": "Confirmed"}}}},
-            "orders.x: writing SalesOrderStatus is not there yet",
+            "orders.x: writing SalesOrderStatus is not supported yet",
         ),
         ({"clock_margin": "NaN"}, "clock_margin"),
         ({"full_check_hours": "-1"}, "full_check_hours"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from target_powerofficego.dataflow.values import is_before
 from target_powerofficego.links_command import main
-from target_powerofficego.settle.versions import Doubt, Version, doubt
+from target_powerofficego.settle.versions import Doubt, Version, find_doubt
 
 DAYS = 400
 EARLY, LATE = "2026-01-05T10:00:00Z", "2026-01-05T10:00:01Z"
@@ -39,16 +39,16 @@ STAMPS = st.datetimes(
 def test_only_an_earlier_stamp_of_its_own_side_makes_an_older_version(
     stamp, known, seems_old, found
 ):
-    assert doubt([Version(stamp, known, seems_old)]) is found
+    assert find_doubt([Version(stamp, known, seems_old)]) is found
 
 
 def test_the_strongest_doubt_counts():
     newer, perhaps = Version(LATE, EARLY, seems_old=True), Version(None, EARLY, seems_old=True)
     older = Version(EARLY, LATE, seems_old=False)
 
-    assert doubt([newer, perhaps]) is Doubt.PERHAPS
-    assert doubt([newer, perhaps, older]) is Doubt.OLDER
-    assert doubt([]) is None
+    assert find_doubt([newer, perhaps]) is Doubt.PERHAPS
+    assert find_doubt([newer, perhaps, older]) is Doubt.OLDER
+    assert find_doubt([]) is None
 
 
 @given(STAMPS, STAMPS)

@@ -279,7 +279,7 @@ class Demo:
         company = next((entry for entry in whole if entry["OrganizationNumber"]), None)
         person = next((entry for entry in whole if entry["IsPerson"]), None)
         product = next((entry for entry in go.entries("Products") if entry["UnitPrice"]), None)
-        order = _telling_order(go.entries("SalesOrders"))
+        order = _varied_order(go.entries("SalesOrders"))
         for title, entry, members in (
             ("A company", company, (*_COMPANY, *_ADDRESS)),
             ("A person", person, (*_PERSON, *_ADDRESS)),
@@ -389,12 +389,14 @@ class Demo:
         self._expect_no_write("fifth")
 
     def _edit_a_customer_and_a_product(self) -> None:
-        customer = next(one for one in self._box.shop.records("customers") if one["phone"])
+        customer = next(
+            customer for customer in self._box.shop.records("customers") if customer["phone"]
+        )
         self._box.shop.edit("customers", customer["id"], {"phone": "+47 930 00 930"})
         product = next(
-            one
-            for one in self._box.shop.records("products")
-            if one["sku"] and one["price_excl"] and one["price_incl"]
+            product
+            for product in self._box.shop.records("products")
+            if product["sku"] and product["price_excl"] and product["price_incl"]
         )
         prices = {
             name: str((Decimal(product[name]) * _PRICE_RISE).quantize(_ORE))
@@ -451,23 +453,24 @@ class Demo:
         self._console.print(text)
 
 
-def _telling_order(orders: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _varied_order(orders: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Return an order with a discount and lines at several rates, or the closest to that."""
 
-    def tells(order: dict[str, Any]) -> tuple[bool, int, int]:
+    def variety(order: dict[str, Any]) -> tuple[bool, int, int]:
         lines = order["SalesOrderLines"]
         has_discount = any(line["Allowance"] for line in lines)
         return has_discount, len({line["VatRate"] for line in lines}), -len(lines)
 
-    return max(orders, key=tells, default=None)
+    return max(orders, key=variety, default=None)
 
 
 def _written(writes: list[Request]) -> dict[str, list[str]]:
     """Return how much was created, changed and removed: "71 customers", and so on."""
     counts = Counter(
-        (_DONE[one.method], re.findall("|".join(_ENTRIES), one.path.lower())[-1]) for one in writes
+        (_DONE[write.method], re.findall("|".join(_ENTRIES), write.path.lower())[-1])
+        for write in writes
     )
-    told = {
+    entries = {
         done: [
             f"{counts[done, name]} {words[counts[done, name] > 1]}"
             for name, words in _ENTRIES.items()
@@ -475,4 +478,4 @@ def _written(writes: list[Request]) -> dict[str, list[str]]:
         ]
         for done in _DONE.values()
     }
-    return {done: entries for done, entries in told.items() if entries}
+    return {done: texts for done, texts in entries.items() if texts}

@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         " what came of it. Needs no keys; nothing leaves this machine.",
     )
     add = parser.add_argument
-    add("--keep", action="store_true", help="leave both systems up and tell how to play with them")
+    add("--keep", action="store_true", help="keep both systems running and say how to use them")
     add("--verbose", action="store_true", help="show Meltano's log")
     add("--customers", type=int, default=60, metavar="N", help="customers in the shop (60)")
     add("--products", type=int, default=40, metavar="N", help="products in the shop (40)")

@@ -191,7 +191,7 @@ def _check(ledger: Ledger, customer: Entry) -> None:
 
 
 def _check_copies(copies: str | None) -> None:
-    addresses = [one.strip() for one in (copies or "").split(";") if one.strip()]
+    addresses = [address.strip() for address in (copies or "").split(";") if address.strip()]
     if len(addresses) > _MOST_COPIES:
         raise broken_rule(_KIND, f"InvoiceEmailAddressCC has more than {_MOST_COPIES} addresses")
     for address in addresses:

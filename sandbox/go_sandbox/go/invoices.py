@@ -314,7 +314,7 @@ def _checked(asked: object, most: Decimal, what: str) -> Decimal:
 
 def _credited(ledger: Ledger, invoice: Entry) -> Decimal:
     entries = ledger.register("OutgoingInvoices").values()
-    notes = [one for one in entries if one["RelatedInvoiceNo"] == invoice["InvoiceNo"]]
+    notes = [entry for entry in entries if entry["RelatedInvoiceNo"] == invoice["InvoiceNo"]]
     return -sum((Decimal(note["TotalAmount"]) for note in notes), Decimal(0))
 
 

@@ -38,7 +38,7 @@ def read_query(query: Mapping[str, str], known: set[str]) -> dict[str, str]:
     for name, value in query.items():
         if name.lower() == "subscription-key":
             continue
-        if name.lower() not in {one.lower() for one in known}:
+        if name.lower() not in {parameter.lower() for parameter in known}:
             raise bad_query(f"'{name}' is not a parameter of this operation")
         if value.strip():
             values[name.lower()] = value
@@ -87,7 +87,7 @@ def _count(values: dict[str, str], name: str, usual: int, highest: int | None = 
 
 
 def _proper_name(names: tuple[str, ...], name: str, parameter: str) -> str:
-    proper = {one.lower(): one for one in names}.get(name.strip().lower())
+    proper = {name.lower(): name for name in names}.get(name.strip().lower())
     if proper is None:
         raise bad_query(f"{parameter}: '{name.strip()}' is not a field")
     return proper
@@ -176,7 +176,7 @@ def choice(field: str, choices: tuple[str, ...]) -> Filter:
     """Filter for one text of an enum, without regard to case."""
 
     def read(text: str) -> str:
-        wanted = {one.lower(): one for one in choices}.get(text.strip().lower())
+        wanted = {choice.lower(): choice for choice in choices}.get(text.strip().lower())
         if wanted is None:
             raise bad_query(f"'{text}' is not one of {', '.join(choices)}")
         return wanted

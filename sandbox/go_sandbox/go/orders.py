@@ -255,8 +255,8 @@ def line_of(order: Entry, line_id: str) -> Entry:
 def primary_address(ledger: Ledger, order: Entry) -> Entry:
     """Return the delivery address of the order's customer that orders inherit, or an empty one."""
     addresses = ledger.register("ContactDeliveryAddresses").values()
-    mine = [one for one in addresses if one["ContactId"] == order["CustomerId"]]
-    return next((one for one in mine if one["IsPrimary"]), {})
+    mine = [address for address in addresses if address["ContactId"] == order["CustomerId"]]
+    return next((address for address in mine if address["IsPrimary"]), {})
 
 
 def _check_unlocked(order: Entry) -> None:

@@ -131,30 +131,30 @@ def _written(
 ) -> list[Published]:
     """Return the five routes of a resource; `under` is the owner's part of the path, if any."""
     read, write = privileges
-    one = f"{path}{under}/{{id}}"
+    single = f"{path}{under}/{{id}}"
     return [
         Published("GET", path, read, partial(operations.list_entries, resource, names, known)),
         Published("POST", f"{path}{under}", write, partial(operations.make, resource, names)),
-        Published("GET", one, read, partial(operations.read, resource, names)),
-        Published("PATCH", one, write, partial(operations.change, resource, names)),
-        Published("DELETE", one, write, partial(operations.delete, resource)),
+        Published("GET", single, read, partial(operations.read, resource, names)),
+        Published("PATCH", single, write, partial(operations.change, resource, names)),
+        Published("DELETE", single, write, partial(operations.delete, resource)),
     ]
 
 
 def _orders() -> list[Published]:
     read, write = _either("SalesOrders")
-    one, line = "/salesorders/{id}", "/salesorders/{id}/lines/{lineid}"
+    single, line = "/salesorders/{id}", "/salesorders/{id}/lines/{lineid}"
     return [
         Published("GET", "/salesorders", read, operations.list_orders),
         Published("POST", "/salesorders/complete", write, operations.make_order),
         Published("GET", "/salesorders/sentstate", write, operations.sent_state),
-        Published("GET", one, read, operations.read_order),
-        Published("PATCH", one, write, partial(operations.change, "SalesOrders", ORDER)),
-        Published("DELETE", one, write, partial(operations.delete, "SalesOrders")),
-        Published("GET", f"{one}/complete", read, operations.read_complete),
-        Published("POST", f"{one}/createandsendinvoice", write, operations.create_and_send),
-        Published("GET", f"{one}/lines", read, operations.list_lines),
-        Published("POST", f"{one}/lines", write, operations.make_line),
+        Published("GET", single, read, operations.read_order),
+        Published("PATCH", single, write, partial(operations.change, "SalesOrders", ORDER)),
+        Published("DELETE", single, write, partial(operations.delete, "SalesOrders")),
+        Published("GET", f"{single}/complete", read, operations.read_complete),
+        Published("POST", f"{single}/createandsendinvoice", write, operations.create_and_send),
+        Published("GET", f"{single}/lines", read, operations.list_lines),
+        Published("POST", f"{single}/lines", write, operations.make_line),
         Published("GET", line, read, operations.read_line),
         Published("PATCH", line, write, operations.change_line),
         Published("DELETE", line, write, operations.delete_line),

@@ -85,9 +85,9 @@ def shape(
     `enum` maps a name to its choices, `nested` and `array` map a name to the shape inside (an
     array with None inside holds int64).
     """
-    members = [Member(one, "enum", choices=choices) for one, choices in (enum or {}).items()]
-    members += [Member(one, "object", inner=inner) for one, inner in (nested or {}).items()]
-    members += [Member(one, "array", inner=inner) for one, inner in (array or {}).items()]
+    members = [Member(name, "enum", choices=choices) for name, choices in (enum or {}).items()]
+    members += [Member(name, "object", inner=inner) for name, inner in (nested or {}).items()]
+    members += [Member(name, "array", inner=inner) for name, inner in (array or {}).items()]
     for kind, names in listed.items():
         for word in words(names):
             proper, _, longest = word.partition(":")

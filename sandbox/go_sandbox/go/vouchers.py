@@ -49,9 +49,9 @@ def post(ledger: Ledger, body: dict[str, Any]) -> Entry:
 def open_items(ledger: Ledger, date: str) -> list[Entry]:
     """Return the open ledger entries of vouchers up to and including the date."""
     invoices_then = ledger.register("OutgoingInvoices").values(late=True)
-    invoiced = [_invoice_entry(ledger, one) for one in invoices_then]
+    invoiced = [_invoice_entry(ledger, invoice) for invoice in invoices_then]
     entries = [*invoiced, *ledger.register("OpenPayments").values(late=True)]
-    return [one for one in entries if one["Balance"] and one["VoucherDate"] <= date]
+    return [entry for entry in entries if entry["Balance"] and entry["VoucherDate"] <= date]
 
 
 def _line(ledger: Ledger, body: dict[str, Any], now: str) -> Entry:

@@ -24,7 +24,7 @@ class Chance:
         self._faker = Faker("no_NO")
         self._faker.seed_instance(seed)
 
-    def one(self, things: Sequence[Thing]) -> Thing:
+    def pick(self, things: Sequence[Thing]) -> Thing:
         """Choose one of some things."""
         return self._random.choice(things)
 
@@ -52,7 +52,7 @@ class Chance:
         """Choose a Norwegian mobile number, written in one of the usual ways."""
         digits = f"4{self.number(0, 9999999):07}"
         spaced = f"{digits[:3]} {digits[3:5]} {digits[5:]}"
-        return self.one((f"+47{digits}", spaced, f"+47 {spaced}"))
+        return self.pick((f"+47{digits}", spaced, f"+47 {spaced}"))
 
 
 def record(fields: Iterable[str], **values: object) -> dict[str, Any]:

@@ -120,7 +120,7 @@ HABITS = (
         off=Off("GENSER20", "20 % på gensere", "207.84"),
     ),
     Habit(
-        "the same coupon, told by the totals alone",
+        "the same coupon, given in the totals alone",
         (_SWEATER, _COFFEE),
         off=Off("GENSER20", "20 % på gensere", "207.84"),
         tells_taxes=False,
@@ -132,7 +132,7 @@ HABITS = (
         freight="79.20",
     ),
     Habit(
-        "a gift card, told as a discount",
+        "a gift card, given as a discount",
         (Sold("PLEDD-ULL", "Ullpledd Sølvrev", "959.20"),),
         off=Off("GK-4711", "Gavekort", "300.00", "0"),
     ),
@@ -184,12 +184,15 @@ _DELETED_BEFORE = _FIRST + len(HABITS) - 1
 def named_habits(shop: Shop) -> dict[str, str]:
     """Return what is special about each order of the shop that has a habit, by its id."""
     has_them = shop.record("products", _DELETED_ID) is not None
-    return {one: habit.words for one, habit in _BY_ORDER.items()} if has_them else {}
+    return {order_id: habit.words for order_id, habit in _BY_ORDER.items()} if has_them else {}
 
 
 def people_with_habits(people: list[Record]) -> list[Record]:
     """Return the customers, one of them with a name escaped as in HTML."""
-    return [{**one, **_BUYER_IN_HTML} if one["id"] == _BUYER_IN_HTML_ID else one for one in people]
+    return [
+        {**customer, **_BUYER_IN_HTML} if customer["id"] == _BUYER_IN_HTML_ID else customer
+        for customer in people
+    ]
 
 
 def goods_with_habits(goods: list[Record], orders: int) -> list[Record]:
@@ -200,9 +203,9 @@ def goods_with_habits(goods: list[Record], orders: int) -> list[Record]:
     before, after = (placed(number, orders) for number in (_DELETED_BEFORE - 1, _DELETED_BEFORE))
     deleted_at, made_at = before + (after - before) / 3, before + (after - before) / 2
     found = []
-    for one in goods[:-1]:
-        product = {**one, "name": _IN_HTML.get(one["sku"], one["name"])}
-        if one["sku"] == _MADE_ANEW:
+    for listed in goods[:-1]:
+        product = {**listed, "name": _IN_HTML.get(listed["sku"], listed["name"])}
+        if listed["sku"] == _MADE_ANEW:
             end = {name: stamps.render(deleted_at) for name in ("deleted_at", "updated_at")}
             found.append({**product, "id": _DELETED_ID, "gtin": None, **end})
             product |= {name: stamps.render(made_at) for name in ("created_at", "updated_at")}
@@ -217,9 +220,9 @@ def sales_with_habits(
 
     An order from before a product was deleted and created again names the deleted product.
     """
-    ids = {one["sku"]: one["id"] for one in goods if not one["deleted_at"]}
-    customers = {one["id"]: one for one in people}
-    deleted_at = next(one["deleted_at"] for one in goods if one["id"] == _DELETED_ID)
+    ids = {product["sku"]: product["id"] for product in goods if not product["deleted_at"]}
+    customers = {customer["id"]: customer for customer in people}
+    deleted_at = next(product["deleted_at"] for product in goods if product["id"] == _DELETED_ID)
     found = [
         _sale(order, _BY_ORDER[order["id"]], ids, customers) if order["id"] in _BY_ORDER else order
         for order in sales
@@ -270,7 +273,7 @@ def _sale(
 def _line(line_id: str, sold: Sold, product_id: str | None, *, is_exact: bool) -> Record:
     price = Decimal(sold.price)
     excl = price * sold.quantity
-    tax, unit_tax = (one * Decimal(sold.rate) / 100 for one in (excl, price))
+    tax, unit_tax = (amount * Decimal(sold.rate) / 100 for amount in (excl, price))
     if not is_exact:
         tax, unit_tax = rounded(tax), rounded(unit_tax)
     return record(
@@ -320,9 +323,9 @@ def _sums(habit: Habit, parts: list[Record]) -> tuple[dict[str, str | None], lis
         "total_incl": str(rounded(whole)),
         "rounding": str(whole - excl - tax) if habit.is_in_kroner else None,
     }
-    told = {rate: rounded(amount) for rate, amount in taxes.items() if amount}
+    vat = {rate: rounded(amount) for rate, amount in taxes.items() if amount}
     return totals, [
-        {"rate": rate, "base": str(bases[rate]), "amount": str(told[rate])} for rate in sorted(told)
+        {"rate": rate, "base": str(bases[rate]), "amount": str(vat[rate])} for rate in sorted(vat)
     ]
 
 
@@ -331,14 +334,14 @@ def _who(habit: Habit, customers: Mapping[str, Record]) -> Record:
         return registered(customers[habit.customer_id])
     if habit.buyer is None:
         return {}
-    told = {"line1": "Sjøgata 7", "postal_code": "6003", "city": "Ålesund", "country_code": "NO"}
-    home = record(ADDRESS, type="billing", is_default=True, name=habit.buyer["name"], **told)
+    address = {"line1": "Sjøgata 7", "postal_code": "6003", "city": "Ålesund", "country_code": "NO"}
+    home = record(ADDRESS, type="billing", is_default=True, name=habit.buyer["name"], **address)
     return guest({"buyer": record(BUYER, **habit.buyer), "address": home})
 
 
 def _payment(order_id: str, amount: str | None, paid_at: str) -> Record:
-    told = {"method": "vipps", "status": "captured", "amount": amount, "paid_at": paid_at}
-    return record(PAYMENT, id=f"{order_id}-p", reference=f"TX{order_id}", **told)
+    payment = {"method": "vipps", "status": "captured", "amount": amount, "paid_at": paid_at}
+    return record(PAYMENT, id=f"{order_id}-p", reference=f"TX{order_id}", **payment)
 
 
 def _with_deleted(order: Record) -> Record:

@@ -103,15 +103,15 @@ def organization_number(chance: Chance) -> str:
 
 def address(chance: Chance, address_id: str | None, kind: str, name: str) -> dict[str, Any]:
     """Return one Norwegian address; postal codes are text, for some begin with a zero."""
-    postal_code, city = chance.one(PLACES)
+    postal_code, city = chance.pick(PLACES)
     return record(
         ADDRESS,
         id=address_id,
         type=kind,
         is_default=True,
         name=name,
-        line1=f"{chance.one(STREETS)} {chance.number(1, 98)}",
-        line2=chance.one(("Oppgang B", "H0301", "v/resepsjonen")) if chance.happens(12) else None,
+        line1=f"{chance.pick(STREETS)} {chance.number(1, 98)}",
+        line2=chance.pick(("Oppgang B", "H0301", "v/resepsjonen")) if chance.happens(12) else None,
         postal_code=postal_code,
         city=city,
         country_code="NO",
@@ -134,7 +134,7 @@ def _person(chance: Chance, number: int) -> dict[str, Any]:
 
 def _company(chance: Chance, number: int) -> dict[str, Any]:
     first, last = chance.first_name(), chance.last_name()
-    name = f"{last} {chance.one(TRADES)} {chance.one(ENDINGS)}"
+    name = f"{last} {chance.pick(TRADES)} {chance.pick(ENDINGS)}"
     return _customer(
         chance,
         number,
@@ -148,7 +148,7 @@ def _company(chance: Chance, number: int) -> dict[str, Any]:
     )
 
 
-def _customer(chance: Chance, number: int, **told: object) -> dict[str, Any]:
+def _customer(chance: Chance, number: int, **members: object) -> dict[str, Any]:
     created = REFERENCE - timedelta(days=chance.number(60, 700), minutes=number)
     updated = created + timedelta(days=chance.number(0, 59))
     return record(
@@ -161,11 +161,11 @@ def _customer(chance: Chance, number: int, **told: object) -> dict[str, Any]:
         currency="NOK",
         tax_exempt=False,
         is_active=True,
-        addresses=_addresses(chance, number, str(told["name"])),
+        addresses=_addresses(chance, number, str(members["name"])),
         created_at=render(created),
         updated_at=render(updated),
         custom={},
-        **told,
+        **members,
     )
 
 

@@ -89,22 +89,22 @@ def registered(customer: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def guest(told: dict[str, Any]) -> dict[str, Any]:
+def guest(person: dict[str, Any]) -> dict[str, Any]:
     """Return the order's members for the buyer, where that is a guest (`buyer` and `address`)."""
     return {
         "customer_id": None,
         "is_guest": True,
-        "buyer": dict(told["buyer"]),
-        "billing_address": dict(told["address"]),
-        "shipping_address": dict(told["address"], type="shipping"),
+        "buyer": dict(person["buyer"]),
+        "billing_address": dict(person["address"]),
+        "shipping_address": dict(person["address"], type="shipping"),
     }
 
 
 def _order(chance: Chance, store: Store, number: int, at: datetime) -> dict[str, Any]:
     shop_id = order_id(number)
-    stage = STAGES[number - 1] if number <= len(STAGES) else chance.one(ALL_STAGES)
+    stage = STAGES[number - 1] if number <= len(STAGES) else chance.pick(ALL_STAGES)
     lines = _lines(chance, store, shop_id)
-    shipping = [freight(shop_id, *chance.one(FREIGHT))] if chance.happens(FREIGHT_PERCENT) else []
+    shipping = [freight(shop_id, *chance.pick(FREIGHT))] if chance.happens(FREIGHT_PERCENT) else []
     totals = _totals(lines + shipping)
     return record(
         ORDER,
@@ -135,8 +135,8 @@ def _order(chance: Chance, store: Store, number: int, at: datetime) -> dict[str,
 
 def _who(chance: Chance, store: Store) -> dict[str, Any]:
     if store.guests and chance.happens(GUEST_PERCENT):
-        return guest(chance.one(store.guests))
-    return registered(chance.one(store.customers))
+        return guest(chance.pick(store.guests))
+    return registered(chance.pick(store.customers))
 
 
 def _lines(chance: Chance, store: Store, shop_id: str) -> list[dict[str, Any]]:
@@ -151,7 +151,7 @@ def _lines(chance: Chance, store: Store, shop_id: str) -> list[dict[str, Any]]:
         for place, product in enumerate(chosen, 1)
     ]
     if chance.happens(4) or not lines:
-        gone = chance.one(VANISHED)
+        gone = chance.pick(VANISHED)
         sold = {"id": None, "sku": gone.code, "name": gone.name, "variant_name": None}
         terms = {"unit": gone.unit, "tax_rate": gone.rate, "price_excl": str(gone.price_excl)}
         lines.append(_product_line(chance, f"{shop_id}-{len(lines) + 1}", {**sold, **terms}))
@@ -166,7 +166,7 @@ def _product_line(chance: Chance, line_id: str, product: dict[str, Any]) -> dict
         quantity += Decimal(chance.number(0, 3)) / 4
     fitting = [d for d in DISCOUNTS if discount_is_exact(quantity * price_excl, d)]
     discounted = bool(fitting) and chance.happens(DISCOUNT_PERCENT)
-    discount = chance.one(fitting) if discounted else Decimal(0)
+    discount = chance.pick(fitting) if discounted else Decimal(0)
     amounts = asdict(line_amounts(quantity, price_excl, rate, discount))
     name = " ".join(filter(None, (product["name"], product["variant_name"])))
     return record(
@@ -223,7 +223,7 @@ def _payments(
         record(
             PAYMENT,
             id=f"{shop_id}-p",
-            method=chance.one(METHODS),
+            method=chance.pick(METHODS),
             reference=f"TX{chance.number(10**9, 10**10 - 1)}",
             status="captured" if is_paid else "authorized",
             amount=amount,

@@ -26,7 +26,7 @@ def customers_amiss(chance: Chance, people: list[dict[str, Any]]) -> list[dict[s
     person.update(id="1901", number="1901", email="uten.postnummer@example.com")
     person["addresses"][0].update(id="1901-1", postal_code=None)
     company.update(id="1902", number="1902", email="innkjop@dobbel.example.com")
-    twin = next((one for one in people if one["organization_number"]), company)
+    twin = next((customer for customer in people if customer["organization_number"]), company)
     company["organization_number"] = twin["organization_number"]
     return [person, company]
 

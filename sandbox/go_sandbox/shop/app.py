@@ -96,16 +96,16 @@ def read_query(stream: str, query: Mapping[str, str]) -> Listing:
     )
 
 
-def page_text(stream: str, shelf: Shelf, listing: Listing, told: Callable[[str], str]) -> str:
+def page_text(stream: str, shelf: Shelf, listing: Listing, render: Callable[[str], str]) -> str:
     """Return one page as JSON text: `{"data": [...], "next_cursor": null | "..."}`.
 
     A cursor is the place of the page's last record. A record that changes while somebody reads page
     by page moves to a place after the cursor and is listed again as changed; none is skipped.
-    `told` turns a record's text into what the API shows of it.
+    `render` turns a record's text into what the API shows of it.
     """
     places = shelf.page(since=listing.since, after=listing.after, limit=listing.limit + 1)
     shown = places[: listing.limit]
-    texts = [told(shelf.text(record_id) or "") for _, record_id in shown]
+    texts = [render(shelf.text(record_id) or "") for _, record_id in shown]
     cursor = _cursor(stream, shown[-1]) if len(places) > len(shown) else None
     return f'{{"data": [{", ".join(texts)}], "next_cursor": {simplejson.dumps(cursor)}}}'
 
@@ -189,7 +189,7 @@ def create_app(shop: Shop) -> Starlette:
     return Starlette(
         routes=[
             Route("/{stream}", api.list, methods=["GET"]),
-            Route("/{stream}/{record_id}", api.one, methods=["GET"]),
+            Route("/{stream}/{record_id}", api.single, methods=["GET"]),
             Route("/{stream}/{record_id}", api.patch, methods=["PATCH"]),
         ],
         exception_handlers={HTTPException: answer_problem},
@@ -210,9 +210,9 @@ class ShopApi:
         if not self._shop.tells_updated_at:
             listing = replace(listing, since=None)
         with self._shop.lock:
-            return _json(page_text(stream, self._shop.shelf(stream), listing, self._told))
+            return _json(page_text(stream, self._shop.shelf(stream), listing, self._render))
 
-    async def one(self, request: Request) -> Response:
+    async def single(self, request: Request) -> Response:
         """Answer one record."""
         stream = self._admit(request)
         with self._shop.lock:
@@ -240,13 +240,13 @@ class ShopApi:
         text = shelf.text(record_id)
         if text is None:
             raise problem(404, f"There is no {record_id} in {stream}.")
-        return _json(self._told(text), {"ETag": shelf.etag(record_id)})
+        return _json(self._render(text), {"ETag": shelf.etag(record_id)})
 
-    def _told(self, text: str) -> str:
+    def _render(self, text: str) -> str:
         if self._shop.tells_updated_at:
             return text
         record = simplejson.loads(text, use_decimal=True)
-        return simplejson.dumps(self._shop.told(record), ensure_ascii=False)
+        return simplejson.dumps(self._shop.as_sent(record), ensure_ascii=False)
 
     def _admit(self, request: Request) -> str:
         self._limit_rate()

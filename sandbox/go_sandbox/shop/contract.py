@@ -66,9 +66,9 @@ def _list(inner: Fields) -> Field:
 
 def _fields(names: str, *, given: Fields | None = None, **kinds: str) -> Fields:
     """Return the fields in the order of their names; those for which no kind is given hold text."""
-    told = {name: Field(kind) for kind, listed in kinds.items() for name in listed.split()}
-    told |= given or {}
-    return {name: told.get(name, Field("text")) for name in names.split()}
+    fields = {name: Field(kind) for kind, listed in kinds.items() for name in listed.split()}
+    fields |= given or {}
+    return {name: fields.get(name, Field("text")) for name in names.split()}
 
 
 ADDRESS = _fields(

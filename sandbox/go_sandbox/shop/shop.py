@@ -105,7 +105,7 @@ class Shop:
         reshapes_patches: whether the API trims text, takes doubled spaces and those in phone
             numbers away, and rounds money to two decimals.
         clock_skew_seconds: how far the shop's clock is ahead; behind, if negative.
-        tells_updated_at: whether the API tells when a record was last changed, as the contract
+        tells_updated_at: whether the API says when a record was last changed, as the contract
             wants; without it every list is a list of all.
         whole_seconds: whether stamps have no fractions, so that two edits may have the same one.
     """
@@ -135,10 +135,10 @@ class Shop:
         """Return copies of all records of a stream, deleted ones included."""
         return self.shelf(stream).all()
 
-    def told(self, record: Record) -> Record:
-        """Return a record as the API tells it."""
-        is_told = self.tells_updated_at
-        return {name: one for name, one in record.items() if is_told or name != "updated_at"}
+    def as_sent(self, record: Record) -> Record:
+        """Return a record as the API sends it."""
+        has_stamp = self.tells_updated_at
+        return {name: value for name, value in record.items() if has_stamp or name != "updated_at"}
 
     def record(self, stream: str, record_id: object) -> Record | None:
         """Return a copy of one record, or None."""

@@ -8,8 +8,8 @@
 
 A resolver is called with the record it is a field of, the `info` of graphql-core (whose `context`
 is what `answer` was given) and the arguments by their names in the schema. Without a resolver a
-field is the member of that name of a record that is a dict, or else its attribute; which type of
-an interface or a union a dict is, its `__typename` tells. A resolver refuses with a GraphQLError,
+field is the member of that name of a record that is a dict, or else its attribute; the type
+of a dict that an interface or a union may hold is its `__typename`. A resolver refuses with a GraphQLError,
 whose `extensions` hold the code.
 """
 
@@ -54,7 +54,7 @@ class RefusedError(Exception):
         is_request: bool = False,
         is_in_values: bool = False,
     ) -> None:
-        super().__init__("; ".join(one.message for one in errors))
+        super().__init__("; ".join(error.message for error in errors))
         self.errors = list(errors)
         self.is_request = is_request
         self.is_in_values = is_in_values
@@ -62,7 +62,7 @@ class RefusedError(Exception):
     @property
     def answer(self) -> dict[str, Any]:
         """The body of the answer."""
-        return {"errors": [dict(one.formatted) for one in self.errors]}
+        return {"errors": [dict(error.formatted) for error in self.errors]}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""What makes a plugin of the Singer SDK one of ours: command line, variables, JSON, plain text.
+"""What all our plugins of the Singer SDK share: command line, variables, JSON, plain text.
 
-This folder stands in tap-customwebshop and in target-powerofficego, which install alone. A test
-keeps both the same, byte for byte; nothing in it imports anything else of its package.
+This folder exists in both tap-customwebshop and target-powerofficego, because each can be installed
+without the other. A test keeps the copies identical, byte for byte; nothing in it imports anything
+else of its package.
 """

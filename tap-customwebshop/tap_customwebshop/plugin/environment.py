@@ -9,9 +9,9 @@ from .sdk_internals import parse_environment_config
 
 
 def load_dotenv() -> None:
-    """Add the variables of the nearest `.env`; one that is exported takes precedence.
+    """Add the variables of the nearest `.env`; an exported variable takes precedence.
 
-    The SDK would let the file overrule what a person has just exported.
+    With the SDK alone, the file would override what a person has just exported.
     """
     exported = dict(os.environ)
     parse_environment_config({}, "")
@@ -19,11 +19,11 @@ def load_dotenv() -> None:
 
 
 def settings_from_environment(schema: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """Return those settings of a schema that variables with a prefix give.
+    """Return the settings of a schema that are set by variables with a prefix.
 
     Raises:
-        ValueError: a value is not a number, or not JSON, where it should be.
+        ValueError: A value is not a number, or not JSON, where it should be.
     """
     load_dotenv()
-    told: dict[str, Any] = parse_environment_config(schema, prefix, dotenv_path=os.devnull)
-    return told
+    settings: dict[str, Any] = parse_environment_config(schema, prefix, dotenv_path=os.devnull)
+    return settings

@@ -1,4 +1,4 @@
-"""How a command loads its modules: without a search for garbage among what stays to the end."""
+"""Loads the modules of a command without garbage collection, because they stay to the end."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Load modules without garbage collection, and leave them out of it from then on.
+    """Load modules without garbage collection, and exclude them from it from then on.
 
-    Only once for the same modules: what else is garbage by then is never collected. The collector
-    would go through all modules again and again while they are loaded, and once more when the
-    program ends: a quarter of the work of starting a command.
+    The collector would search all modules again and again while they are loaded, and once more when
+    the program ends: a quarter of the work of starting a command. Use this only once for the same
+    modules, because other garbage that exists by then is never collected.
     """
     gc.disable()
     try:

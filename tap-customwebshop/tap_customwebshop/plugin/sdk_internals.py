@@ -1,7 +1,7 @@
 """The parts of the Singer SDK in use that it does not promise to keep; imported only here.
 
-A new release of the SDK may rename any of these, and each private method that a class here
-overrides; a test names them all.
+A new release of the SDK may rename any of these, and any private method that our classes override;
+a test names them all.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Shop files that come with the tap, by the make of the shop that each reads."""
+"""Shop files that come with the tap; each is named after the platform that it reads."""

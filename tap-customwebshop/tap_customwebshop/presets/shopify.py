@@ -1,18 +1,17 @@
-"""Shopify, by its GraphQL Admin API.
+"""Shopify, through its GraphQL Admin API.
 
-Settings: `api_url` is the shop's own address (`https://butikken.myshopify.com`); in
-`shop_settings`, `client_id` and `client_secret` are those of an app of the merchant's own in
-Shopify's Dev Dashboard, which may read customers, products and orders (all orders, to see those
-older than 60 days) and, for the way back, write them. `tax_rate` is the VAT rate of goods in
-percent, for Shopify tells none of a product, and `tax_rate Books` that of the product type Books.
-`organization_number_attribute` is the name of the order attribute, and
-`organization_number_metafield` (`custom.org_nr`) of the customer's metafield, that keeps the
-buyer's organisation number.
+Settings: `api_url` is the shop's own address (`https://butikken.myshopify.com`). In
+`shop_settings`, `client_id` and `client_secret` are those of the merchant's own app in Shopify's
+Dev Dashboard, which may read customers, products and orders (all orders, to see those older than 60
+days) and, for the way back, write them. `tax_rate` is the VAT rate of goods in percent, which
+Shopify does not state for a product, and `tax_rate Books` that of the product type Books.
+`organization_number_attribute` names the order attribute, and `organization_number_metafield`
+(`custom.org_nr`) the customer metafield, that holds the buyer's organisation number.
 
-Amounts are in the shop's currency, with VAT where the order's prices include it, and discounts are
-in the lines already. A query may cost 1,000 points at most, so pages are short, and what goes on
-beyond a page of lines, variants or addresses is fetched by itself. What is deleted, Shopify no
-longer tells.
+Amounts are in the shop's currency, with VAT if the order's prices include it, and discounts are
+already deducted from the lines. A query may cost at most 1,000 points, so pages are short, and the
+rest of a long list of lines, variants or addresses is fetched separately. Deletions are not
+reported.
 """
 
 from __future__ import annotations
@@ -75,11 +74,11 @@ CONNECTIONS = {
     "refundShippingLines": ("Refund", REFUNDED_FREIGHT),
     "orderAdjustments": ("Refund", "id"),
 }
-"""The lists inside a record, by name: of which type, and what is asked of each."""
+"""The lists inside a record, by name: the type that has the list, and the fields to read."""
 
 
 def connection(name: str, first: int, after: str = "") -> str:
-    """What asks for the beginning of a list inside a record."""
+    """The fields that read the beginning of a list inside a record."""
     return f"{name}(first: {first}{after}) {{ nodes {{ {CONNECTIONS[name][1]} }} {PAGE} }}"
 
 
@@ -106,13 +105,13 @@ ORDER = f"""
 
 
 def pager(at: str, size: int = 50, **sent: str) -> Cursor:
-    """How to get through a list that is at a place in the answer."""
+    """The pager of a list at this place in the answer."""
     send = {"variables": {"after": "{cursor}", **sent}}
     return Cursor(send, f"{at}.pageInfo.endCursor", more=f"{at}.pageInfo.hasNextPage", size=size)
 
 
 def listing(kind: str, members: str, size: int, days: int | None = None) -> Listing:
-    """A list, sorted by when its records changed; a page costs at most about 900 points."""
+    """A list sorted by when its records changed; a page costs at most about 900 points."""
     name = f"{kind.lower()}s"
     sent = "first: $first, after: $after, query: $query, sortKey: UPDATED_AT"
     return Listing(
@@ -130,7 +129,7 @@ def listing(kind: str, members: str, size: int, days: int | None = None) -> List
     )
 
 
-# To change a metafield moves no stamp
+# Changing a metafield does not move the stamp
 CUSTOMERS = listing("Customer", CUSTOMER, 35, days=7)
 PRODUCTS = replace(
     listing("Product", PRODUCT, 25),
@@ -147,7 +146,7 @@ ORDER_STAMPS = {
     "completed_at": "closedAt",
     "cancelled_at": "cancelledAt",
 }
-# What these name is read and written
+# Members that are both read and written
 CUSTOMER_NAMES = {"first_name": "firstName", "last_name": "lastName", "note": "note"}
 PRODUCT_NAMES = {"name": "title", "description": "descriptionHtml"}
 VARIANT_NAMES = {"gtin": "barcode"}
@@ -180,7 +179,7 @@ def customer(row: Row, shop: Shop) -> Row:
     company = default["company"] or None
     key = shop.settings.get("organization_number_metafield", "")
     metafields = nodes(shop, row, "metafields") if key else []
-    fields = {f"{one['namespace']}.{one['key']}": one["value"] for one in metafields}
+    fields = {f"{field['namespace']}.{field['key']}": field["value"] for field in metafields}
     return {
         **to_record(row, {**CUSTOMER_NAMES, "language": "locale", "tax_exempt": "taxExempt"}),
         "id": number(row["id"]),
@@ -193,19 +192,19 @@ def customer(row: Row, shop: Shop) -> Row:
         "organization_number": fields.get(key),
         "addresses": [
             {
-                **to_record(one, ADDRESS),
-                "id": number(one["id"]),
-                "type": "billing" if one["id"] == default["id"] else "other",
-                "is_default": one["id"] == default["id"],
+                **to_record(entry, ADDRESS),
+                "id": number(entry["id"]),
+                "type": "billing" if entry["id"] == default["id"] else "other",
+                "is_default": entry["id"] == default["id"],
             }
-            for one in nodes(shop, row, "addressesV2")
+            for entry in nodes(shop, row, "addressesV2")
         ],
         **stamps(row, STAMPS),
     }
 
 
 def product(row: Row, shop: Shop) -> Iterator[Row]:
-    """Each variant of a product is what can be sold."""
+    """Yield each variant, which is what is sold."""
     row = row.get("product", row)
     is_alone, includes_tax = row["hasOnlyDefaultVariant"], taxes_included(shop)
     rate = shop.settings.get(f"tax_rate {row['productType']}", shop.settings.get("tax_rate"))
@@ -239,16 +238,15 @@ def taxes_included(shop: Shop) -> bool:
 
 
 def order(row: Row, shop: Shop) -> Row | None:
-    """An order as it was sold, and what was paid back; test orders are none."""
+    """An order as it was sold, and its refunds; test orders are left out."""
     if row["test"]:
         return None
-    lines = [goods(one, row) for one in nodes(shop, row, "lineItems")]
-    freight = [charge(one, row) for one in nodes(shop, row, "shippingLines")]
-    fees = [charge(one, row) for one in row["additionalFees"]]
-    parts = [*lines, *freight, *fees]
-    refunds = [refund(one, row, shop) for one in row["refunds"]]
-    payments = [payment(one) for one in row["transactions"] if is_payment(one)]
-    paid_at = max((one["paid_at"] for one in payments), default=None)
+    lines = [goods(line, row) for line in nodes(shop, row, "lineItems")]
+    freight = [charge(line, row) for line in nodes(shop, row, "shippingLines")]
+    fees = [charge(line, row) for line in row["additionalFees"]]
+    refunds = [refund(entry, row, shop) for entry in row["refunds"]]
+    payments = [payment(entry) for entry in row["transactions"] if is_payment(entry)]
+    paid_at = max((entry["paid_at"] for entry in payments), default=None)
     payment_status, fulfillment = row["displayFinancialStatus"], row["displayFulfillmentStatus"]
     return {
         **to_record(row, ORDER_NAMES),
@@ -266,21 +264,21 @@ def order(row: Row, shop: Shop) -> Row | None:
         "billing_address": address(row["billingAddress"]),
         "shipping_address": address(row["shippingAddress"]),
         "paid_at": paid_at if payment_status == "PAID" else None,
-        "shipped_at": stamp(max((one["createdAt"] for one in row["fulfillments"]), default=None)),
+        "shipped_at": stamp(max((sent["createdAt"] for sent in row["fulfillments"]), default=None)),
         "lines": lines,
         "shipping": freight,
         "fees": fees,
         "discounts": discounts(row),
         "payments": payments,
         "refunds": refunds,
-        **totals(row, parts),
-        "total_refunded": sum((one["amount_incl"] for one in refunds), ZERO),
+        **totals(row, [*lines, *freight, *fees]),
+        "total_refunded": sum((entry["amount_incl"] for entry in refunds), ZERO),
         **stamps(row, ORDER_STAMPS),
     }
 
 
 def status(row: Row) -> str:
-    """How far an order is: one that is placed counts, unless its payment came to nothing."""
+    """The status: a placed order counts as processing, unless its payment expired or was voided."""
     if row["cancelledAt"]:
         return "cancelled"
     if row["displayFinancialStatus"] == "REFUNDED":
@@ -291,10 +289,10 @@ def status(row: Row) -> str:
 
 
 def buyer(row: Row, shop: Shop) -> Row:
-    """Who bought, by what the order tells and its billing address."""
+    """The buyer, from the order and its billing address."""
     billing = address(row["billingAddress"]) or {}
     key = shop.settings.get("organization_number_attribute")
-    attributes = {one["key"]: one["value"] for one in row["customAttributes"]}
+    attributes = {entry["key"]: entry["value"] for entry in row["customAttributes"]}
     return {
         "email": row["email"] or None,
         "phone": row["phone"] or billing.get("phone"),
@@ -305,16 +303,16 @@ def buyer(row: Row, shop: Shop) -> Row:
 
 
 def amounts(after: Decimal, line: Row, row: Row) -> Row:
-    """The totals of what came to an amount after discounts.
+    """The totals of a line, from its amount after discounts.
 
-    In an order in a foreign currency amount and VAT are converted each by itself, so the VAT is
-    worked out from the amount instead.
+    In an order in a foreign currency, amount and VAT are converted separately, so the VAT is
+    calculated from the amount instead.
     """
     includes_tax = row["taxesIncluded"]
-    known = line["taxLines"]
-    taxes = [one for one in known if shop_money(one["priceSet"]) or len(known) == 1]
-    rate = sum((Decimal(one["rate"]) for one in taxes), ZERO)
-    tax = sum((shop_money(one["priceSet"]) for one in taxes), ZERO)
+    stated = line["taxLines"]
+    taxes = [tax for tax in stated if shop_money(tax["priceSet"]) or len(stated) == 1]
+    rate = sum((Decimal(tax["rate"]) for tax in taxes), ZERO)
+    tax = sum((shop_money(tax["priceSet"]) for tax in taxes), ZERO)
     if is_foreign(row):
         tax = amount(after * rate / (1 + rate * includes_tax))
     excl = after - tax if includes_tax else after
@@ -327,15 +325,15 @@ def amounts(after: Decimal, line: Row, row: Row) -> Row:
 
 
 def is_foreign(row: Row) -> bool:
-    """Whether an order was paid in another currency than the shop's."""
+    """Whether an order was placed in another currency than the shop's."""
     return bool(row["currencyCode"] != row["presentmentCurrencyCode"])
 
 
 def goods(line: Row, row: Row) -> Row:
-    """A line, of all that was ordered: refunds tell what was taken out of it since."""
+    """A line as it was ordered; refunds state what was removed later."""
     side = "incl" if row["taxesIncluded"] else "excl"
     before = shop_money(line["originalTotalSet"])
-    cuts = (shop_money(one["allocatedAmountSet"]) for one in line["discountAllocations"])
+    cuts = (shop_money(cut["allocatedAmountSet"]) for cut in line["discountAllocations"])
     discount = sum(cuts, ZERO)
     return {
         "id": number(line["id"]),
@@ -359,13 +357,13 @@ def charge(line: Row, row: Row) -> Row:
 def totals(row: Row, parts: list[Row]) -> Row:
     """The totals, and the VAT by rate.
 
-    In an order in a foreign currency each amount is converted by itself, so the parts need not add
-    up to the total.
+    In an order in a foreign currency, each amount is converted separately, so the parts may not
+    add up to the total.
     """
     total, tax, rounding = shop_money(row["totalPriceSet"]), shop_money(row["totalTaxSet"]), ZERO
     if is_foreign(row):
-        tax = sum((one["total_tax"] for one in parts), ZERO)
-        rounding = total - sum((one["total_incl"] for one in parts), ZERO)
+        tax = sum((part["total_tax"] for part in parts), ZERO)
+        rounding = total - sum((part["total_incl"] for part in parts), ZERO)
     return {
         "taxes": taxes_by_rate(parts),
         "total_excl": total - tax - rounding,
@@ -376,15 +374,15 @@ def totals(row: Row, parts: list[Row]) -> Row:
 
 
 def discounts(row: Row) -> list[Row]:
-    """What was taken off in all, which the lines and the freight are less of already."""
-    off = shop_money(row["totalDiscountsSet"])
+    """The total of all discounts, already deducted from lines and freight."""
+    total = shop_money(row["totalDiscountsSet"])
     side = "amount_incl" if row["taxesIncluded"] else "amount_excl"
     code = ", ".join(row["discountCodes"]) or None
-    return [{"code": code, side: off, "is_in_lines": True}] if off else []
+    return [{"code": code, side: total, "is_in_lines": True}] if total else []
 
 
 def is_payment(transaction: Row) -> bool:
-    """Whether money came in by a transaction."""
+    """Whether a transaction brought money in."""
     return transaction["kind"] in ("SALE", "CAPTURE") and transaction["status"] == "SUCCESS"
 
 
@@ -401,26 +399,26 @@ def payment(transaction: Row) -> Row:
 
 
 def refund(row: Row, order_row: Row, shop: Shop) -> Row:
-    """What was paid back, or taken out of an order that was not paid.
+    """What was paid back, or removed from an order before it was paid.
 
-    What lines came to is told only where it is what was paid back: a merchant may pay more or less.
+    A merchant may pay back more or less than the lines cost; then their amounts are left empty.
     """
     lines = [
         {
-            "line_id": number(one["line"]["id"]),
-            "quantity": one.get("quantity", 0),
-            "amount_incl": shop_money(one["worth"])
-            + (ZERO if order_row["taxesIncluded"] else shop_money(one["tax"])),
+            "line_id": number(refunded["line"]["id"]),
+            "quantity": refunded.get("quantity", 0),
+            "amount_incl": shop_money(refunded["worth"])
+            + (ZERO if order_row["taxesIncluded"] else shop_money(refunded["tax"])),
         }
         for name in ("refundLineItems", "refundShippingLines")
-        for one in rest(shop, row["id"], name)
+        for refunded in rest(shop, row["id"], name)
     ]
     paid_back = shop_money(row["totalRefundedSet"])
-    worth = sum((one["amount_incl"] for one in lines), ZERO)
+    worth = sum((line["amount_incl"] for line in lines), ZERO)
     if not paid_back and not rest(shop, row["id"], "orderAdjustments"):
         paid_back = worth
     if worth != paid_back:
-        lines = [{**one, "amount_incl": None} for one in lines]
+        lines = [{**line, "amount_incl": None} for line in lines]
     return {
         "id": number(row["id"]),
         "amount_incl": paid_back,
@@ -436,18 +434,18 @@ def address(row: Row | None) -> Row | None:
 
 
 def nodes(shop: Shop, row: Row, name: str) -> list[Row]:
-    """All of a list inside a record, of which the record has the beginning."""
+    """All rows of a list inside a record; the record itself has the first of them."""
     page = row[name]["pageInfo"]
     further = rest(shop, row["id"], name, page["endCursor"]) if page["hasNextPage"] else []
     return [*row[name]["nodes"], *further]
 
 
 def rest(shop: Shop, gid: str, name: str, after: str | None = None) -> list[Row]:
-    """What a list inside a record has after a place."""
-    asked = f"... on {CONNECTIONS[name][0]} {{ {connection(name, 50, ', after: $after')} }}"
+    """The rows of a list inside a record that come after a cursor."""
+    fields = f"... on {CONNECTIONS[name][0]} {{ {connection(name, 50, ', after: $after')} }}"
     further = Listing(
         API,
-        graphql=f"query($id: ID!, $after: String) {{ node(id: $id) {{ {asked} }} }}",
+        graphql=f"query($id: ID!, $after: String) {{ node(id: $id) {{ {fields} }} }}",
         rows=f"data.node.{name}.nodes",
         pager=pager(f"data.node.{name}"),
         body={"variables": {"id": gid, "after": after}},
@@ -456,60 +454,57 @@ def rest(shop: Shop, gid: str, name: str, after: str | None = None) -> list[Row]
 
 
 def change(entity: str, record_id: str, patch: Row, shop: Shop) -> tuple[str, str, Row] | None:
-    """The mutations that take an edit; None for what Shopify would not take.
+    """The mutations that make an edit; None for what Shopify would refuse.
 
-    Of an order those are the buyer's reference and the note. The name and the region of an address
-    are kept in other parts there.
+    Of an order, only the buyer's reference and the note can be changed. The name and region of an
+    address are left alone, because Shopify keeps them in other parts.
     """
     kind, calls = CHANGES[entity]
     return mutations(API, calls(f"gid://shopify/{kind}/{int(record_id)}", patch, shop))
 
 
-REFUSALS = "{ userErrors { message } }"
+def mutation(call: str, input_type: str, value: Any) -> Mutation:  # noqa: ANN401 - JSON
+    """A mutation that also asks why Shopify refused it."""
+    return Mutation(f"{call} {{ userErrors {{ message }} }}", input_type, value)
 
 
 def change_of_order(gid: str, patch: Row, shop: Shop) -> Iterator[Mutation]:  # noqa: ARG001
-    """What changes an order."""
-    if own := to_shop(patch, ORDER_NAMES):
-        yield Mutation(f"orderUpdate(input: $input) {REFUSALS}", "OrderInput!", {"id": gid, **own})
+    """Yield the mutation of an order."""
+    if changed := to_shop(patch, ORDER_NAMES):
+        yield mutation("orderUpdate(input: $input)", "OrderInput!", {"id": gid, **changed})
 
 
 def change_of_customer(gid: str, patch: Row, shop: Shop) -> Iterator[Mutation]:
-    """What changes a customer, and their default address, which has their company's name."""
-    if own := to_shop(patch, {**CUSTOMER_NAMES, "email": "email", "phone": "phone"}):
-        call = f"customerUpdate(input: $input) {REFUSALS}"
-        yield Mutation(call, "CustomerInput!", {"id": gid, **own})
+    """Yield the mutations of a customer and the default address, which has the company name."""
+    if changed := to_shop(patch, {**CUSTOMER_NAMES, "email": "email", "phone": "phone"}):
+        yield mutation("customerUpdate(input: $input)", "CustomerInput!", {"id": gid, **changed})
     addresses = patch.get("addresses") or ()
-    billing: Row = next((one for one in addresses if one.get("type") == "billing"), {})
+    billing: Row = next((entry for entry in addresses if entry.get("type") == "billing"), {})
     if "company_name" in patch:
         billing = {**billing, "company": patch["company_name"]}
-    if own := to_shop(billing, ADDRESS_NAMES):
-        known = single(shop, f'customer(id: "{gid}") {{ defaultAddress {{ id }} }}')
+    if changed := to_shop(billing, ADDRESS_NAMES):
+        existing = single(shop, f'customer(id: "{gid}") {{ defaultAddress {{ id }} }}')
         call = "customerAddressCreate(setAsDefault: true"
-        if known["defaultAddress"]:
-            call = f'customerAddressUpdate(addressId: "{known["defaultAddress"]["id"]}"'
-        call = f'{call}, customerId: "{gid}", address: $input) {REFUSALS}'
-        yield Mutation(call, "MailingAddressInput!", own)
+        if existing["defaultAddress"]:
+            call = f'customerAddressUpdate(addressId: "{existing["defaultAddress"]["id"]}"'
+        call = f'{call}, customerId: "{gid}", address: $input)'
+        yield mutation(call, "MailingAddressInput!", changed)
 
 
 def change_of_product(gid: str, patch: Row, shop: Shop) -> Iterator[Mutation]:
-    """What changes a variant, and its product where that has no other one."""
-    known = single(
-        shop, f'productVariant(id: "{gid}") {{ product {{ id hasOnlyDefaultVariant }} }}'
-    )
-    parent = known["product"]
-    if parent["hasOnlyDefaultVariant"] and (own := to_shop(patch, PRODUCT_NAMES)):
-        call = f"productUpdate(product: $input) {REFUSALS}"
-        yield Mutation(call, "ProductUpdateInput!", {"id": parent["id"], **own})
+    """Yield the mutations of a variant and, if it is the only one, of its product."""
+    query = f'productVariant(id: "{gid}") {{ product {{ id hasOnlyDefaultVariant }} }}'
+    parent = single(shop, query)["product"]
+    if parent["hasOnlyDefaultVariant"] and (changed := to_shop(patch, PRODUCT_NAMES)):
+        value = {"id": parent["id"], **changed}
+        yield mutation("productUpdate(product: $input)", "ProductUpdateInput!", value)
     price = "price_incl" if taxes_included(shop) else "price_excl"
-    own = to_shop(patch, {**VARIANT_NAMES, price: "price"})
+    changed = to_shop(patch, {**VARIANT_NAMES, price: "price"})
     if "sku" in patch:
-        own["inventoryItem"] = {"sku": patch["sku"]}
-    if own:
-        call = (
-            f'productVariantsBulkUpdate(productId: "{parent["id"]}", variants: $input) {REFUSALS}'
-        )
-        yield Mutation(call, "[ProductVariantsBulkInput!]!", [{"id": gid, **own}])
+        changed["inventoryItem"] = {"sku": patch["sku"]}
+    if changed:
+        call = f'productVariantsBulkUpdate(productId: "{parent["id"]}", variants: $input)'
+        yield mutation(call, "[ProductVariantsBulkInput!]!", [{"id": gid, **changed}])
 
 
 CHANGES = {
@@ -519,9 +514,9 @@ CHANGES = {
 }
 
 
-def single(shop: Shop, asked: str) -> Row:
-    """What a query of a single record answers."""
-    query = Listing(API, graphql=f"query {{ record: {asked} }}", rows="data.record")
+def single(shop: Shop, field: str) -> Row:
+    """The single record that a field of a query returns."""
+    query = Listing(API, graphql=f"query {{ record: {field} }}", rows="data.record")
     return dict(shop.list(query)[0])
 
 
@@ -531,8 +526,8 @@ def number(gid: str) -> str:
 
 
 def stamps(row: Row, names: dict[str, str]) -> Row:
-    """When a record was made, last changed, and so on."""
-    return {name: stamp(row[own]) for name, own in names.items()}
+    """When a record was created, last changed and so on."""
+    return {name: stamp(row[shop_name]) for name, shop_name in names.items()}
 
 
 def shop_money(bag: Row | None) -> Decimal:

@@ -1,13 +1,13 @@
-"""Vendure, by its admin API, of version 3.
+"""Vendure 3, through its admin API.
 
-Settings: `api_url` is the server's address (`https://butikken.no`); in `shop_settings`, `username`
-and `password` are those of an administrator who may read customers, catalogue and orders. What the
-default channel has is read.
+Settings: `api_url` is the server's address (`https://butikken.no`). In `shop_settings`, `username`
+and `password` are those of an administrator who may read customers, the catalogue and orders. Only
+the default channel is read.
 
-Vendure counts in hundredths of every currency, and tells each amount with and without VAT. An
-order's own are less what was cancelled or changed since it was placed, which is paid back as well;
-here an order is told as it was sold. Most changes move no stamp of what they change, but its
-history tells of them.
+Vendure counts in hundredths of every currency, and states each amount with and without VAT. It
+deducts from an order what was cancelled or changed after the order was placed, and lists the same
+money as a refund; here an order is read as it was sold. Most changes do not move the stamp of the
+record, but appear in its history.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ AUTH = Login(
     token="header vendure-auth-token",  # noqa: S106 - a header's name
 )
 ORDERS_CHANGE = timedelta(days=180)
-"""For so long after it was placed, each run looks whether an order's history goes on."""
+"""How long after an order was placed each run checks its history."""
 
 ADDRESS_NAMES = {
     "name": "fullName",
@@ -72,7 +72,7 @@ CUSTOMER_NAMES = {
 
 
 def with_tax(*names: str) -> str:
-    """What asks for amounts, each without and with VAT."""
+    """Fields of amounts, each without and with VAT."""
     return " ".join(f"{name} {name}WithTax" for name in names)
 
 
@@ -105,7 +105,7 @@ def listing(
     since: str = "updatedAt",
     days: float | None = None,
 ) -> Listing:
-    """A list, sorted by id, in which what changes meanwhile keeps its place."""
+    """A list sorted by id, in which records that change during a read keep their place."""
     kind = f"{name[0].upper()}{name[1:]}ListOptions"
     options = {"sort": {"id": "ASC"}, "filter": filters or {}}
     return Listing(
@@ -129,14 +129,14 @@ def listing(
 
 PLACED = {"active": {"eq": False}}
 CUSTOMERS = listing("customer", CUSTOMER, days=7)
-# Stock that is sold and rates of VAT that change move nothing that can be asked for
+# Sales and new VAT rates change products without moving anything that can be queried
 PRODUCTS = listing("productVariant", VARIANT, days=1)
 ORDERS = listing("order", ORDER, filters=PLACED, days=7)
 
 ZERO = Decimal(0)
 CANCELLED_FREIGHT = "CANCEL_ORDER"
 PREFIXES = {"lines": "", "shippingLines": "freight-", "surcharges": "surcharge-"}
-"""Ids are unique in each list only, and a refund names a line by its id."""
+"""Ids are unique only within each list, and a refund names a line by its id."""
 ORDER_NAMES = {
     "id": "id",
     "number": "code",
@@ -165,15 +165,17 @@ def channel(shop: Shop) -> Row:
         graphql="query {channels {items {code pricesIncludeTax defaultLanguageCode}}}",
         rows="data.channels.items",
     )
-    return next(one for one in shop.list(channels) if one["code"] == "__default_channel__")
+    return next(row for row in shop.list(channels) if row["code"] == "__default_channel__")
 
 
 def customer(row: Row, shop: Shop) -> Row | None:  # noqa: ARG001
-    """Who has a user; Vendure also keeps a record of each guest, which is none of a customer."""
+    """A customer with a user; Vendure also keeps a record of each guest, which is left out."""
     if row["user"] is None:
         return None
     addresses = list(addresses_of(row))
-    company = next((one["company"] for one in addresses if one["type"] == "billing"), None)
+    company = next(
+        (address["company"] for address in addresses if address["type"] == "billing"), None
+    )
     return {
         "id": row["id"],
         "type": "company" if company else "person",
@@ -186,31 +188,32 @@ def customer(row: Row, shop: Shop) -> Row | None:  # noqa: ARG001
 
 
 def addresses_of(row: Row) -> Iterator[Row]:
-    """Yield the addresses; one for both uses comes twice, and the first is for invoices."""
+    """Yield the addresses, one with both uses twice; the first is for billing if none is marked."""
+    addresses = row["addresses"]
     billing = max(
-        row["addresses"], key=lambda one: bool(one["defaultBillingAddress"]), default=None
+        addresses, key=lambda address: bool(address["defaultBillingAddress"]), default=None
     )
-    for one in row["addresses"]:
-        uses = {"billing": one is billing, "shipping": one["defaultShippingAddress"]}
-        for use in [name for name, is_so in uses.items() if is_so] or ["other"]:
+    for address in addresses:
+        uses = {"billing": address is billing, "shipping": address["defaultShippingAddress"]}
+        for use in [use for use, applies in uses.items() if applies] or ["other"]:
             yield {
-                "id": one["id"],
+                "id": address["id"],
                 "type": use,
                 "is_default": use != "other",
-                **to_record(one, ADDRESS_NAMES),
-                "country_code": one["country"]["code"],
+                **to_record(address, ADDRESS_NAMES),
+                "country_code": address["country"]["code"],
             }
 
 
 def party(row: Row, company: str | None) -> Row:
-    """Who buys."""
+    """The buyer."""
     full_name = f"{row['firstName']} {row['lastName']}".strip() or None
     names = to_record(row, CUSTOMER_NAMES)
     return {**names, "name": company or full_name, "company_name": company}
 
 
 def product(row: Row, shop: Shop) -> Row:
-    """A variant, which is what is sold; its name is its own, not its product's."""
+    """A variant, which is what is sold, under its own name, not its product's."""
     parent, price = row["product"], both(row, "price")
     includes_tax = shop.table("channel", channel)["pricesIncludeTax"]
     status = "active" if parent["enabled"] else "draft"
@@ -223,27 +226,27 @@ def product(row: Row, shop: Shop) -> Row:
         "tax_rate": percent(row["taxRateApplied"]["value"]),
         "tax_class": row["taxCategory"]["name"],
         "stock_tracked": row["trackInventory"] != "FALSE",
-        "stock_on_hand": sum(one["stockOnHand"] for one in row["stockLevels"]),
+        "stock_on_hand": sum(level["stockOnHand"] for level in row["stockLevels"]),
         "created_at": stamp(row["createdAt"]),
         "updated_at": stamp(max(row["updatedAt"], parent["updatedAt"])),
     }
 
 
 def order(row: Row, shop: Shop) -> Row | None:
-    """An order as it was sold, and what was paid back; carts, drafts, sellers' shares are none."""
+    """An order as it was sold, and its refunds; carts, drafts and sellers' shares are left out."""
     if not row["orderPlacedAt"] or row["type"] == "Seller":
         return None
     includes_tax = shop.table("channel", channel)["pricesIncludeTax"]
-    settled = [one for one in row["payments"] if one["state"] == "Settled"]
-    paid = sum((kroner(one["amount"]) for one in settled), ZERO)
-    parts, apart = as_sold(row, paid, includes_tax)
-    total = both(row, "total").plus(*(one.gain for one in parts))
-    refunds = list(refunds_of(settled, apart))
-    paid_back = sum((one["amount_incl"] for one in refunds), ZERO)
-    is_reserved = any(one["state"] == "Authorized" for one in row["payments"])
+    settled = [payment for payment in row["payments"] if payment["state"] == "Settled"]
+    paid = sum((kroner(payment["amount"]) for payment in settled), ZERO)
+    parts, overpaid = as_sold(row, paid, includes_tax)
+    total = both(row, "total").plus(*(part.cancelled for part in parts))
+    refunds = list(refunds_of(settled, overpaid))
+    paid_back = sum((refund["amount_incl"] for refund in refunds), ZERO)
+    is_reserved = any(payment["state"] == "Authorized" for payment in row["payments"])
     status = payment_status(total.incl, paid, paid_back, is_reserved=is_reserved)
     lines, shipping, fees = (
-        [charge(one) for one in parts if one.kind == kind] for kind in PREFIXES
+        [charge(part) for part in parts if part.kind == kind] for kind in PREFIXES
     )
     return {
         **to_record(row, ORDER_NAMES),
@@ -253,13 +256,15 @@ def order(row: Row, shop: Shop) -> Row | None:
         "prices_include_tax": includes_tax,
         **buyer(row),
         "placed_at": stamp(row["orderPlacedAt"]),
-        "paid_at": stamp(*(one["updatedAt"] for one in settled[-1:] if status != "partially_paid")),
+        "paid_at": stamp(settled[-1]["updatedAt"])
+        if settled and status != "partially_paid"
+        else None,
         "lines": lines,
         "shipping": shipping,
         "fees": fees,
         "discounts": list(discounts(row)),
         "taxes": taxes_by_rate([*lines, *shipping, *fees]),
-        "payments": [payment(one) for one in row["payments"]],
+        "payments": [payment(entry) for entry in row["payments"]],
         "refunds": refunds,
         "total_excl": total.excl,
         "total_tax": total.incl - total.excl,
@@ -271,12 +276,12 @@ def order(row: Row, shop: Shop) -> Row | None:
 
 
 def buyer(row: Row) -> Row:
-    """Who bought: a guest is a customer without a user."""
+    """The buyer and the addresses; a guest is a customer without a user."""
     person = row["customer"]
     names = {**ADDRESS_NAMES, "country_code": "countryCode"}
     billing, shipping = (
-        to_record(one, names) if one and one["streetLine1"] else None
-        for one in (row["billingAddress"], row["shippingAddress"])
+        to_record(address, names) if address and address["streetLine1"] else None
+        for address in (row["billingAddress"], row["shippingAddress"])
     )
     billing = billing or shipping
     is_guest = not person or person["user"] is None
@@ -290,7 +295,7 @@ def buyer(row: Row) -> Row:
 
 
 def kroner(hundredths: int) -> Decimal:
-    """Return an amount of Vendure's."""
+    """An amount in kroner, from hundredths."""
     return amount(hundredths, minor=True)
 
 
@@ -302,15 +307,15 @@ class Amount(NamedTuple):
 
     def plus(self, *others: Amount) -> Amount:
         """Return the sum."""
-        excl = sum((one.excl for one in others), self.excl)
-        return Amount(excl, sum((one.incl for one in others), self.incl))
+        excl = sum((other.excl for other in others), self.excl)
+        return Amount(excl, sum((other.incl for other in others), self.incl))
 
     def less(self, other: Amount) -> Amount:
         """Return the difference."""
         return Amount(self.excl - other.excl, self.incl - other.incl)
 
     def times(self, factor: Decimal, rate: Decimal, *, includes_tax: bool) -> Amount:
-        """Return so many; of the two sides the one by which prices are entered is multiplied."""
+        """Return a multiple, calculated on the side with which prices are entered."""
         if includes_tax:
             return less_vat(amount(self.incl * factor), rate)
         excl = amount(self.excl * factor)
@@ -318,12 +323,12 @@ class Amount(NamedTuple):
 
 
 def both(row: Row, name: str) -> Amount:
-    """Return an amount that a row has."""
+    """A member of a row, without and with VAT."""
     return Amount(kroner(row[name]), kroner(row[f"{name}WithTax"]))
 
 
 def less_vat(incl: Decimal, rate: Decimal) -> Amount:
-    """Return an amount from what it is with VAT."""
+    """An amount with VAT, split by its rate."""
     return Amount(amount(incl * 100 / (100 + rate)), incl)
 
 
@@ -331,11 +336,11 @@ class Part(NamedTuple):
     """A line, freight or a surcharge of an order.
 
     Attributes:
-        kind: The list of the order that it is in.
-        raw: The row.
-        rate: Of VAT, in percent.
-        now: What it comes to now.
-        sold: What it came to when it was sold.
+        kind: The order's list that it is in.
+        raw: Its row there.
+        rate: The VAT rate in percent.
+        now: What it costs now.
+        sold: What it cost when it was sold.
         quantity: How many were sold.
         before: What that many cost before promotions.
     """
@@ -349,63 +354,64 @@ class Part(NamedTuple):
     before: Amount | None = None
 
     @property
-    def gain(self) -> Amount:
-        """How much more it was."""
+    def cancelled(self) -> Amount:
+        """How much of it was cancelled."""
         return self.sold.less(self.now)
 
 
 def as_sold(row: Row, paid: Decimal, includes_tax: bool) -> tuple[list[Part], Decimal]:
-    """Return the parts as they were sold, and what was paid beyond them.
+    """The parts as they were sold, and what was paid beyond them.
 
-    Where more was paid than an order comes to now, something was cancelled. How many were sold of a
-    line it still tells, but not what a promotion took off those that are gone: the payments do.
+    If more was paid than an order now costs, something was cancelled. A line still states how many
+    were sold, but not what a promotion deducted for those that are gone: that follows from the
+    payments.
     """
-    beyond = max(paid - kroner(row["totalWithTax"]), ZERO)
-    parts = list(parts_of(row, includes_tax, is_less=beyond > 0))
-    cut = [one for one in parts if one.gain.incl]
-    apart = beyond - sum(one.gain.incl for one in cut)
-    if not apart or not cut:
-        return parts, apart
-    unsure = max(cut, key=lambda one: (one.kind == "lines", one.raw.get("quantity") == 0))
-    sold = less_vat(unsure.sold.incl + apart, unsure.rate)
-    parts[parts.index(unsure)] = unsure._replace(sold=sold)
+    excess = max(paid - kroner(row["totalWithTax"]), ZERO)
+    parts = list(parts_of(row, includes_tax, has_cancelled=excess > 0))
+    reduced = [part for part in parts if part.cancelled.incl]
+    overpaid = excess - sum(part.cancelled.incl for part in reduced)
+    if not overpaid or not reduced:
+        return parts, overpaid
+    inexact = max(reduced, key=lambda part: (part.kind == "lines", part.raw.get("quantity") == 0))
+    sold = less_vat(inexact.sold.incl + overpaid, inexact.rate)
+    parts[parts.index(inexact)] = inexact._replace(sold=sold)
     return parts, ZERO
 
 
-def parts_of(row: Row, includes_tax: bool, *, is_less: bool) -> Iterator[Part]:
-    """Yield the parts, with what was cancelled of them if anything was."""
-    for one in row["lines"]:
-        yield line_part(one, includes_tax, is_less=is_less)
-    for one in row["shippingLines"]:
-        now = both(one, "discountedPrice")
-        gone = [
-            both(off, "amount")
-            for off in one["discounts"]
-            if is_less and off["adjustmentSource"] == CANCELLED_FREIGHT
+def parts_of(row: Row, includes_tax: bool, *, has_cancelled: bool) -> Iterator[Part]:
+    """Yield the parts, with what was cancelled of them, if the order has anything cancelled."""
+    for line in row["lines"]:
+        yield line_part(line, includes_tax, has_cancelled=has_cancelled)
+    for freight in row["shippingLines"]:
+        now = both(freight, "discountedPrice")
+        cancelled = [
+            both(discount, "amount")
+            for discount in freight["discounts"]
+            if has_cancelled and discount["adjustmentSource"] == CANCELLED_FREIGHT
         ]
-        sold = now.less(Amount(ZERO, ZERO).plus(*gone))
-        yield Part("shippingLines", one, rate_of(both(one, "price"), row), now, sold)
-    for one in row["surcharges"]:
-        price = both(one, "price")
-        yield Part("surcharges", one, Decimal(one["taxRate"]), price, price)
+        sold = now.less(Amount(ZERO, ZERO).plus(*cancelled))
+        yield Part("shippingLines", freight, rate_of(both(freight, "price"), row), now, sold)
+    for fee in row["surcharges"]:
+        price = both(fee, "price")
+        yield Part("surcharges", fee, Decimal(fee["taxRate"]), price, price)
 
 
 def rate_of(freight: Amount, row: Row) -> Decimal:
-    """Return the rate of freight, which tells none: the order's one that its VAT comes to.
+    """The VAT rate of freight, which is not stated: the order's rate that matches best.
 
     Args:
-        freight: Its price before promotions, for it may be free.
+        freight: Its price before promotions, because it may be free after them.
         row: The order.
     """
-    rates = [Decimal(one["taxRate"]) for one in row["taxSummary"]]
-    missed = {rate: abs(less_vat(freight.incl, rate).excl - freight.excl) for rate in rates}
-    return min(missed, key=missed.__getitem__, default=ZERO)
+    rates = [Decimal(tax["taxRate"]) for tax in row["taxSummary"]]
+    errors = {rate: abs(less_vat(freight.incl, rate).excl - freight.excl) for rate in rates}
+    return min(errors, key=errors.__getitem__, default=ZERO)
 
 
-def line_part(line: Row, includes_tax: bool, *, is_less: bool) -> Part:
-    """Return a line, with what was cancelled of it if any was."""
+def line_part(line: Row, includes_tax: bool, *, has_cancelled: bool) -> Part:
+    """A line, with what was cancelled of it."""
     now, rate, left = both(line, "proratedLinePrice"), Decimal(line["taxRate"]), line["quantity"]
-    quantity = max(line["orderPlacedQuantity"], left) if is_less else left
+    quantity = max(line["orderPlacedQuantity"], left) if has_cancelled else left
     part = Part("lines", line, rate, now, now, quantity, both(line, "linePrice"))
     if quantity == left:
         return part
@@ -431,7 +437,7 @@ def charge(part: Part) -> Row:
 
 
 def goods(part: Part, before: Amount) -> Row:
-    """What only a line of goods tells; what promotions took off is in its totals already."""
+    """What only a line of goods has; promotions are already deducted from its totals."""
     unit, variant = both(part.raw, "unitPrice"), part.raw["productVariant"]
     discount = before.less(part.sold)
     return {
@@ -446,22 +452,22 @@ def goods(part: Part, before: Amount) -> Row:
 
 
 def discounts(row: Row) -> Iterator[Row]:
-    """Yield what promotions took off, which the lines are less of already."""
-    given = [one for one in row["discounts"] if one["adjustmentSource"] != CANCELLED_FREIGHT]
+    """Yield what promotions deducted; the lines are already reduced by it."""
+    given = [entry for entry in row["discounts"] if entry["adjustmentSource"] != CANCELLED_FREIGHT]
     codes = row["couponCodes"]
-    for one in given:
-        off = both(one, "amount")
+    for discount in given:
+        deducted = both(discount, "amount")
         yield {
             "code": codes[0] if len(codes) == len(given) == 1 else None,
-            "name": one["description"],
-            "amount_excl": -off.excl,
-            "amount_incl": -off.incl,
+            "name": discount["description"],
+            "amount_excl": -deducted.excl,
+            "amount_incl": -deducted.incl,
             "is_in_lines": True,
         }
 
 
 def payment(row: Row) -> Row:
-    """A payment; the money was taken once it is settled."""
+    """A payment; it counts as paid once it is settled."""
     is_paid = row["state"] == "Settled"
     return {
         **to_record(row, {"id": "id", "method": "method", "reference": "transactionId"}),
@@ -471,51 +477,51 @@ def payment(row: Row) -> Row:
     }
 
 
-def refunds_of(settled: list[Row], apart: Decimal) -> Iterator[Row]:
-    """Yield what was paid back, less what the order is less already for another reason."""
-    for one in (refund for paid in settled for refund in paid["refunds"]):
-        total = kroner(one["total"])
-        taken = min(apart, total)
-        if one["state"] == "Settled" and total > taken:
-            apart -= taken
+def refunds_of(settled: list[Row], overpaid: Decimal) -> Iterator[Row]:
+    """Yield the refunds of settled payments, less what the order is already reduced by."""
+    for refund in (refund for payment in settled for refund in payment["refunds"]):
+        total = kroner(refund["total"])
+        excess = min(overpaid, total)
+        if refund["state"] == "Settled" and total > excess:
+            overpaid -= excess
             yield {
-                **to_record(one, {"id": "id", "reason": "reason"}),
-                "amount_incl": total - taken,
-                "created_at": stamp(one["updatedAt"]),
+                **to_record(refund, {"id": "id", "reason": "reason"}),
+                "amount_incl": total - excess,
+                "created_at": stamp(refund["updatedAt"]),
                 "lines": [
                     {"line_id": line["orderLineId"], "quantity": str(line["quantity"])}
-                    for line in one["lines"]
+                    for line in refund["lines"]
                     if line["quantity"]
                 ],
             }
 
 
 def touched(shop: Shop, since: datetime) -> dict[str, list[str]]:
-    """What changed although its own stamp did not move.
+    """What changed without moving its own stamp.
 
-    Such are a payment that is taken, a refund, a shipment; an address of a customer; a product's
-    own text, of its variants.
+    Such changes are a payment, a refund or a shipment of an order, an address of a customer, and
+    the text of the product that a variant belongs to.
     """
-    going_on = f"id {LATEST}"
-    customers = shop.list(listing("customer", going_on))
+    history = f"id {LATEST}"
+    customers = shop.list(listing("customer", history))
     products = shop.list(listing("product", "variants {id}"), since=since)
-    placed = listing("order", going_on, filters=PLACED, since="orderPlacedAt")
+    placed = listing("order", history, filters=PLACED, since="orderPlacedAt")
     orders = shop.list(placed, since=since - ORDERS_CHANGE)
     moment = since.strftime("%Y-%m-%dT%H:%M:%S")
     return {
-        "customers": [one["id"] for one in customers if latest(one) >= moment],
-        "products": [variant["id"] for one in products for variant in one["variants"]],
-        "orders": [one["id"] for one in orders if latest(one) >= moment],
+        "customers": [row["id"] for row in customers if latest(row) >= moment],
+        "products": [variant["id"] for row in products for variant in row["variants"]],
+        "orders": [row["id"] for row in orders if latest(row) >= moment],
     }
 
 
 def latest(row: Row) -> str:
-    """Return the stamp of the latest entry of a history; "" if it has none."""
-    return max((str(one["createdAt"]) for one in row["history"]["items"]), default="")
+    """The stamp of the latest entry in a record's history; "" if it has none."""
+    return max((str(entry["createdAt"]) for entry in row["history"]["items"]), default="")
 
 
 def changed_at(row: Row) -> str | None:
-    """When a record or what belongs to it last changed."""
+    """When a record, or anything that belongs to it, last changed."""
     return stamp(max(row["updatedAt"], row.get("orderPlacedAt") or "", latest(row)))
 
 
@@ -523,63 +529,63 @@ REFUSAL = "{__typename ... on ErrorResult {errorCode message}}"
 
 
 def change(entity: str, record_id: str, patch: Row, shop: Shop) -> tuple[str, str, Row] | None:
-    """The request that takes an edit; None for what Vendure would not take.
+    """The request that makes an edit; None for what Vendure would refuse.
 
-    Orders are left alone, for an order that was placed must be opened for changes first.
+    Orders are left alone, because Vendure must first open a placed order for changes.
     """
+    calls = []
     if entity == "products":
         calls = update("ProductVariant", "{id}", record_id, variant_input(shop, patch))
     elif entity == "customers":
-        own = to_shop(patch, CUSTOMER_NAMES, empty="")
-        calls = update("Customer", REFUSAL, record_id, own)
+        changed = to_shop(patch, CUSTOMER_NAMES, empty="")
+        calls = update("Customer", REFUSAL, record_id, changed)
         calls += changes_of_addresses(shop, record_id, patch)
-    else:
-        calls = []
     return mutations(API, calls)
 
 
-def update(kind: str, answer: str, record_id: str, own: Row) -> list[Mutation]:
-    """Return what changes members of a record, if there are any."""
+def update(kind: str, answer: str, record_id: str, changed: Row) -> list[Mutation]:
+    """The mutation that changes members of a record, if any changed."""
     text = f"update{kind}(input: $input) {answer}"
-    return [Mutation(text, f"Update{kind}Input!", {"id": record_id, **own})] if own else []
+    return [Mutation(text, f"Update{kind}Input!", {"id": record_id, **changed})] if changed else []
 
 
 def changes_of_addresses(shop: Shop, record_id: str, patch: Row) -> list[Mutation]:
-    """Return what changes the addresses; a company's name is in the one for invoices."""
+    """The mutations of addresses; a company's name is in its billing address."""
     if not {"addresses", "company_name"} & patch.keys():
         return []
     (row,) = shop.list(listing("customer", CUSTOMER, filters={"id": {"eq": record_id}}))
     before = list(addresses_of(row))
-    wanted = [dict(one) for one in patch.get("addresses", before)]
-    for one in wanted:
-        if one["type"] == "billing" and "company_name" in patch:
-            one["company"] = patch["company_name"]
-    by_id = {one.get("id"): one for one in reversed(wanted)}
-    return [change_of_address(record_id, one) for one in by_id.values() if one not in before]
+    addresses = [dict(address) for address in patch.get("addresses", before)]
+    for address in addresses:
+        if address["type"] == "billing" and "company_name" in patch:
+            address["company"] = patch["company_name"]
+    by_id = {address.get("id"): address for address in reversed(addresses)}
+    changed = [address for address in by_id.values() if address not in before]
+    return [change_of_address(record_id, address) for address in changed]
 
 
 def change_of_address(record_id: str, address: Row) -> Mutation:
-    """Return what changes an address, or adds one."""
-    own = to_shop(address, ADDRESS_NAMES, empty="")
-    own["countryCode"] = address.get("country_code") or "NO"
+    """The mutation that changes an address, or adds a new one."""
+    value = to_shop(address, ADDRESS_NAMES, empty="")
+    value["countryCode"] = address.get("country_code") or "NO"
     if address.get("id"):
         text = "updateCustomerAddress(input: $input) {id}"
-        return Mutation(text, "UpdateAddressInput!", {"id": address["id"], **own})
-    own = {"streetLine1": "", **own, "defaultBillingAddress": True}
+        return Mutation(text, "UpdateAddressInput!", {"id": address["id"], **value})
+    value = {"streetLine1": "", **value, "defaultBillingAddress": True}
     text = f"createCustomerAddress(customerId: {json.dumps(record_id)}, input: $input) {{id}}"
-    return Mutation(text, "CreateAddressInput!", own)
+    return Mutation(text, "CreateAddressInput!", value)
 
 
 def variant_input(shop: Shop, patch: Row) -> Row:
-    """Return what changes of a variant; a description is its product's, which others share."""
-    own: Row = to_shop(patch, {"sku": "sku"}, empty="")
+    """What changes in a variant; the description is its product's, which other variants share."""
+    value: Row = to_shop(patch, {"sku": "sku"}, empty="")
     if "status" in patch:
-        own["enabled"] = patch["status"] == "active"
-    of_channel = shop.table("channel", channel)
+        value["enabled"] = patch["status"] == "active"
+    settings = shop.table("channel", channel)
     if "name" in patch:
-        language = of_channel["defaultLanguageCode"]
-        own["translations"] = [{"languageCode": language, "name": patch["name"] or ""}]
-    price = patch.get("price_incl" if of_channel["pricesIncludeTax"] else "price_excl")
+        language = settings["defaultLanguageCode"]
+        value["translations"] = [{"languageCode": language, "name": patch["name"] or ""}]
+    price = patch.get("price_incl" if settings["pricesIncludeTax"] else "price_excl")
     if price is not None:
-        own["price"] = int(amount(price) * 100)
-    return own
+        value["price"] = int(amount(price) * 100)
+    return value

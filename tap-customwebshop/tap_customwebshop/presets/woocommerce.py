@@ -1,14 +1,14 @@
-"""WooCommerce, by its REST API v3.
+"""WooCommerce, through its REST API v3.
 
-Settings: `api_url` is the shop's address (`https://butikken.no`); in `shop_settings`,
-`consumer_key` and `consumer_secret` are a key of WooCommerce > Settings > Advanced > REST API of a
-user who may read all, and write to all where edits of Go come back; `organization_number_meta` is
-the name under which a plug-in keeps the buyer's organisation number.
+Settings: `api_url` is the shop's address (`https://butikken.no`). In `shop_settings`,
+`consumer_key` and `consumer_secret` are a key made under WooCommerce > Settings > Advanced > REST
+API, for a user who may read everything and, if edits made in Go come back, write everything;
+`organization_number_meta` is the name under which a plug-in keeps the buyer's organisation number.
 
-Amounts of orders are without VAT, with the VAT beside them, and coupons are in the lines already.
-Stamps are GMT without a zone, and filters take them so: with a `Z` beside `dates_are_gmt` they
-would be off by the site's own zone. Orders are asked for with `dp=6`, since a shop that shows no
-øre would round every amount to whole kroner. What is deleted for good, nothing tells.
+Order amounts are without VAT, with the VAT beside them, and coupons are already deducted from the
+lines. Stamps are GMT without a zone, and so are filters: a `Z` beside `dates_are_gmt` would shift
+them by the site's own zone. Orders are requested with `dp=6`, because a shop that shows no øre
+would otherwise round every amount to whole kroner. Permanent deletions are not reported.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ AUTH = Basic("{consumer_key}", "{consumer_secret}")
 def listing(
     path: str, params: str = "", since: str = "", single: str = "", days: float | None = None
 ) -> Listing:
-    """A list, sorted by id, in which what changes meanwhile keeps its place."""
+    """A list sorted by id, in which records that change during a read keep their place."""
     return Listing(
         API + path,
         pager=Page(total="header X-WP-Total"),
@@ -60,17 +60,19 @@ def listing(
 
 
 CUSTOMERS = listing("/customers", "role=all", single="/customers/{id}")
-# Stock that is sold moves no stamp, and before 10.3 no list shows which variations changed
+# A sale changes stock without moving a stamp, and before 10.3 no list shows changed variations
 PRODUCTS = listing("/products", "", "modified_after", "/products/{id}", days=1)
 ORDERS = listing("/orders", "dp=6", "modified_after", "/orders/{id}?dp=6")
 
 ZERO, ORE = Decimal(0), Decimal("0.01")
 STAFF = ("administrator", "editor", "author", "contributor", "shop_manager", "subscriber")
 STATUSES = {"checkout-draft": "draft", "on-hold": "on_hold", "trash": "cancelled"} | {
-    one: one for one in ("pending", "processing", "completed", "cancelled", "refunded", "failed")
+    status: status
+    for status in ("pending", "processing", "completed", "cancelled", "refunded", "failed")
 }
 PRODUCT_STATUSES = {"publish": "active", "future": "draft", "draft": "draft", "pending": "draft"}
 LINES = ("line_items", "shipping_lines", "fee_lines")
+# WooCommerce's names of the contract's members
 ADDRESS = {
     "company": "company",
     "line1": "address_1",
@@ -91,25 +93,26 @@ PRODUCT = {
     "price_incl": "regular_price",
     "price_excl": "regular_price",
 }
-CHANGES = (
+CHANGE_LISTS = (
     ("products", "id", listing("/products", "status=trash&_fields=id", "modified_after")),
     ("orders", "id", listing("/orders", "status=trash&_fields=id", "modified_after")),
     ("orders", "parent_id", listing("/refunds", "_fields=parent_id", "after")),
     ("products", "parent_id", listing("/variations", "_fields=parent_id", "modified_after")),
 )
+"""Lists of what else changed: the stream, the member that has the id, and the list."""
 
 
 def customer(row: Row, shop: Shop) -> Row | None:
-    """A user who may buy; staff who never bought are none of the merchant's customers."""
+    """A user who may buy; staff who never bought anything are left out."""
     if row["role"] in STAFF and not row["is_paying_customer"]:
         return None
     billing = row["billing"]
-    own = {name: row[name] or billing[name] for name in CUSTOMER.values()}
+    account = {name: row[name] or billing[name] for name in CUSTOMER.values()}
     return {
         "id": row["id"],
         "type": "company" if billing["company"] else "person",
         "is_guest": False,
-        **party({**billing, **own}, row, shop),
+        **party({**billing, **account}, row, shop),
         "addresses": [
             {**address(row[kind]), "type": kind, "is_default": True}
             for kind in ("billing", "shipping")
@@ -120,37 +123,34 @@ def customer(row: Row, shop: Shop) -> Row | None:
 
 
 def product(row: Row, shop: Shop) -> Iterator[Row]:
-    """What can be sold: a simple product, or each variation of a variable one.
+    """A simple product, or each variation of a variable one.
 
-    A single variation is shown as a product without category, so it is read where its list is.
+    A variation that is read as a product has no category, so it is read again from its parent.
     """
-    if row["type"] in ("grouped", "external"):
-        return
     if row["type"] == "variation":
         path = f"{API}/products/{row['parent_id']}"
         yield variant(shop.get(f"{path}/variations/{row['id']}"), shop.get(path), shop)
-        return
-    if not row["type"].startswith("variable"):
+    elif row["type"].startswith("variable"):
+        params = "status=trash" if row["status"] == "trash" else ""  # its variations are there too
+        for variation in shop.list(listing(f"/products/{row['id']}/variations", params)):
+            yield variant(variation, row, shop)
+    elif row["type"] not in ("grouped", "external"):
         yield sellable(row, row, shop)
-        return
-    kept = "status=trash" if row["status"] == "trash" else ""  # where its variations are, too
-    for variation in shop.list(listing(f"/products/{row['id']}/variations", kept)):
-        yield variant(variation, row, shop)
 
 
 def variant(row: Row, parent: Row, shop: Shop) -> Row:
     """A variation of a product."""
-    options = " / ".join(unescape(one["option"]) for one in row["attributes"])
+    options = " / ".join(unescape(attribute["option"]) for attribute in row["attributes"])
     record = sellable(row, parent, shop)
     return {**record, "parent_id": parent["id"], "variant_name": options or None}
 
 
 def sellable(row: Row, parent: Row, shop: Shop) -> Row:
-    """A product or a variation, which has its name and category from its product."""
+    """A product or a variation; a variation takes its name and category from its product."""
     includes_tax = shop.table("prices_include_tax", prices_include_tax)
     tax_class = row["tax_class"] or "standard"
     is_taxed = row["tax_status"] == "taxable"
-    latest = max(one["date_modified_gmt"] or one["date_created_gmt"] for one in (row, parent))
+    latest = max(item["date_modified_gmt"] or item["date_created_gmt"] for item in (row, parent))
     return {
         "id": row["id"],
         "sku": row["sku"] or None,
@@ -159,10 +159,10 @@ def sellable(row: Row, parent: Row, shop: Shop) -> Row:
         "name": unescape(parent["name"]),
         "description": row["description"] or parent["description"] or None,
         "status": PRODUCT_STATUSES.get(row["status"], "archived"),
-        "category": next((unescape(one["name"]) for one in parent["categories"]), None),
+        "category": next((unescape(category["name"]) for category in parent["categories"]), None),
         "price_incl" if includes_tax else "price_excl": row["price"] or None,
         "prices_include_tax": includes_tax,
-        "tax_rate": shop.table("rates", rates).get(tax_class) if is_taxed else "0",
+        "tax_rate": shop.table("rates", rates_by_class).get(tax_class) if is_taxed else "0",
         "tax_class": tax_class,
         "stock_tracked": bool(row["manage_stock"]),
         "stock_on_hand": row["stock_quantity"],
@@ -177,20 +177,20 @@ def prices_include_tax(shop: Shop) -> bool:
     return bool(shop.get(f"{API}/settings/tax/woocommerce_prices_include_tax")["value"] == "yes")
 
 
-def rates(shop: Shop) -> Row:
-    """The rate of each tax class at home: the first that is for Norway or for everywhere."""
-    home = [one for one in shop.list(listing("/taxes")) if one["country"] in ("NO", "")]
-    return {one["class"]: percent(one["rate"]) for one in reversed(home)}
+def rates_by_class(shop: Shop) -> Row:
+    """The VAT rate of each tax class: the first that applies to Norway or to all countries."""
+    home = [rate for rate in shop.list(listing("/taxes")) if rate["country"] in ("NO", "")]
+    return {rate["class"]: percent(rate["rate"]) for rate in reversed(home)}
 
 
 def order(row: Row, shop: Shop) -> Row:
     """An order as it was sold, and what was paid back."""
-    percents = percents_of(row)
-    lines = {kind: [priced(one, percents) for one in row[kind]] for kind in LINES}
-    sold = [one for kind in LINES for one in lines[kind]]
+    rates = rates_by_id(row)
+    lines = {name: [priced(line, rates) for line in row[name]] for name in LINES}
+    sold = [line for name in LINES for line in lines[name]]
     sums = totals(row, sold)
-    refunds = [refund(one, sold, percents) for one in refunds_of(row, shop)]
-    total, paid_back = sums["total_incl"], sum((one["amount_incl"] for one in refunds), ZERO)
+    refunds = [refund(refunded, sold, rates) for refunded in refunds_of(row, shop)]
+    total, paid_back = sums["total_incl"], sum((back["amount_incl"] for back in refunds), ZERO)
     paid_at = stamp(row["date_paid_gmt"])
     return {
         "id": row["id"],
@@ -207,11 +207,11 @@ def order(row: Row, shop: Shop) -> Row:
         "billing_address": address(row["billing"]),
         "shipping_address": address(row["shipping"]) if row["shipping"]["address_1"] else None,
         "note": row["customer_note"] or None,
-        "lines": [goods(one) for one in lines["line_items"]],
-        "shipping": [charge(one) for one in lines["shipping_lines"]],
-        "fees": [charge(one) for one in lines["fee_lines"] if one.excl >= 0],
-        "discounts": [rebate(one) for one in lines["fee_lines"] if one.excl < 0]
-        + [coupon(one) for one in row["coupon_lines"]],
+        "lines": [goods(line) for line in lines["line_items"]],
+        "shipping": [charge(line) for line in lines["shipping_lines"]],
+        "fees": [charge(line) for line in lines["fee_lines"] if line.excl >= 0],
+        "discounts": [rebate(line) for line in lines["fee_lines"] if line.excl < 0]
+        + [coupon(line) for line in row["coupon_lines"]],
         "payments": [payment(row, total, paid_at)] if paid_at else [],
         "refunds": refunds,
         **sums,
@@ -225,7 +225,7 @@ def order(row: Row, shop: Shop) -> Row:
 
 
 class Priced(NamedTuple):
-    """A line in whole øre, after coupons; and its VAT by rate, with all its digits."""
+    """A line after coupons, in whole øre; its VAT by rate keeps all its digits."""
 
     raw: Row
     excl: Decimal
@@ -234,17 +234,15 @@ class Priced(NamedTuple):
     vat: dict[str | None, Decimal]
 
 
-def percents_of(row: Row) -> dict[int, str | None]:
-    """The VAT in percent by the id of its rate."""
-    return {one["rate_id"]: percent(one.get("rate_percent")) for one in row["tax_lines"]}
+def rates_by_id(row: Row) -> dict[int, str | None]:
+    """The order's VAT rates in percent, by their ids."""
+    return {tax["rate_id"]: percent(tax.get("rate_percent")) for tax in row["tax_lines"]}
 
 
-def priced(line: Row, percents: dict[int, str | None]) -> Priced:
-    """Read a line; its `taxes` keep the digits that its `total_tax` may have lost."""
+def priced(line: Row, rates: dict[int, str | None]) -> Priced:
+    """The amounts of a line; its `taxes` keep the digits that its `total_tax` may have lost."""
     taxes = [
-        (percents.get(one["id"]), Decimal(one["total"]))
-        for one in line["taxes"]
-        if one["total"] != ""
+        (rates.get(tax["id"]), Decimal(tax["total"])) for tax in line["taxes"] if tax["total"] != ""
     ]
     vat = {rate: tax for rate, tax in taxes if tax or len(taxes) == 1} or {"0": ZERO}
     total = Decimal(line["total"])
@@ -255,23 +253,25 @@ def priced(line: Row, percents: dict[int, str | None]) -> Priced:
 def totals(row: Row, lines: list[Priced]) -> Row:
     """The totals, and the VAT by rate.
 
-    A shop that shows no øre rounds VAT to whole kroner, which no rate gives. Then the VAT of the
-    lines is told, and by what the total differs from them is its rounding.
+    A shop that shows no øre rounds VAT to whole kroner, which matches no rate. Then the VAT is that
+    of the lines, and the difference between the total and the lines is its rounding.
     """
     total, tax, rounding = amount(row["total"]), amount(row["total_tax"]), ZERO
-    own_total = sum([one.incl for one in lines], ZERO)
-    own_tax = sum([one.tax for one in lines], ZERO)
-    taxes = taxes_by_rate([share for one in lines for share in shares(one)])
-    apart = max(abs(tax - own_tax), abs(total - own_total))
-    if 2 * apart > ORE * (len(lines) + 1) and tax == int(tax) and total == int(total):
-        tax, rounding = own_tax, total - own_total
+    line_total = sum([line.incl for line in lines], ZERO)
+    line_tax = sum([line.tax for line in lines], ZERO)
+    taxes = taxes_by_rate([share for line in lines for share in shares(line)])
+    difference = max(abs(tax - line_tax), abs(total - line_total))
+    if 2 * difference > ORE * (len(lines) + 1) and tax == int(tax) and total == int(total):
+        tax, rounding = line_tax, total - line_total
     else:
         vat = {
-            percent(one.get("rate_percent")): Decimal(one["tax_total"])
-            + Decimal(one["shipping_tax_total"])
-            for one in row["tax_lines"]
+            percent(entry.get("rate_percent")): Decimal(entry["tax_total"])
+            + Decimal(entry["shipping_tax_total"])
+            for entry in row["tax_lines"]
         }
-        taxes = [{**one, "amount": amount(vat.get(one["rate"], one["amount"]))} for one in taxes]
+        taxes = [
+            {**part, "amount": amount(vat.get(part["rate"], part["amount"]))} for part in taxes
+        ]
     return {
         "taxes": taxes,
         "total_excl": total - tax - rounding,
@@ -282,20 +282,20 @@ def totals(row: Row, lines: list[Priced]) -> Row:
 
 
 def shares(line: Priced) -> Iterator[Row]:
-    """What of a line is at each rate; a negative fee is taken off every rate."""
-    left = line.excl
+    """Yield the share of a line at each VAT rate; a negative fee reduces every rate."""
+    rest = line.excl
     for rate, tax in line.vat.items():
-        base, vat = left, line.tax
+        base, vat = rest, line.tax
         if line.excl < 0 and tax:
             base, vat = amount(tax * 100 / Decimal(rate or 100)), amount(tax)
         yield {"tax_rate": rate, "total_excl": base, "total_tax": vat}
-        left -= base
-    if left:
-        yield {"tax_rate": "0", "total_excl": left, "total_tax": ZERO}
+        rest -= base
+    if rest:
+        yield {"tax_rate": "0", "total_excl": rest, "total_tax": ZERO}
 
 
 def charge(line: Priced) -> Row:
-    """Freight or a fee, or what these have in common with goods."""
+    """Freight, a fee, or the members that these share with goods."""
     name = line.raw.get("name") or line.raw.get("method_title")
     return {
         "id": line.raw["id"],
@@ -308,10 +308,10 @@ def charge(line: Priced) -> Row:
 
 
 def goods(line: Priced) -> Row:
-    """A line of goods; what coupons took off is in its totals already."""
+    """A line of goods; coupons are already deducted from its totals."""
     raw = line.raw
     quantity = Decimal(raw["quantity"])
-    tax_before = sum([Decimal(one.get("subtotal") or 0) for one in raw["taxes"]], ZERO)
+    tax_before = sum([Decimal(tax.get("subtotal") or 0) for tax in raw["taxes"]], ZERO)
     before = Decimal(raw.get("subtotal") or raw["total"])
     excl_before, incl_before = amount(before), amount(before + tax_before)
     return {
@@ -328,20 +328,20 @@ def goods(line: Priced) -> Row:
 
 
 def rebate(line: Priced) -> Row:
-    """A negative fee, with which plug-ins give a discount on the whole order."""
+    """A negative fee, which is how plug-ins give a discount on the entire order."""
     name = unescape(line.raw["name"]) or None
     return {"name": name, "amount_excl": -line.excl, "amount_incl": -line.incl}
 
 
 def coupon(line: Row) -> Row:
-    """A coupon, which the lines are less of already."""
+    """A coupon; it is already deducted from the lines."""
     excl, tax = Decimal(line["discount"]), Decimal(line["discount_tax"])
     amounts = {"amount_excl": amount(excl), "amount_incl": amount(excl + tax)}
     return {"code": line["code"], **amounts, "is_in_lines": True}
 
 
 def payment(row: Row, total: Decimal, paid_at: str) -> Row:
-    """What was paid: WooCommerce tells when, and then it was all."""
+    """The payment: WooCommerce gives only its time, and it covers the entire order."""
     return {
         "id": row["id"],
         "method": row["payment_method"],
@@ -352,21 +352,21 @@ def payment(row: Row, total: Decimal, paid_at: str) -> Row:
     }
 
 
-def refund(row: Row, lines: list[Priced], percents: dict[int, str | None]) -> Row:
-    """What was paid back: for lines, if it names any, and else of the order.
+def refund(row: Row, lines: list[Priced], rates: dict[int, str | None]) -> Row:
+    """A refund of certain lines or, if it names none, of the order.
 
-    A shop that shows no øre pays back whole kroner, which may be more than a line came to; then it
-    is not told what each came to.
+    A shop that shows no øre pays back whole kroner, which may be more than a line cost. Then the
+    amounts of the lines are left empty.
     """
-    sold = {f"{one.raw['id']}": one for one in lines}
-    back = [
-        (meta(one, "_refunded_item_id"), priced(one, percents))
-        for kind in LINES
-        for one in row.get(kind) or ()
+    sold = {f"{line.raw['id']}": line for line in lines}
+    refunded = [
+        (meta(line, "_refunded_item_id"), priced(line, rates))
+        for name in LINES
+        for line in row.get(name) or ()
     ]
     paid_back = amount(row["amount"])
-    is_worth_of_lines = paid_back == -sum((one.incl for _, one in back), ZERO) and all(
-        line_id in sold and -one.incl <= sold[line_id].incl for line_id, one in back
+    adds_up = paid_back == -sum((line.incl for _, line in refunded), ZERO) and all(
+        line_id in sold and -line.incl <= sold[line_id].incl for line_id, line in refunded
     )
     return {
         "id": row["id"],
@@ -376,31 +376,32 @@ def refund(row: Row, lines: list[Priced], percents: dict[int, str | None]) -> Ro
         "lines": [
             {
                 "line_id": line_id,
-                "quantity": abs(one.raw.get("quantity") or 0),
-                "amount_incl": -one.incl if is_worth_of_lines else None,
+                "quantity": abs(line.raw.get("quantity") or 0),
+                "amount_incl": -line.incl if adds_up else None,
             }
-            for line_id, one in back
+            for line_id, line in refunded
         ],
     }
 
 
 def refunds_of(row: Row, shop: Shop) -> list[Row]:
-    """The refunds of an order, which tells only their sums, and in some versions not even those."""
-    if row["refunds"] or row["status"] == "refunded" or not shop.table("tell", orders_tell_refunds):
+    """The refunds of an order, which itself lists only their sums, or in some versions nothing."""
+    has_refunds = row["refunds"] or row["status"] == "refunded"
+    if has_refunds or not shop.table("orders_list_refunds", orders_list_refunds):
         return list(shop.list(listing(f"/orders/{row['id']}/refunds", "dp=6")))
     return []
 
 
-def orders_tell_refunds(shop: Shop) -> bool:
-    """Whether orders list their refunds, as most versions do; tried on an order that has one."""
-    for one in shop.get(f"{API}/refunds?per_page=1&_fields=parent_id", missing=[]):
-        path = f"{API}/orders/{one['parent_id']}?_fields=refunds"
+def orders_list_refunds(shop: Shop) -> bool:
+    """Whether orders list their refunds, as in most versions; tried on an order that has one."""
+    for refunded in shop.get(f"{API}/refunds?per_page=1&_fields=parent_id", missing=[]):
+        path = f"{API}/orders/{refunded['parent_id']}?_fields=refunds"
         return bool(shop.get(path, missing={"refunds": True})["refunds"])
     return True
 
 
 def party(billing: Row, row: Row, shop: Shop) -> Row:
-    """Who buys; the organisation number is where the merchant's plug-in keeps it."""
+    """The buyer; the organisation number is where the merchant's plug-in keeps it."""
     person = texts(billing, BILLING)
     full_name = f"{person['first_name'] or ''} {person['last_name'] or ''}".strip() or None
     return {
@@ -411,7 +412,7 @@ def party(billing: Row, row: Row, shop: Shop) -> Row:
 
 
 def address(row: Row) -> Row:
-    """An address; one for delivery has no e-mail address, and in older versions no phone."""
+    """An address; a delivery address has no e-mail address and, in older versions, no phone."""
     full_name = unescape(f"{row['first_name']} {row['last_name']}").strip() or None
     phone, email = unescape(row.get("phone") or ""), unescape(row.get("email") or "")
     return {
@@ -423,27 +424,31 @@ def address(row: Row) -> Row:
 
 
 def texts(row: Row, names: dict[str, str]) -> Row:
-    """Members as they were entered: WooCommerce writes some as for a page, `Fjord &amp; Fjell`."""
-    return {name: unescape(one) if (one := row[own]) else None for name, own in names.items()}
+    """Members as they were entered: WooCommerce escapes some for HTML, `Fjord &amp; Fjell`."""
+    return {
+        name: unescape(text) if (text := row[shop_name]) else None
+        for name, shop_name in names.items()
+    }
 
 
 def touched(shop: Shop, since: datetime) -> dict[str, list[int]]:
-    """What changed although its own stamp did not move, and what went to the trash.
+    """What changed without moving its own stamp, and what went to the trash.
 
-    Some gateways refund without moving the order, and a variation never moves its product.
+    Some gateways refund without moving the order's stamp, and a variation never moves that of its
+    product.
     """
     ids: dict[str, list[int]] = {"products": [], "orders": []}
-    for stream, name, changes in CHANGES:
-        ids[stream] += [one[name] for one in shop.list(changes, since=since, missing=[])]
+    for stream, member, changes in CHANGE_LISTS:
+        ids[stream] += [row[member] for row in shop.list(changes, since=since, missing=[])]
     return ids
 
 
 def change(entity: str, record_id: str, patch: Row, shop: Shop) -> tuple[str, str, Row] | None:
-    """The request that takes an edit; None for what WooCommerce would not take, or undo.
+    """The request that makes an edit; None for what WooCommerce would refuse or undo.
 
-    To empty a member takes an empty text: null changes nothing. Orders are left alone, for to
-    change an address of one works out all its VAT anew. A product is looked at first, for a
-    variation is changed where its product has it, and a price on sale is another member.
+    An empty text empties a member; null changes nothing. Orders are left alone, because changing an
+    address makes WooCommerce calculate their VAT again. A product is read first, because a
+    variation is changed under its product, and a sale price is a member of its own.
     """
     if entity == "products":
         return change_of_product(shop, record_id, patch)
@@ -472,12 +477,12 @@ def change_of_product(shop: Shop, record_id: str, patch: Row) -> tuple[str, str,
 
 
 def meta(row: Row, key: str | None) -> str | None:
-    """The value of a key of meta data, as text."""
-    values = (one["value"] for one in row["meta_data"] if one["key"] == key)
-    return next((str(one) for one in values if one), None)
+    """The value of a key in the metadata, as text."""
+    values = (entry["value"] for entry in row["meta_data"] if entry["key"] == key)
+    return next((str(value) for value in values if value), None)
 
 
 def stamps(row: Row) -> Row:
-    """When a record was made and last changed; of users whom the shop did not make: made."""
+    """When a record was created and last changed; users from elsewhere have no change stamp."""
     created, changed = row["date_created_gmt"], row["date_modified_gmt"]
     return {"created_at": stamp(created), "updated_at": stamp(changed, created)}

@@ -1,6 +1,6 @@
-"""What a shop file imports: how the shop is called, and how its values become the contract's.
+"""What a shop file imports: how to call the shop, and how to convert its values.
 
-docs/own-shop.md leads from an empty file to a shop that is synced.
+docs/own-shop.md leads from an empty file to a synced shop.
 """
 
 from tap_customwebshop.shop.auth import (

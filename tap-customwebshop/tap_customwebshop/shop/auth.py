@@ -1,4 +1,4 @@
-"""How a shop is shown who asks. Texts name settings in braces and never hold a secret.
+"""How requests to a shop are authenticated. Texts name settings in braces and hold no secret.
 
 `{auth_token}` is that setting; any other name is looked up in the setting `shop_settings`.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NoAuth:
-    """A shop that anybody may read."""
+    """A shop that anyone may read."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Bearer:
 
 @dataclass(frozen=True)
 class Basic:
-    """User name and password; either may be empty: `Basic("{auth_token}")`."""
+    """A user name and password; either may be empty: `Basic("{auth_token}")`."""
 
     user: str
     password: str = ""
@@ -49,7 +49,7 @@ class Basic:
 
 @dataclass(frozen=True)
 class Query:
-    """A parameter of each address, which is never logged: `Query("ws_key", "{auth_token}")`."""
+    """A query parameter, which is never logged: `Query("ws_key", "{auth_token}")`."""
 
     name: str
     value: str = "{auth_token}"
@@ -57,10 +57,10 @@ class Query:
 
 @dataclass(frozen=True)
 class ClientCredentials:
-    """OAuth 2: id and secret are exchanged at `path` for a token that lasts some hours.
+    """OAuth 2: id and secret are exchanged at `path` for a token that lasts for some hours.
 
     Attributes:
-        path: Where tokens are given, under `api_url`.
+        path: Where tokens are issued, under `api_url`.
         header: The header that carries the token.
         value: The header's text; `{token}` is the token.
     """
@@ -74,20 +74,20 @@ class ClientCredentials:
 
     @property
     def body(self) -> dict[str, str]:
-        """What is sent, as a form (RFC 6749, section 4.4.2)."""
-        own = {"client_id": self.client_id, "client_secret": self.client_secret}
-        return {"grant_type": "client_credentials", **own}
+        """The body of the request, sent as a form (RFC 6749, section 4.4.2)."""
+        keys = {"client_id": self.client_id, "client_secret": self.client_secret}
+        return {"grant_type": "client_credentials", **keys}
 
 
 @dataclass(frozen=True)
 class Login:
-    """A call that logs in, and answers with a token.
+    """A request that logs in, and whose answer has a token.
 
     Attributes:
         path: Where to log in, under `api_url`.
-        body: What is sent, as JSON: `{"username": "{user}", "password": "{password}"}`.
-        token: Where the token is in the answer: `data.token`, `header X-Token`, or "" where the
-            whole answer is the token.
+        body: What is sent as JSON: `{"username": "{user}", "password": "{password}"}`.
+        token: Where the token is in the answer: `data.token`, `header X-Token`, or "" if the
+            answer itself is the token.
         header: The header that carries the token.
         value: The header's text; `{token}` is the token.
     """
@@ -100,14 +100,14 @@ class Login:
 
 
 Auth: TypeAlias = "NoAuth | Header | Bearer | Basic | Query | ClientCredentials | Login"
-KINDS = (NoAuth, Header, Bearer, Basic, Query, ClientCredentials, Login)
+AUTH_KINDS = (NoAuth, Header, Bearer, Basic, Query, ClientCredentials, Login)
 
 
-class Signature(AuthBase):
-    """Puts into each request what shows who asks.
+class Authenticator(AuthBase):
+    """Authenticates each request.
 
     Attributes:
-        token: What a log-in gave; "" before one.
+        token: The token from the log-in; "" before one.
     """
 
     def __init__(self, auth: Auth, secrets: Mapping[str, str]) -> None:
@@ -119,7 +119,7 @@ class Signature(AuthBase):
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         auth = self._auth
         if isinstance(auth, Basic):
-            user, password = (self._text(one).encode() for one in (auth.user, auth.password))
+            user, password = (self._text(name).encode() for name in (auth.user, auth.password))
             HTTPBasicAuth(user, password)(request)
         elif isinstance(auth, Query):
             request.prepare_url(request.url, {auth.name: self._text(auth.value)})

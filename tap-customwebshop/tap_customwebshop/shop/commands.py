@@ -1,4 +1,4 @@
-"""The options for who writes a shop file: `--check`, `--explain` and `--init`."""
+"""The options for those who write a shop file: `--check`, `--explain` and `--init`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from tap_customwebshop.shop.auth import Auth
     from tap_customwebshop.shop.streams import FileStream
 
-_CHECK = "Read some records of each stream, and say what would be wrong with them."
+_CHECK = "Check the first records of each stream for what would be wrong in the accounts."
 _EXPLAIN = "Show the first record of each stream beside the shop's row and Go's properties."
 _OTHER_AUTH = (
-    " The header 'Authorization: Bearer' was sent. If the shop wants another, or a log-in, write"
+    " The header 'Authorization: Bearer' was sent. If the shop expects another, or a log-in, write"
     " AUTH alone into a file and name it in 'shop' (docs/own-shop.md)."
 )
 _INIT = "Print a first shop file, guessed from the list at this path of the shop."
@@ -43,7 +43,7 @@ class ShopTap(Protocol):
 
 
 def options(run: Callable[..., None]) -> list[click.Parameter]:
-    """Return the options; each calls `run` with what to do, and with what click gives."""
+    """Return the options; each calls `run` with its command and what click passes."""
     return [
         click.Option(
             [f"--{name}"],
@@ -77,16 +77,18 @@ def _explain(tap: ShopTap, _: object) -> bool:
     return True
 
 
-def _init(tap: ShopTap, place: str) -> bool:
+def _init(tap: ShopTap, path: str) -> bool:
     from tap_customwebshop.shop.loading import presets  # noqa: PLC0415 - needed here only
     from tap_customwebshop.shop.reading import configured_auth  # noqa: PLC0415
-    from tap_customwebshop.shop.starting import first_file, recognised  # noqa: PLC0415
+    from tap_customwebshop.shop.starting import first_file, known_platform  # noqa: PLC0415
 
-    make = recognised(str(tap.config["api_url"]) + place)
-    if make in presets():
-        click.echo(f"# This shop is read by a file that comes with the tap: set shop to {make}.")
+    platform = known_platform(str(tap.config["api_url"]) + path)
+    if platform in presets():
+        click.echo(
+            f"# This shop is read by a file that comes with the tap: set shop to {platform}."
+        )
         return True
-    path = "/" + place.lstrip("/")
+    path = "/" + path.lstrip("/")
     auth = configured_auth(tap.config)
     content, headers = _look(tap, path, auth)
     click.echo(first_file(urlsplit(path).path, content, headers, auth), nl=False)
@@ -94,7 +96,7 @@ def _init(tap: ShopTap, place: str) -> bool:
 
 
 def _look(tap: ShopTap, path: str, auth: Auth) -> tuple[Any, Mapping[str, str]]:
-    """Return a path's answer and its headers; errors say what else there is to try."""
+    """Return a path's answer and its headers; errors say what else to try."""
     from tap_customwebshop.shop.auth import Bearer  # noqa: PLC0415
     from tap_customwebshop.shop.client import NotFoundError, RequestRefusedError  # noqa: PLC0415
     from tap_customwebshop.shop.reading import make_client  # noqa: PLC0415

@@ -1,7 +1,7 @@
-"""Sees that what a shop file made is a record of the contract; run on every record.
+"""Checks that what a shop file made is a record of the contract; runs on every record.
 
-Almost every value is plainly right, or a number that becomes text. That is seen by its type alone;
-only a record that has another one is gone through with care, to say what is wrong and where.
+Almost every value is valid, or a number that becomes text, and its type alone shows this. Only a
+record with any other value is checked member by member, to report what is wrong and where.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _AMOUNT = re.compile(r"-?\d+(\.\d+)?")
 _WORD = re.compile(r"`(\w+)`")
 
 
-def _check_by(is_right: Callable[[str], object]) -> Callable[[str], str]:
-    """Return a function that returns text as it is, and raises ValueError where it is not right."""
+def _check_by(is_valid: Callable[[str], object]) -> Callable[[str], str]:
+    """Return a function that returns valid text, and raises ValueError for any other."""
 
     @lru_cache(maxsize=1000)
     def check(text: str) -> str:
-        if is_right(text):
+        if is_valid(text):
             return text
         raise ValueError
 
@@ -40,8 +40,8 @@ def _check_by(is_right: Callable[[str], object]) -> Callable[[str], str]:
 
 
 _TEXTS: dict[str, tuple[Callable[[str], str] | None, str]] = {
-    DECIMAL_FORMAT: (_check_by(_AMOUNT.fullmatch), "is no decimal; money(…) makes one"),
-    "date-time": (_check_by(sortable_stamp), "is no moment with a zone; stamp(…) makes one"),
+    DECIMAL_FORMAT: (_check_by(_AMOUNT.fullmatch), "is not a decimal; money(…) makes one"),
+    "date-time": (_check_by(sortable_stamp), "is not a time with a zone; stamp(…) makes one"),
 }
 _KINDS: dict[str, tuple[type[Any], str]] = {
     "object": (dict, "an object"),
@@ -51,15 +51,15 @@ _KINDS: dict[str, tuple[type[Any], str]] = {
 
 
 class WrongRecordError(ValueError):
-    """A record is not as the contract says; the text names the member, not its value."""
+    """A record does not meet the contract; the message names the member, not its value."""
 
 
 class Rule:
-    """What the contract says of a member.
+    """The contract's rule for a member.
 
     Attributes:
-        words: The words that it can have, which its description lists; none for free text.
-        forms: By type, what brings a value into the contract's form; None if it is so already.
+        words: The words that it may be, which its description lists; none for free text.
+        forms: By type, what converts a value to the contract's form; None if it has it already.
     """
 
     def __init__(self, name: str, field: dict[str, Any]) -> None:
@@ -69,11 +69,11 @@ class Rule:
         self._is_decimal = form == DECIMAL_FORMAT
         self._takes_numbers = self._is_decimal or is_id(name) or name == "number"
         self.words = _WORD.findall(field.get("description", "").partition("One of ")[2])
-        self._members = rules_of(field)
+        self._members = _rules_of(field)
         self._rows = Rule(name, field["items"]) if kind == "array" else None
         check_word = {word: word for word in self.words}.__getitem__
         one_of = (check_word, f"must be one of {', '.join(self.words)}")
-        self._check, self._says = _TEXTS.get(form or "", one_of if self.words else (None, ""))
+        self._check, self._fault = _TEXTS.get(form or "", one_of if self.words else (None, ""))
         self.forms = self._forms()
 
     def _forms(self) -> Forms:
@@ -86,19 +86,19 @@ class Rule:
         return {**text, int: str, Decimal: _plain} if self._takes_numbers else text
 
     def conform(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
-        """Return a value in the contract's form: stamps, and numbers of ids and amounts, as text.
+        """Return a value in the contract's form: stamps, ids and amounts become text.
 
         Raises:
-            WrongRecordError: It is of another kind.
+            WrongRecordError: It is of another type.
         """
         if self._inner is None:
             return self._text(value, place)
-        wanted, words = self._inner
-        if not isinstance(value, wanted):
-            raise WrongRecordError(f"'{place}' must be {words}")
+        kind, description = self._inner
+        if not isinstance(value, kind):
+            raise WrongRecordError(f"'{place}' must be {description}")
         if self._rows:
             return [self._rows.conform(row, place) for row in value]
-        return _taken(value, self._members, f"{place}.") if self._members else value
+        return _conform(value, self._members, f"{place}.") if self._members else value
 
     def _text(self, value: Any, place: str) -> str:  # noqa: ANN401
         if isinstance(value, str):
@@ -106,7 +106,7 @@ class Rule:
                 if self._check is not None:
                     self._check(value)
             except (KeyError, ValueError):
-                raise WrongRecordError(f"'{place}' {self._says}") from None
+                raise WrongRecordError(f"'{place}' {self._fault}") from None
             return value
         if (
             self._takes_numbers
@@ -117,7 +117,7 @@ class Rule:
             return digits(value)
         if isinstance(value, datetime) and value.tzinfo and not self._is_decimal:
             return format_stamp(value)
-        raise WrongRecordError(f"'{place}' {self._says if self._is_decimal else 'must be text'}")
+        raise WrongRecordError(f"'{place}' {self._fault if self._is_decimal else 'must be text'}")
 
 
 class Contract:
@@ -128,22 +128,22 @@ class Contract:
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:
-        self._rules = rules_of(schema)
+        self._rules = _rules_of(schema)
         self._form = _form_of(self._rules)
 
     def conform(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return a record with its values in the contract's form.
 
         Raises:
-            WrongRecordError: A member that the contract does not have, or a value of another kind.
+            WrongRecordError: The contract does not have a member, or a value is of another type.
         """
         try:
             return _in_form(self._form, record)
         except (KeyError, ValueError):
-            return _taken(record, self._rules)
+            return _conform(record, self._rules)
 
 
-def rules_of(schema: dict[str, Any]) -> dict[str, Rule]:
+def _rules_of(schema: dict[str, Any]) -> dict[str, Rule]:
     """Return the rules of a schema's members."""
     return {name: Rule(name, field) for name, field in schema.get("properties", {}).items()}
 
@@ -156,30 +156,36 @@ def _in_form(form: Form, record: dict[str, Any]) -> dict[str, Any]:
     """Return a record in the contract's form.
 
     Raises:
-        KeyError, ValueError: A value is not plainly right; it may be right all the same.
+        KeyError, ValueError: The type of a value does not show that it is valid; it may be.
     """
-    made = record.copy()
+    conformed = record.copy()
     for name, value in record.items():
-        bring = form[name][type(value)]
-        if bring is not None:
-            made[name] = bring(value)
-    return made
+        convert = form[name][type(value)]
+        if convert is not None:
+            conformed[name] = convert(value)
+    return conformed
 
 
 def _rows_in_form(forms: Forms, rows: list[Any]) -> list[Any]:
-    return [bring(row) if (bring := forms[type(row)]) else row for row in rows] if rows else rows
+    return (
+        [convert(row) if (convert := forms[type(row)]) else row for row in rows] if rows else rows
+    )
 
 
 def _plain(number: Decimal) -> str:
-    """Return a number as text; raise ValueError of one that has none without an exponent."""
+    """Return a number as text; raise ValueError if its text has an exponent."""
     text = str(number)
     if "E" in text or not number.is_finite():
         raise ValueError
     return text
 
 
-def _taken(record: dict[str, Any], rules: dict[str, Rule], place: str = "") -> dict[str, Any]:
-    """Return a record in the contract's form, or say what in it has none."""
+def _conform(record: dict[str, Any], rules: dict[str, Rule], place: str = "") -> dict[str, Any]:
+    """Return a record in the contract's form.
+
+    Raises:
+        WrongRecordError: See `Contract.conform`.
+    """
     return {
         name: None if value is None else _rule(name, rules, place).conform(value, f"{place}{name}")
         for name, value in record.items()
@@ -190,5 +196,5 @@ def _rule(name: str, rules: dict[str, Rule], place: str) -> Rule:
     if rule := rules.get(name):
         return rule
     near = difflib.get_close_matches(str(name), rules, n=1)
-    meant = f"did you mean '{place}{near[0]}'?" if near else "what it lacks goes into 'custom'"
-    raise WrongRecordError(f"the contract has no '{place}{name}'; {meant}")
+    advice = f"did you mean '{place}{near[0]}'?" if near else "other members belong in 'custom'"
+    raise WrongRecordError(f"the contract has no '{place}{name}'; {advice}")

@@ -1,4 +1,4 @@
-"""What `--explain` shows: a row, the record that it became, and what that is in PowerOffice Go."""
+"""What `--explain` shows: a row, the record made from it, and its properties in PowerOffice Go."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST = 40
 
 
 def explain(streams: Iterable[FileStream]) -> Iterator[str]:
-    """Yield, for each stream, its first record that is one, and what no function read.
+    """Yield the first record of each stream, and which members no function read.
 
     Raises:
         ShopError: The shop cannot be read.
@@ -31,13 +31,13 @@ def explain(streams: Iterable[FileStream]) -> Iterator[str]:
         yield f"{stream.name}: raw → record{' → PowerOffice Go' if go else ''}"
         for row in first_rows(stream, 20):
             try:
-                made = stream.mapper.records(row, "row")
+                records = stream.mapper.records(row, "row")
             except ShopFunctionError as error:
                 yield f"  {error.reason}"
                 continue
-            if made:
+            if records:
                 notes = Notes()
-                yield from _record_lines(stream.mapper.explained(row, "row", notes)[0], go)
+                yield from _record_lines(stream.mapper.trace(row, "row", notes)[0], go)
                 unread = [place for place, _ in leaves(row, "row") if not _is_read(place, notes)]
                 yield f"  Not read: {', '.join(unread) or 'nothing'}"
                 break
@@ -49,31 +49,31 @@ def _record_lines(record: dict[str, Any], go: dict[str, list[str]]) -> Iterator[
     lines = []
     for place, value in leaves(record, ""):
         name = place.lstrip(".")
-        bare = re.sub(r"\[\d+\]", "", name)
-        top, leaf = bare.partition(".")[0], bare.rpartition(".")[2]
+        path = re.sub(r"\[\d+\]", "", name)
+        top, leaf = path.partition(".")[0], path.rpartition(".")[2]
         of_address = go.get(f"address: {leaf}", []) if top == "addresses" else []
-        properties = [*go.get(bare, []), *of_address] or (go.get(top, []) if top != bare else [])
-        shown = plain(f"{name} = {value!s:.{_LONGEST}}" if value is not None else f"{name} = null")
-        lines.append((place_of(value) or "(made)", shown, ", ".join(properties)))
+        properties = [*go.get(path, []), *of_address] or (go.get(top, []) if top != path else [])
+        member = plain(f"{name} = {value!s:.{_LONGEST}}" if value is not None else f"{name} = null")
+        lines.append((place_of(value) or "(made)", member, ", ".join(properties)))
     first, second = (max(len(line[column]) for line in lines) for column in (0, 1))
-    for raw, shown, property_ in lines:
-        tail = f" → {property_}" if property_ else ""
-        yield f"  {raw:<{first}} → {shown:<{second}}{tail}".rstrip()
+    for source, member, in_go in lines:
+        tail = f" → {in_go}" if in_go else ""
+        yield f"  {source:<{first}} → {member:<{second}}{tail}".rstrip()
 
 
 def _is_read(place: str, notes: Notes) -> bool:
-    """Return whether a function read a value; lists are read row by row, by their members."""
+    """Return whether a function read a value; an element is read if its list is."""
     return not notes.read.isdisjoint((place, re.sub(r"\[\d+\]$", "", place)))
 
 
 def _go_properties(stream: str) -> dict[str, list[str]]:
-    """Return the Go properties by the record's member; none without target-powerofficego here."""
+    """Return Go's properties by the record's member; none if target-powerofficego is missing."""
     try:
         tables = importlib.import_module("target_powerofficego.dataflow.overrides").TABLES
     except ImportError:
         return {}
-    found: dict[str, list[str]] = defaultdict(list)
+    properties: dict[str, list[str]] = defaultdict(list)
     for row in tables[stream].rows:
         for member in re.findall(r"address: \w+|[a-z_.]+", row.shop):
-            found[member].append(row.go)
-    return found
+            properties[member].append(row.go)
+    return properties

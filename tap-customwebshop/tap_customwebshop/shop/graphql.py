@@ -1,4 +1,4 @@
-"""The request with which a GraphQL shop takes an edit: its mutations, and the values of each."""
+"""The request that makes an edit in a GraphQL shop, with one or several mutations."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ if TYPE_CHECKING:
 
 
 class Mutation(NamedTuple):
-    """A mutation, with what it answers and its input as `$input`.
+    """A mutation with its input.
 
     Attributes:
-        text: `customerUpdate(input: $input) { userErrors { message } }`. Ask for what the shop says
-            where it refuses, or a refusal is not seen.
-        input_type: `CustomerInput!`.
+        text: The field with `$input` and the fields of its answer:
+            `customerUpdate(input: $input) { userErrors { message } }`. Request the shop's errors,
+            or a refusal will not be noticed.
+        input_type: The type of the input: `CustomerInput!`.
         value: The input.
     """
 
@@ -24,11 +25,11 @@ class Mutation(NamedTuple):
 
 
 def mutations(path: str, calls: Iterable[Mutation]) -> tuple[str, str, dict[str, Any]] | None:
-    """Return what `change` returns: one request for all of some mutations; None for none.
+    """Return one request for several mutations, for `change` to return; None if there are none.
 
     Args:
-        path: Where the shop takes GraphQL.
-        calls: The mutations; one that the shop refuses does not undo the others.
+        path: The path of the shop's GraphQL API.
+        calls: The mutations; if the shop refuses one, the others are made all the same.
     """
     named = {f"input{number}": call for number, call in enumerate(calls)}
     if not named:

@@ -1,4 +1,4 @@
-"""How a shop's list is asked for, page by page."""
+"""How a shop's list is requested, page by page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Answer:
         content: The JSON value.
         headers: The answer's headers.
         rows: The rows in it.
-        seen: How many rows came up to the end of this page.
+        seen: How many rows came so far, with those of this page.
     """
 
     content: Any
@@ -33,7 +33,7 @@ class Answer:
     seen: int
 
     def at(self, place: str) -> Any:  # noqa: ANN401 - JSON
-        """Return what is at a place such as `paging.next` or `header X-Total`; None if nothing."""
+        """Return the value at a place such as `paging.next` or `header X-Total`; None if absent."""
         kind, _, name = place.partition(" ")
         if kind == "header":
             return self.headers.get(name)
@@ -47,14 +47,14 @@ class Answer:
 
 
 def value_at(content: Any, place: str) -> Any:  # noqa: ANN401 - JSON
-    """Return what is at a dotted place; ABSENT if nothing. After `[]`, of each of a list."""
+    """Return the value at a dotted place, or ABSENT; `[]` stands for each element of a list."""
     before, each, after = place.partition("[]")
     for name in filter(None, before.split(".")):
         if not isinstance(content, dict) or name not in content:
             return ABSENT
         content = content[name]
     if each and isinstance(content, list):
-        return [value_at(one, after.lstrip(".")) for one in content]
+        return [value_at(element, after.lstrip(".")) for element in content]
     return content
 
 
@@ -64,26 +64,26 @@ _MORE = re.compile(
 
 
 def sign_of_more(answer: Answer) -> str | None:
-    """Return where an answer says that more rows follow on another page; None if nowhere."""
+    """Return the place in an answer that shows that more rows follow; None if nothing does."""
     if "next" in _links(answer):
         return "header Link"
-    told = (place for place, value in values_in(answer.content) if value)
-    return next(
-        (one for one in told if _MORE.fullmatch(one.removesuffix(".href").rpartition(".")[2])), None
-    )
+    for place, value in values_in(answer.content):
+        if value and _MORE.fullmatch(place.removesuffix(".href").rpartition(".")[2]):
+            return place
+    return None
 
 
 def values_in(content: Any, place: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON
-    """Yield where each value of an answer stands, and the value, lists whole; the outer first."""
+    """Yield each value of an answer with its place; a list counts as one value."""
     if isinstance(content, dict):
-        for name, one in content.items():
-            yield from values_in(one, f"{place}.{name}".lstrip("."))
+        for name, value in content.items():
+            yield from values_in(value, f"{place}.{name}".lstrip("."))
     else:
         yield place, content
 
 
 Step: TypeAlias = "dict[str, Any]"
-"""The values that one page is asked for with; `link` is an address to follow instead."""
+"""The values that request one page; `link` is an address to follow instead."""
 
 
 class Pager:
@@ -91,7 +91,7 @@ class Pager:
 
     Attributes:
         send: What is sent for each page, with names in braces for its values.
-        size: The most rows that the shop gives at a time.
+        size: The most rows that the shop returns at a time.
         start: The values for the first page.
     """
 
@@ -110,19 +110,19 @@ class Pager:
 
 @dataclass(frozen=True)
 class OnePage(Pager):
-    """The whole list comes in one answer."""
+    """The entire list comes in one answer."""
 
 
 @dataclass(frozen=True)
 class Page(Pager):
-    """Pages by number, up to the first without rows, or by what the answer tells.
+    """Pages by number, up to the first without rows, or to the end that the answer reports.
 
     Attributes:
-        send: The parameters, with `{page}` and `{size}`; or an object that joins the body.
-        size: The most rows that the shop gives at a time.
+        send: The parameters, with `{page}` and `{size}`, or an object that is merged into the body.
+        size: The most rows that the shop returns at a time.
         first: The number of the first page.
-        total: Where the answer tells how many rows there are: `total`, `header X-Total`.
-        pages: Where it tells how many pages there are.
+        total: Where the answer reports the number of rows: `total`, `header X-Total`.
+        pages: Where it reports the number of pages.
     """
 
     send: Template = "page={page}&per_page={size}"
@@ -144,9 +144,9 @@ class Page(Pager):
 
 @dataclass(frozen=True)
 class Offset(Pager):
-    """Pages by how many rows to pass over; `send` has `{offset}` and `{size}`, as in Page."""
+    """Pages by the number of rows to skip; `send` has `{offset}` and `{size}`, as in Page."""
 
-    start = {"offset": 0}  # noqa: RUF012 - a class's, and left as it is
+    start = {"offset": 0}  # noqa: RUF012 - of the class, and never changed
     send: Template = "offset={offset}&limit={size}"
     size: int = 100
     total: str = ""
@@ -158,16 +158,16 @@ class Offset(Pager):
 
 @dataclass(frozen=True)
 class Cursor(Pager):
-    """Each answer tells a cursor to the next page: `Cursor("after={cursor}", "paging.after")`.
+    """Each answer has a cursor for the next page: `Cursor("after={cursor}", "paging.after")`.
 
     Attributes:
-        send: The parameters, with `{cursor}` and `{size}`; not sent for the first page where they
-            have a cursor only.
+        send: The parameters, with `{cursor}` and `{size}`. On the first page, those with
+            `{cursor}` are not sent.
         found: Where the answer has the cursor; null, empty or missing on the last page.
-        more: Where the answer tells whether more follows, if the last page has a cursor, too.
+        more: Where the answer states whether more follows, if the last page has a cursor too.
     """
 
-    start = {"cursor": None}  # noqa: RUF012 - a class's, and left as it is
+    start = {"cursor": None}  # noqa: RUF012 - of the class, and never changed
     send: Template = "cursor={cursor}"
     found: str = "next_cursor"
     more: str = ""
@@ -182,7 +182,7 @@ class Cursor(Pager):
 
 @dataclass(frozen=True)
 class Next(Pager):
-    """Each answer has the next page's address: `Next("links.next")`. Only its path is followed."""
+    """Each answer has the next page's address: `Next("links.next")`. Only its path is used."""
 
     found: str = "next"
     send: Template = ""
@@ -209,16 +209,16 @@ class Link(Pager):
 
 
 def _links(answer: Answer) -> dict[str, str]:
-    """Return the addresses in the header `Link` by what they are: `next`, `last`."""
+    """Return the addresses in the header `Link` by their relation, such as `next` or `last`."""
     from requests.utils import parse_header_links  # noqa: PLC0415 - slow to load
 
     links = parse_header_links(answer.headers.get("Link") or "")
-    return {kind: one["url"] for one in links for kind in one.get("rel", "").split()}
+    return {kind: link["url"] for link in links for kind in link.get("rel", "").split()}
 
 
 def _is_all(answer: Answer, total: str) -> bool:
-    known = answer.number_at(total)
-    return not answer.rows or (known is not None and answer.seen >= known)
+    count = answer.number_at(total)
+    return not answer.rows or (count is not None and answer.seen >= count)
 
 
 @dataclass(frozen=True)
@@ -226,36 +226,35 @@ class Listing:
     """A list of the shop: `Listing("/orders", rows="data", pager=Page(), since="changed={since}")`.
 
     Attributes:
-        path: The list, under `api_url`. May have `{page}`, `{offset}`, `{cursor}`, `{size}` and
-            `{since}`, where a shop has them there.
+        path: The list's path under `api_url`. It may have `{page}`, `{offset}`, `{cursor}`,
+            `{size}` and `{since}`.
         rows: Where the rows are in the answer: `data.items`; `data.edges[].node` for one member of
-            each; "" where the answer is the list. An object that a query without pages answers is
-            its only row.
+            each; "" if the answer is the list. If a GraphQL list without pages has an object there,
+            it is the only row.
         pager: How to get from page to page.
         params: Further parameters: `status=any&sort=id`.
-        since: How to ask for what changed at a moment or later: `updated_after={since}`, or an
-            object that joins the body. Left out: the list is read whole each time.
-        since_format: How the moment is written: "rfc3339", "unix", or as of strftime.
+        since: How to request what changed at a moment or later: `updated_after={since}`, or an
+            object that is merged into the body. If left out, each run reads the entire list.
+        since_format: How the moment is written: "rfc3339", "unix", or a format of strftime.
         zone: The time zone in which the moment is written, such as `Europe/Oslo`.
-        is_inclusive: Whether a record of that very moment is listed.
+        is_inclusive: Whether a record that changed at that very moment is listed.
         body: What is sent as JSON, by POST.
-        graphql: A query text, sent by POST; `since` and `pager` then give objects with "variables".
-        method: Only if it is another than GET, or POST with a body.
-        sorted: Whether the rows come by ascending change stamp, so that a run that stops half-way
-            can go on from there. Not so with pages by number or offset: a record that changes
-            meanwhile would pull another one, unread, over the edge of a page.
-        has_stamps: Whether the records tell when they changed. If not, leave `updated_at` out: the
-            tap keeps a hash of each record, and stamps those that differ.
-        client_filter: Whether the tap leaves out what did not change, where the shop cannot.
-        lookback_seconds: How far before the bookmark to begin; the setting's if left out.
-        full_read_days: Read all, whatever the bookmark says, once so many days have passed.
-        single: The path of one record, `/orders/{id}`; where the list has `graphql`, a query text
-            with the variable `$id` instead; or a function of the id and `shop` which returns the
-            row that holds the record, or None if it is gone. For those that `touched` names, and
-            for changes.
-        single_id: How that variable is written: `gid://shop/Order/{id}`, if not as the record's id.
+        graphql: A query, sent by POST; `since` and `pager` are then objects with "variables".
+        method: The HTTP method, if not GET, or POST with a body.
+        sorted: Whether the rows come in ascending order of their change stamps, so that the next
+            run can go on where one stopped. With pages by number or offset it must be False: a
+            record that changes during a read would move another one, unread, to an earlier page.
+        has_stamps: Whether the records have a change stamp. If not, leave `updated_at` out: the tap
+            keeps a hash of each record, and stamps those that differ.
+        client_filter: Whether the tap leaves out what did not change, because the shop cannot.
+        lookback_seconds: How far before the bookmark to begin; by default as in the settings.
+        full_read_days: Read everything, whatever the bookmark, once so many days have passed.
+        single: How to read one record, which `touched` and `change` need: its path, `/orders/{id}`;
+            with `graphql`, a query with the variable `$id`; or a function of the id and `shop` that
+            returns the row that holds the record, or None if it is gone.
+        single_id: How that variable is written, if not as the id: `gid://shop/Order/{id}`.
         single_at: Where the record is in that answer.
-        most_pages: A list that has more is taken for one without end.
+        most_pages: A list with more pages is considered endless.
     """
 
     path: str

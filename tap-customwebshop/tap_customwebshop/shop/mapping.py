@@ -1,4 +1,4 @@
-"""Turns a shop's rows into records by the functions of its file, and words what goes wrong."""
+"""Turns a shop's rows into records by the functions of its file, and reports what goes wrong."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 _MOST_KEPT = 1000
-_ALL_WRONG = 20
-"""So many rows wrong, and none right, show that it is not the rows that are wrong."""
+_MOST_FAILURES = 20
+"""If so many rows fail and none succeeds, the file is wrong, not the rows."""
 _REQUIRED = object()
 
 
 class Shop:
-    """What a shop file's functions ask of the shop, beside the row. Answers are kept for the run.
+    """What a shop file's functions get as `shop`. Answers are kept for the run.
 
     Attributes:
         settings: The setting `shop_settings`.
@@ -39,18 +39,18 @@ class Shop:
         self.settings = MappingProxyType(dict(settings))
         self.listing = Listing("/")
         self.notes: Notes | None = None
-        self._asker = client
+        self._client = client
         self._kept: OrderedDict[str, Any] = OrderedDict()
         self._tables: dict[str, Any] = {}
 
     def get(self, path: str, missing: Any = _REQUIRED) -> Any:  # noqa: ANN401 - JSON
-        """Return the answer of a path, such as `/orders/7/refunds`, or of a link of the shop.
+        """Return the answer at a path, such as `/orders/7/refunds`, or at a link from the shop.
 
         Args:
-            path: The path, under `api_url`; after `?` parameters.
-            missing: What to return where the shop has nothing there; if left out, that is an error.
+            path: The path under `api_url`; parameters follow `?`.
+            missing: What to return if the shop has nothing there; an error if left out.
         """
-        return self._keep(f"get {path}", lambda: self._asker.get(path), path, missing)
+        return self._keep(f"get {path}", lambda: self._client.get(path), path, missing)
 
     def list(
         self,
@@ -62,23 +62,23 @@ class Shop:
         """Return all rows of a list.
 
         Args:
-            what: A Listing, or a path: then paged as the list that the row came from.
-            since: Only what changed since, where the Listing says how to ask for that.
-            missing: What to return where the shop has no such list; if left out, an error.
+            what: A Listing, or a path, which is paged like the list that the row came from.
+            since: Only what changed since then, if the Listing has `since`.
+            missing: What to return if the shop has no such list; an error if left out.
         """
         listing = what if isinstance(what, Listing) else like(self.listing, what)
 
         def read() -> list[Any]:
-            return [row for page in self._asker.pages(listing, since) for row in page.rows]
+            return [row for page in self._client.pages(listing, since) for row in page.rows]
 
         return self._keep(f"list {listing} {since}", read, listing.path, missing)
 
     def forget(self) -> None:
-        """Let answers be asked for again; tables are kept."""
+        """Forget all answers, so that they are requested again; tables are kept."""
         self._kept.clear()
 
     def table(self, name: str, make: Callable[[Shop], Any]) -> Any:  # noqa: ANN401
-        """Return what `make(shop)` returned the first time in this run: VAT rates, statuses."""
+        """Return what `make(shop)` returned the first time in this run, such as VAT rates."""
         if name not in self._tables:
             notes, self.notes = self.notes, None
             try:
@@ -102,10 +102,10 @@ class Shop:
 
 
 class ShopFunctionError(Exception):
-    """A row could not be made a record.
+    """A function of the shop file failed for one record, or returned something unusable.
 
     Attributes:
-        words: What is wrong, and where in the file, without values.
+        reason: What is wrong and where in the file, without values.
     """
 
     def __init__(self, reason: str) -> None:
@@ -114,13 +114,13 @@ class ShopFunctionError(Exception):
 
 
 class Mapper:
-    """Makes the records of one stream.
+    """Turns the rows of one stream into records.
 
     Args:
         file: The shop file.
         stream: `customers`, `products` or `orders`.
         schema: The stream's schema.
-        shop: What the functions ask.
+        shop: What the functions get as `shop`.
     """
 
     def __init__(self, file: ShopFile, stream: str, schema: dict[str, Any], shop: Shop) -> None:
@@ -130,136 +130,133 @@ class Mapper:
         self._shop = shop
         self._make = file.functions[STREAMS[stream]]
         self._listing = file.listings[stream]
-        self._right = self._wrong = 0
+        self._succeeded = self._failed = 0
 
     def single(self, client: ShopFileClient, key: str, asked_at: datetime) -> RawPage:
         """Return the row that holds a record, alone on its page.
 
         Args:
-            client: What asks the shop.
+            client: The client of the shop.
             key: The record's id.
             asked_at: The moment since which the shop's answers are kept.
 
         Raises:
-            NotFoundError: The shop has it no longer.
-            ShopFunctionError: The function that `single` names fails.
-            ShopError: The shop cannot be asked, or refuses.
+            NotFoundError: The shop no longer has it.
+            ShopFunctionError: The function in `single` failed.
+            ShopFileError: The function in `single` ended the program.
+            ShopError: The shop cannot be reached, or refuses.
         """
-        row_of = self._listing.single
-        if isinstance(row_of, str):
+        find_row = self._listing.single
+        if isinstance(find_row, str):
             return client.single(self._listing, key)
         self._shop.listing = self._listing
         try:
-            row = row_of(key, self._shop)
+            row = find_row(key, self._shop)
         except ShopError:
             raise
+        except SystemExit as error:
+            raise self._file.exit_error(error) from None
         except Exception as error:  # noqa: BLE001 - whatever the file does
-            where = self._file.where(error)
-            raise ShopFunctionError(f"{where}: 'single' failed ({type(error).__name__}).") from None
+            reason = f"{self._file.location(error)}: 'single' failed ({type(error).__name__})."
+            raise ShopFunctionError(reason) from None
         if row is None:
             raise NotFoundError(f"{self._file.name}: there is no such record of {self._stream}.")
         return RawPage([row], asked_at, None)
 
     def records(self, row: Any, place: str) -> list[Record]:  # noqa: ANN401 - JSON
-        """Return the records of a row: none, one, or several.
+        """Return the records of a row: none, one or several.
 
         Raises:
-            ShopFunctionError: It cannot be made one; others can.
-            ShopFileError: Every row so far was wrong, or the file ends the program.
-            ShopError: The shop cannot be asked for what belongs to it.
+            ShopFunctionError: This row cannot be turned into a record; others can.
+            ShopFileError: Every row so far failed, or the file ended the program.
+            ShopError: What belongs to the row cannot be read from the shop.
         """
         self._shop.listing = self._listing
         try:
-            made = self._made(row)
+            records = self._map(row)
         except (NotFoundError, WrongPathError) as error:
-            failure = f"{self._file.where(error)}: {error}"
+            reason = f"{self._file.location(error)}: {error}"
         except ShopError:
             raise
         except SystemExit as error:
-            raise self._file.left(error) from None
+            raise self._file.exit_error(error) from None
         except Exception as error:  # noqa: BLE001 - whatever the file does
-            failure = self._words(row, place, error)
+            reason = self._describe(row, place, error)
         else:
-            self._right += 1
-            return made
-        self._wrong += 1
-        if self._wrong >= _ALL_WRONG and not self._right:
-            raise ShopFileError(
-                f"{failure} So it is with every one of {self._wrong} {self._stream}."
-            )
-        raise ShopFunctionError(failure)
+            self._succeeded += 1
+            return records
+        self._failed += 1
+        if self._failed >= _MOST_FAILURES and not self._succeeded:
+            raise ShopFileError(f"{reason} All {self._failed} {self._stream} so far failed.")
+        raise ShopFunctionError(reason)
 
-    def explained(self, row: Any, place: str, notes: Notes) -> list[Record]:  # noqa: ANN401
+    def trace(self, row: Any, place: str, notes: Notes) -> list[Record]:  # noqa: ANN401 - JSON
         """Return the records of a row with values that know their place, and note what is read."""
         self._shop.listing, self._shop.notes = self._listing, notes
         try:
-            return self._made(notes.placed(row, place))
+            return self._map(notes.placed(row, place))
         finally:
             self._shop.notes = None
 
-    def _made(self, row: Any) -> list[Record]:  # noqa: ANN401 - JSON
+    def _map(self, row: Any) -> list[Record]:  # noqa: ANN401 - JSON
         made = self._make(row, self._shop)
         records = []
-        for one in [made] if isinstance(made, dict) else made or ():
-            if not isinstance(one, dict):
-                raise WrongRecordError("it returned no dict")
-            record = self._contract.conform(one)
+        for returned in [made] if isinstance(made, dict) else made or ():
+            if not isinstance(returned, dict):
+                raise WrongRecordError("it returned something that is not a dict")
+            record = self._contract.conform(returned)
             records.append(record)
             if not record.get("id"):
                 raise WrongRecordError("the record has no 'id'")
             if self._listing.has_stamps and not record.get("updated_at"):
                 raise WrongRecordError(
                     "the record has no 'updated_at'; stamp(row[…], row[…]) takes the first that is"
-                    " told, and has_stamps=False is for records without any"
+                    " not empty, and has_stamps=False is for records without stamps"
                 )
         return records
 
-    def _words(self, row: Any, place: str, error: Exception) -> str:  # noqa: ANN401
-        """Map the row again, wrapped, to say what is wrong with it."""
+    def _describe(self, row: Any, place: str, error: Exception) -> str:  # noqa: ANN401 - JSON
+        """Map a row again with values that know their place, and return what is wrong with it."""
         notes = Notes()
         try:
-            self.explained(row, place, notes)
-        except Exception as again:  # noqa: BLE001 - the same, in better words
-            error = again
-        _, text = self._file.line_of(error)
+            self.trace(row, place, notes)
+        except Exception as repeated:  # noqa: BLE001 - the same error, with places
+            error = repeated
+        _, text = self._file.last_line(error)
         key = place_of(error.args[0]) if isinstance(error, KeyError) else None
+        location = self._file.location(error)
         if isinstance(error, WrongRecordError):
-            return ended(f"{self._file.name}, {STREAMS[self._stream]}(): {error}")
-        if isinstance(error, (MissingMemberError, WrongValueError)):
-            said = str(error)
+            location, fault = f"{self._file.name}, {STREAMS[self._stream]}()", str(error)
+        elif isinstance(error, (MissingMemberError, WrongValueError)):
+            fault = str(error)
         elif key:
-            said = f"there is no entry for the value of {key} in `{text:.100}`"
+            fault = f"there is no entry for the value of {key} in `{text:.100}`"
         else:
             last, value = notes.last
-            said = f"{type(error).__name__}{f' in `{text:.100}`' if text else ''}"
-            said += f"; last read was {last}{' (null)' if value is None else ''}"
-        return ended(f"{self._file.where(error)}: {said}")
-
-
-def ended(sentence: str) -> str:
-    """Return a sentence with its full stop."""
-    return sentence if sentence.endswith(("?", ".")) else f"{sentence}."
+            fault = f"{type(error).__name__}{f' in `{text:.100}`' if text else ''}"
+            fault += f"; last read was {last}{' (null)' if value is None else ''}"
+        return f"{location}: {fault}" + ("" if fault.endswith(("?", ".")) else ".")
 
 
 def touched_ids(file: ShopFile, shop: Shop, stream: str, since: datetime) -> list[str]:
-    """Return the ids that `touched` names for a stream.
+    """Return the ids that `touched` returns for a stream.
 
     Raises:
-        ShopFileError: It fails, or returns something else than ids by stream.
+        ShopFileError: It failed, or returned something other than ids by stream.
     """
     if "touched" not in file.functions:
         return []
     try:
-        named = file.functions["touched"](shop, since)
-        if not set(named) <= set(STREAMS):
+        ids = file.functions["touched"](shop, since)
+        if not set(ids) <= set(STREAMS):
             raise TypeError
-        return list(dict.fromkeys(str(one) for one in named.get(stream, ())))
+        return list(dict.fromkeys(map(str, ids.get(stream, ()))))
     except ShopError:
         raise
     except SystemExit as error:
-        raise file.left(error) from None
+        raise file.exit_error(error) from None
     except Exception as error:  # noqa: BLE001 - whatever the file does
         raise ShopFileError(
-            f"{file.where(error)}: touched() failed ({type(error).__name__}); it returns ids"
+            f"{file.location(error)}: touched() failed ({type(error).__name__}); it must return ids"
             " by stream: {'orders': ['7', '9']}."
         ) from None

@@ -1,4 +1,4 @@
-"""Puts together what reads a shop by its file, and what changes its records."""
+"""Opens what the setting `shop` names: streams for the tap, and single records for the target."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _SCHEMAS = {"customers": CUSTOMERS, "products": PRODUCTS, "orders": ORDERS}
 
 
 def open_streams(tap: Tap, connect: Connect) -> list[FileStream]:
-    """Return the streams that the setting `shop` reads.
+    """Return the streams that the shop file reads.
 
     Raises:
-        ShopFileError: The shop file is wrong.
+        ShopFileError: The shop file has a fault.
     """
     file = configured_file(tap.config)
     client = make_client(tap.config, connect, file.auth)
@@ -57,16 +57,16 @@ def configured_file(config: Mapping[str, Any]) -> ShopFile:
     """Return the file that the setting `shop` names.
 
     Raises:
-        ShopFileError: It is wrong.
+        ShopFileError: It has a fault.
     """
     return load_shop_file(config["shop"], _secrets(config))
 
 
 def configured_auth(config: Mapping[str, Any]) -> Auth:
-    """Return how the shop is shown who asks; by the token alone where there is no file yet.
+    """Return how requests are authenticated; by the token if there is no file yet.
 
     Raises:
-        ShopFileError: The shop file is wrong.
+        ShopFileError: The shop file has a fault.
     """
     if not config.get("shop"):
         return Bearer()
@@ -74,13 +74,13 @@ def configured_auth(config: Mapping[str, Any]) -> Auth:
 
 
 class SingleRecords:
-    """Reads and changes single records of a shop by its file. Not for more than one thread.
+    """Reads and changes single records of a shop by its file. Not thread-safe.
 
     Args:
         file: The shop file.
-        config: The settings, as of this tap.
-        connect: Makes a connection that shows who asks.
-        sleep: Waits so many seconds before something is asked for again; what it raises ends that.
+        config: The settings of the tap.
+        connect: Makes a connection with this authentication.
+        sleep: Waits for so many seconds before a retry; an exception from it ends the retries.
     """
 
     def __init__(
@@ -98,12 +98,12 @@ class SingleRecords:
         }
 
     def read(self, entity: str, record_id: str) -> dict[str, Any]:
-        """Return a record as the shop has it now; nothing but tables is taken from earlier answers.
+        """Return a record as the shop has it now; of earlier answers, only tables are used.
 
         Raises:
-            NotFoundError: The shop has no such record, or the file makes none of it.
-            ShopFunctionError: The file cannot make a record of what the shop has.
-            ShopError: The shop cannot be asked, or refuses.
+            NotFoundError: The shop has no such record, or the file leaves it out.
+            ShopFunctionError: The file cannot turn the shop's row into a record.
+            ShopError: The shop cannot be reached, or refuses.
         """
         self._shop.forget()
         mapper, asked_at = self._mappers[entity], datetime.now(timezone.utc)
@@ -115,7 +115,7 @@ class SingleRecords:
         raise NotFoundError(f"{self._file.name} makes no record of {entity} {record_id}.")
 
     def calls(self, entity: str, record_id: str, patch: Mapping[str, Any]) -> list[Call]:
-        """Return the calls with which the shop takes an edit, in order; none where it does not.
+        """Return the calls that make an edit in the shop, in order; none if it does not take it.
 
         Args:
             entity: `customers`, `products` or `orders`.
@@ -123,61 +123,63 @@ class SingleRecords:
             patch: What changes, as a JSON merge patch of the contract's record.
 
         Raises:
-            ShopFunctionError: `change` fails, or returns something else.
-            ShopError: The shop cannot be asked for what `change` needs to know.
+            ShopFunctionError: `change` failed, or returned something else.
+            ShopError: What `change` needs to know cannot be read from the shop.
         """
         change = self._file.functions["change"]
         try:
-            own = deepcopy(dict(patch))  # it is called again if the change is sent again
-            made = change(entity, record_id, own, self._shop)
-            calls = [made] if _is_call(made) else list(made or ())
+            # A copy, because the edit may be sent again
+            returned = change(entity, record_id, deepcopy(dict(patch)), self._shop)
+            calls = [returned] if _is_call(returned) else list(returned or ())
         except ShopError:
             raise
         except SystemExit as error:
-            raise self._file.left(error) from None
+            raise self._file.exit_error(error) from None
         except Exception as error:  # noqa: BLE001 - whatever the file does
-            kind, number = type(error).__name__, self._file.line_of(error)[0]
-            raise self._wrong(number or _line_of(change), f"change() failed ({kind})") from None
-        if not all(_is_call(call) for call in calls):
-            what = "change() must return (method, path, body), a list of such, or None"
-            raise self._wrong(_line_of(change), what)
+            raise self._failure("change", error) from None
+        if not all(map(_is_call, calls)):
+            fault = "change() must return (method, path, body), a list of these, or None"
+            raise self._fault(_first_line(change), fault)
         return calls
 
     def send(self, call: Call) -> None:
-        """Send a call once; what the file finds refused in its answer, the shop refused.
+        """Send a call once; the file's `refused` may find a refusal in the answer.
 
         Raises:
-            ShopFunctionError: `refused` fails; the change may have been made.
-            TemporaryError, ShopError: As of `ShopFileClient.send`.
+            ShopFunctionError: `refused` failed; the change may have been made.
+            TemporaryError, ShopError: See `ShopFileClient.send`.
         """
         answer = self.client.send(*call)
         refused = self._file.functions.get("refused")
         if refused is None:
             return
         try:
-            words = refused(answer)
+            refusal = refused(answer)
         except (Exception, SystemExit) as error:
-            if isinstance(error, SystemExit) and self._file.left(error) is error:
-                raise  # it is a signal's
-            kind, number = type(error).__name__, self._file.line_of(error)[0]
-            raise self._wrong(number or _line_of(refused), f"refused() failed ({kind})") from None
-        if words:
-            shown = f"{call[0]} {call[1].partition('?')[0]}"
-            raise RequestRefusedError(f"{shown}: the shop refused the change", detail=words)
+            if isinstance(error, SystemExit) and self._file.exit_error(error) is error:
+                raise  # by a signal
+            raise self._failure("refused", error) from None
+        if refusal:
+            description = f"{call[0]} {call[1].partition('?')[0]}"
+            raise RequestRefusedError(f"{description}: the shop refused the change", detail=refusal)
 
-    def _wrong(self, line: int, what: str) -> ShopFunctionError:
-        return ShopFunctionError(f"{self._file.name}, line {line}: {what}.")
+    def _failure(self, name: str, error: BaseException) -> ShopFunctionError:
+        line = self._file.last_line(error)[0] or _first_line(self._file.functions[name])
+        return self._fault(line, f"{name}() failed ({type(error).__name__})")
+
+    def _fault(self, line: int, fault: str) -> ShopFunctionError:
+        return ShopFunctionError(f"{self._file.name}, line {line}: {fault}.")
 
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
 
 
-def _is_call(made: object) -> bool:
-    """Return whether this is method, path and body."""
-    if not isinstance(made, (tuple, list)) or len(made) != _PARTS_OF_CALL:
+def _is_call(value: object) -> bool:
+    """Return whether this is a method, a path and a body."""
+    if not isinstance(value, (tuple, list)) or len(value) != _PARTS_OF_CALL:
         return False
-    method, path, body = made
+    method, path, body = value
     try:
         write_json(body)
         return bool(method.isalpha() and path.startswith("/"))
@@ -185,15 +187,15 @@ def _is_call(made: object) -> bool:
         return False
 
 
-def _line_of(function: Callable[..., Any]) -> int:
-    """Return the line in which a function of a file begins; 1 where it is no function."""
+def _first_line(function: Callable[..., Any]) -> int:
+    """Return the line in which a function of a file begins; 1 for any other callable."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code.co_firstlineno if code else 1
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, str]:
     settings = config.get("shop_settings")
-    return dict(settings) if isinstance(settings, dict) else {}  # discovery checks no settings
+    return dict(settings) if isinstance(settings, dict) else {}  # discovery does not check settings
 
 
 def _secrets(config: Mapping[str, Any]) -> dict[str, str]:
@@ -207,7 +209,7 @@ def make_client(
     auth: Auth,
     sleep: Callable[[float], object] = time.sleep,
 ) -> ShopFileClient:
-    """Return what asks the shop that is shown in this way who asks."""
+    """Return a client of the shop with this authentication."""
     return ShopFileClient(
         connect,
         auth,

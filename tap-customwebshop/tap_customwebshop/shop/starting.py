@@ -1,4 +1,4 @@
-"""What `--init` writes: a first shop file, guessed from one page of a list."""
+"""What `--init` prints: a first shop file, guessed from one page of a list."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ if TYPE_CHECKING:
 
     from tap_customwebshop.shop.auth import Auth
 
-_SIGNS = {"/wp-json/wc/": "woocommerce", "/admin-api": "vendure", "/admin/api/": "shopify"}
-_SIGNS |= {"/rest/V1": "magento", "/api/search/": "shopware"}
+_PLATFORMS = {"/wp-json/wc/": "woocommerce", "/admin-api": "vendure", "/admin/api/": "shopify"}
+_PLATFORMS |= {"/rest/V1": "magento", "/api/search/": "shopware"}
+"""Platforms by a part of their API's address."""
 _CHANGED = re.compile(r"updat|modif|chang|upd", re.IGNORECASE)
-_MADE = re.compile(r"creat|made|added", re.IGNORECASE)
+_CREATED = re.compile(r"creat|made|added", re.IGNORECASE)
 _CURSOR = re.compile(r"cursor|after|next", re.IGNORECASE)
 _NAMES = {
     "customers": "customer|client|member|kunde",
     "products": "product|article|variant|produkt|vare",
     "orders": "order|sale|ordre|salg",
 }
-"""What lists of each stream are called."""
+"""Words by which the path of a list names its stream."""
 READS_LISTS = (
-    "--init reads a list by GET. For GraphQL, or a list that is asked for by POST, begin with the"
+    "--init reads a list by GET. For GraphQL, or a list that is requested by POST, begin with the"
     " example in docs/own-shop.md, 'GraphQL'."
 )
 
 
-def recognised(url: str) -> str | None:
-    """Return the make of the shop whose API is at an address; None if it is not known by that."""
-    return next((make for sign, make in _SIGNS.items() if sign in url), None)
+def known_platform(url: str) -> str | None:
+    """Return the platform whose API has such an address; None if it is not a known one."""
+    return next((platform for part, platform in _PLATFORMS.items() if part in url), None)
 
 
 def first_file(path: str, content: object, headers: Mapping[str, str], auth: Auth) -> str:
@@ -46,26 +47,24 @@ def first_file(path: str, content: object, headers: Mapping[str, str], auth: Aut
 
     Args:
         path: The list's path.
-        content: One page of it.
+        content: A page of it.
         headers: The page's headers.
-        auth: How the shop was shown who asks.
+        auth: How the request was authenticated.
 
     Raises:
         ContractBrokenError: There are no rows to guess from.
     """
     values = list(values_in(content))
-    place, rows = next(((place, one) for place, one in values if _are_rows(one)), ("", []))
+    place, rows = next((found for found in values if _are_rows(found[1])), ("", []))
     if not rows:
-        raise ContractBrokenError(
-            f"{path}: there is no list with rows in the answer. {READS_LISTS}"
-        )
+        raise ContractBrokenError(f"{path}: the answer has no list with rows. {READS_LISTS}")
     stream = _stream_of(path)
     names = list(dict.fromkeys(name for row in rows for name in row))
     stamps, pager = _stamps(rows, names), _pager(values, headers)
     hints = [
         "" if stream else "For products or orders, rename CUSTOMERS and customer.",
-        "" if pager != "OnePage()" else "If there are more rows than these, say how to get them.",
-        "" if stamps else "No stamp of a change was seen: say has_stamps=False in the Listing.",
+        "" if pager != "OnePage()" else "If there are more rows than these, set another pager.",
+        "" if stamps else "No change stamp was found: set has_stamps=False in the Listing.",
     ]
     stream = stream or "customers"
     at = f", rows={_quoted(place)}" if place else ""
@@ -80,7 +79,7 @@ def _text(
     """Return the text of a file with one list."""
     return "\n".join(
         [
-            '"""How this shop is read (docs/own-shop.md); guessed: look at each line."""',
+            '"""How this shop is read (docs/own-shop.md); guessed: check each line."""',
             "",
             "from tap_customwebshop.shop import *",
             "",
@@ -100,11 +99,11 @@ def _text(
 
 
 def _are_rows(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value) and value != []
+    return isinstance(value, list) and value != [] and all(isinstance(row, dict) for row in value)
 
 
 def _stream_of(path: str) -> str | None:
-    """Return the stream that a path names last; None if it names none."""
+    """Return the stream that a path names last; None if it does not name one."""
     ends = {
         stream: max((match.end() for match in re.finditer(names, path, re.IGNORECASE)), default=0)
         for stream, names in _NAMES.items()
@@ -130,16 +129,16 @@ def _pager(values: list[tuple[str, Any]], headers: Mapping[str, str]) -> str:
 def _members(
     rows: list[dict[str, Any]], names: list[str], fields: Mapping[str, Any]
 ) -> Iterator[str]:
-    """Yield what goes into a record: members whose name is the contract's."""
+    """Yield the lines of a record: the members whose name is one of the contract."""
     by_name = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(): name for name in names}
     yield f'"id": {_read(rows, by_name.get("id", names[0]))}'
     for name, field in fields.items():
-        raw = by_name.get(name)
-        if raw is None or name in ("id", "updated_at"):
+        shop_name = by_name.get(name)
+        if shop_name is None or name in ("id", "updated_at"):
             continue
-        if any(isinstance(row.get(raw), (dict, list)) for row in rows):
+        if any(isinstance(row.get(shop_name), (dict, list)) for row in rows):
             continue
-        value = _read(rows, raw)
+        value = _read(rows, shop_name)
         if field.get("format") == "date-time":
             yield f'"{name}": stamp({value})'
         elif field.get("format") == schemas.DECIMAL_FORMAT:
@@ -149,19 +148,19 @@ def _members(
 
 
 def _read(rows: list[dict[str, Any]], name: str) -> str:
-    """Return what reads a member of a row, whether all rows have it or not."""
+    """Return the code that reads a member of a row, which some rows may lack."""
     is_everywhere = all(name in row for row in rows)
     return f"row[{_quoted(name)}]" if is_everywhere else f"row.get({_quoted(name)})"
 
 
 def _quoted(text: str) -> str:
-    """Return text as Python source, whatever is in it, for the shop chooses the names."""
+    """Return text as Python source, whatever is in it, because the shop chooses the names."""
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def _stamps(rows: list[dict[str, Any]], names: list[str]) -> list[str]:
-    """Return the line with the stamp of a change, and what to take where it is null; or none."""
-    changed, made = (
+    """Return the line with the change stamp, or with the creation where that is null; or none."""
+    changed, created = (
         next(
             (
                 name
@@ -170,10 +169,10 @@ def _stamps(rows: list[dict[str, Any]], names: list[str]) -> list[str]:
             ),
             None,
         )
-        for kind in (_CHANGED, _MADE)
+        for kind in (_CHANGED, _CREATED)
     )
     if changed is None:
         return []
-    is_whole = made is None or all(row.get(changed) for row in rows)
-    taken = [changed] if is_whole else [changed, str(made)]
-    return [f'"updated_at": stamp({", ".join(_read(rows, name) for name in taken)})']
+    is_complete = created is None or all(row.get(changed) for row in rows)
+    stamps = [changed] if is_complete else [changed, str(created)]
+    return [f'"updated_at": stamp({", ".join(_read(rows, name) for name in stamps)})']

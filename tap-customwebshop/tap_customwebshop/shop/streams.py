@@ -1,4 +1,4 @@
-"""The three streams as a shop file reads them: pages of records, and what the state keeps."""
+"""The three streams as a shop file reads them: pages of records, bookmarks and state."""
 
 from __future__ import annotations
 
@@ -32,13 +32,11 @@ if TYPE_CHECKING:
 
 _HASH_BYTES = 8
 _NEW_OBJECTS = 20_000
-"""How many are made until cycles are looked for among them; rows and records have none."""
+"""New objects between two searches for reference cycles; rows and records have none."""
 _ROUNDING = timedelta(seconds=2)
-"""How much earlier a shop is asked, at most, where its moments are whole or not inclusive."""
-
-
-_SAME_HOUR = timedelta(hours=1)
-"""By how much a run of every day may begin earlier than that of the day before."""
+"""How much earlier a shop may be asked because of whole seconds or a filter that is exclusive."""
+_EARLY_START = timedelta(hours=1)
+"""How much earlier than the day before a daily run may start."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,9 @@ class RecordPage(Page):
     """A page of records.
 
     Attributes:
-        failures: What is wrong with the rows that could not be made records.
+        failures: Why rows could not be turned into records.
         is_whole: Whether the bookmark may pass it.
-        is_in_order: Whether its records came in the list's order, not because they were touched.
+        is_in_order: Whether its records come in the list's order; those of `touched` do not.
     """
 
     failures: tuple[str, ...] = ()
@@ -58,39 +56,39 @@ class RecordPage(Page):
 
 @dataclass
 class ListBookmark(Bookmark):
-    """A bookmark that waits for the end of a read where the list is not sorted by stamps.
+    """A bookmark that waits for the end of the read if the list is not sorted by stamps.
 
     Attributes:
         is_sorted: Whether it may move on with each record.
-        asked: What asks for changes since a moment, for messages.
-        is_held: Whether it must not move any more in this run.
+        filter: The Listing's `since`, for messages.
+        is_held: Whether it must not move again in this run.
     """
 
     is_sorted: bool = True
-    asked: str = ""
+    filter: str = ""
     is_held: bool = False
 
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
-        asked = self.since and earlier(self.since, _ROUNDING)
-        self._since = format_stamp(asked) if asked else ""
-        self._kept = self.state
-        self._first_read: str | None = None
+        since = self.since and earlier(self.since, _ROUNDING)
+        self._since = format_stamp(since) if since else ""
+        self._stream_state = self.state
+        self._read_began: str | None = None
         if not self.is_sorted:
             self.state = dict(self.state)
 
     @override
     def require_past(self, read_at: datetime, server_time: datetime | None) -> None:
         super().require_past(read_at, server_time)
-        self._first_read = self._first_read or format_stamp(server_time or read_at)
+        self._read_began = self._read_began or format_stamp(server_time or read_at)
 
     @override
     def check(self, stamp: str) -> None:
-        if stamp < self._since and self.asked:
-            self.tell(
-                f"{self.stream}: the shop does not heed '{self.asked}', and sends records that did"
-                " not change since; all are read. Correct 'since' in the shop file."
+        if stamp < self._since and self.filter:
+            self.warn(
+                f"{self.stream}: the shop ignores '{self.filter}' and sends unchanged records too;"
+                " all are read. Correct 'since' in the shop file."
             )
         if self.is_sorted:
             self._since = ""
@@ -102,23 +100,23 @@ class ListBookmark(Bookmark):
             super().advance(stamp, read_at, server_time)
 
     def finish(self) -> None:
-        """Move on at the end of a whole read, but not past its beginning.
+        """Move on at the end of a complete read, but not past its beginning.
 
-        A change that was made meanwhile, to a row that had been read, is for the next run.
+        A row that changed after it was read is left to the next run.
         """
         value = self.state.get("replication_key_value")
         if self.is_sorted or value is None:
             return
-        value = min(value, self._first_read or value)
+        value = min(value, self._read_began or value)
         if value > (self._began_at or ""):
-            self._kept |= {"replication_key": "updated_at", "replication_key_value": value}
+            self._stream_state |= {"replication_key": "updated_at", "replication_key_value": value}
 
     @override
     def _disorder(self) -> str:
         return (
             f"{self.stream}: the shop's records are not in ascending order of their change stamps;"
-            " sort them by a parameter, or say sorted=False in the shop file. The next run begins"
-            " where this one began."
+            " sort them with a parameter, or set sorted=False in the shop file. The next run starts"
+            " where this one started."
         )
 
 
@@ -126,9 +124,9 @@ class FileStream(ShopStream):
     """A stream that a shop file reads.
 
     Attributes:
-        client: What asks the shop.
+        client: The client of the shop.
         listing: The stream's list.
-        mapper: What makes its records.
+        mapper: Turns its rows into records.
     """
 
     def __init__(
@@ -140,14 +138,14 @@ class FileStream(ShopStream):
         self.listing = file.listings[self.name]
         self.mapper = Mapper(file, self.name, self.record_schema, shop)
         self._file = file
-        self._functions = shop
+        self._shop_functions = shop
         self._emitted: set[str] = set()
         self._hashes: set[str] = set()
         self._failures: list[str] = []
 
     @property
     def unread(self) -> str:
-        """What is said at the end of the run of rows that could not be read; "" if all could."""
+        """The message at the end of the run about rows that could not be read; "" if none."""
         if not self._failures:
             return ""
         return (
@@ -157,11 +155,11 @@ class FileStream(ShopStream):
 
     @property
     def sees_all_changes(self) -> bool:
-        """Whether changes that do not move a record's stamp are read as well, sooner or later."""
+        """Whether changes that do not move a record's stamp are read too, sooner or later."""
         listing = self.listing
-        asks = listing.client_filter or "since" in names_in([listing.path, listing.since])
+        is_filtered = listing.client_filter or "since" in names_in([listing.path, listing.since])
         is_touched = bool(listing.single) and "touched" in self._file.functions
-        return is_touched or listing.full_read_days is not None or not asks
+        return is_touched or listing.full_read_days is not None or not is_filtered
 
     @override
     def _read(self) -> Iterator[Page]:
@@ -179,13 +177,15 @@ class FileStream(ShopStream):
     def _must_read_all(self, now: datetime) -> bool:
         state = self.stream_state
         if state.get("replication_key_value") and state.get("shop_file") != self._file.fingerprint:
-            self.logger.info("%s: the shop file is new or changed, so all is read.", self.name)
+            self.logger.info(
+                "%s: the shop file is new or changed, so everything is read.", self.name
+            )
             return True
         days = self.listing.full_read_days
         last = parse_start(state.get("full_read_at") or "")
         if days is None:
             return False
-        return last is None or now - last >= timedelta(days=days) - _SAME_HOUR
+        return last is None or now - last >= timedelta(days=days) - _EARLY_START
 
     def _keep_state(self, began: datetime) -> None:
         state = self.stream_state
@@ -202,9 +202,9 @@ class FileStream(ShopStream):
             return self._floor
         return self._changed_since
 
-    def _lookback(self, of_setting: timedelta) -> timedelta:
+    def _lookback(self, default: timedelta) -> timedelta:
         seconds = self.listing.lookback_seconds
-        return of_setting if seconds is None else timedelta(seconds=seconds)
+        return default if seconds is None else timedelta(seconds=seconds)
 
     @override
     def _new_bookmark(self, lookback: timedelta, since: datetime | None) -> Bookmark:
@@ -216,7 +216,7 @@ class FileStream(ShopStream):
             since,
             self._warn_once,
             is_sorted=bool(listing.since) and listing.sorted and listing.has_stamps,
-            asked=str(listing.since),
+            filter=str(listing.since),
         )
 
     @override
@@ -229,39 +229,39 @@ class FileStream(ShopStream):
         floor = since if self.listing.client_filter else self._floor
         number = 0
         for page in self.client.pages(self.listing, since):
-            yield self._made(page, floor, number)
+            yield self._record_page(page, floor, number)
             number += len(page.rows)
-        # A list that is read whole does not show what went to a trash since the last run
+        # Even a list that is read in full does not show what went to the trash since the last run
         if self._changed_since is not None and self.listing.single:
             yield from self._touched(self._changed_since)
 
     def _touched(self, since: datetime) -> Iterator[RecordPage]:
-        self._functions.listing = self.listing
-        self._functions.forget()
-        asked_at, gone = datetime.now(timezone.utc), []
-        for name in touched_ids(self._file, self._functions, self.name, since):
-            if name not in self._emitted:
+        self._shop_functions.listing = self.listing
+        self._shop_functions.forget()
+        asked_at, missing = datetime.now(timezone.utc), []
+        for record_id in touched_ids(self._file, self._shop_functions, self.name, since):
+            if record_id not in self._emitted:
                 try:
-                    page = self.mapper.single(self.client, name, asked_at)
+                    raw = self.mapper.single(self.client, record_id, asked_at)
                 except NotFoundError:  # deleted since
-                    gone.append(name)
+                    missing.append(record_id)
                 except ShopFunctionError as error:
                     failures = (error.reason,)
                     yield RecordPage(
                         [], None, asked_at, None, failures, is_whole=False, is_in_order=False
                     )
                 else:
-                    made = self._made(page, self._floor, is_in_order=False)
-                    if self.listing.has_stamps and not made.records and not made.failures:
-                        gone.append(name)
-                    yield made
-        if gone:
+                    page = self._record_page(raw, self._floor, is_in_order=False)
+                    if self.listing.has_stamps and not page.records and not page.failures:
+                        missing.append(record_id)
+                    yield page
+        if missing:
             self.logger.info(
-                "%s: %s of the ids that touched() names gave no record, by 'single': %s",
-                *(self.name, len(gone), plain(", ".join(gone)[:60])),
+                "%s: for %s of the ids from touched(), 'single' gave no record: %s",
+                *(self.name, len(missing), plain(", ".join(missing)[:60])),
             )
 
-    def _made(
+    def _record_page(
         self, page: RawPage, floor: datetime | None, first: int = 0, *, is_in_order: bool = True
     ) -> RecordPage:
         records: list[dict[str, Any]] = []
@@ -269,22 +269,24 @@ class FileStream(ShopStream):
         earliest = "" if floor is None else format_stamp(floor)
         for number, row in enumerate(page.rows, first):
             try:
-                made = self.mapper.records(row, f"{self.name}[{number}]")
+                mapped = self.mapper.records(row, f"{self.name}[{number}]")
             except ShopFunctionError as error:
                 key = row.get("id") if isinstance(row, dict) else None
-                shown = f" (id {key})" if isinstance(key, (int, str)) else ""
-                failures.append(error.reason + plain(shown[:60]))
+                label = f" (id {key})" if isinstance(key, (int, str)) else ""
+                failures.append(error.reason + plain(label[:60]))
             else:
-                records += [one for one in made if self._is_wanted(one, page.read_at, earliest)]
+                records += [
+                    record for record in mapped if self._is_wanted(record, page.read_at, earliest)
+                ]
+        content = records, None, page.read_at, page.server_time, tuple(failures)
         is_whole = page.is_whole and not failures
-        told = records, None, page.read_at, page.server_time
-        return RecordPage(*told, tuple(failures), is_whole=is_whole, is_in_order=is_in_order)
+        return RecordPage(*content, is_whole=is_whole, is_in_order=is_in_order)
 
     def _is_wanted(self, record: dict[str, Any], read_at: datetime, earliest: str) -> bool:
-        """Return whether a record is emitted; one without stamps if its content is new."""
+        """Return whether to emit a record; one without a stamp only if its content is new."""
         if not self.listing.has_stamps:
-            told = json.dumps(record, sort_keys=True, default=str).encode()
-            digest = hashlib.blake2b(told, digest_size=_HASH_BYTES).hexdigest()
+            content = json.dumps(record, sort_keys=True, default=str).encode()
+            digest = hashlib.blake2b(content, digest_size=_HASH_BYTES).hexdigest()
             self._hashes.add(digest)
             record["updated_at"] = format_stamp(read_at)
             return digest not in self._known_hashes
@@ -306,8 +308,8 @@ class FileStream(ShopStream):
             self._bookmark.is_held = True
         if not page.failures:
             self._warn_once(
-                "%s: rows vanished from the list while it was read, so others may have slipped"
-                " past; the bookmark stays, and the next run reads them.",
+                "%s: rows vanished from the list while it was read, so others may have been missed;"
+                " the bookmark stays, and the next run reads them.",
                 self.name,
             )
         for failure in page.failures:
@@ -318,11 +320,11 @@ class FileStream(ShopStream):
                 self.logger.warning("%s was not read. %s", self.name, failure)
 
     @override
-    def _take(self, record: object, place: str) -> dict[str, Any]:
-        """See `ShopStream`; the mapper has brought it into the contract's form."""
-        taken = cast("dict[str, Any]", record)
-        self._check_stamp(taken, place)
-        return taken
+    def _conform(self, record: object, place: str) -> dict[str, Any]:
+        """See `ShopStream`; the mapper has already checked its form."""
+        checked = cast("dict[str, Any]", record)
+        self._check_stamp(checked, place)
+        return checked
 
     @override
     def _check_order(self, bookmark: Bookmark, stamp: str) -> None:

@@ -1,4 +1,4 @@
-"""Fills names in braces, such as `{since}`, into paths, parameters and bodies."""
+"""Fills in names in braces, such as `{since}`, in paths, parameters and bodies."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Template: TypeAlias = "str | Mapping[str, Any]"
-"""Parameters as `name={value}&…` where they go into the query, or an object that joins the body."""
+"""Parameters of the query, as `name={value}&…`, or an object that is merged into the body."""
 
 _NAME = re.compile(r"\{(?!__)(\w+)\}")
-"""`{__typename}` is none: names that begin so are GraphQL's own (GraphQL specification, 4)."""
+"""Not `{__typename}`: names with `__` belong to GraphQL (GraphQL specification, section 4)."""
 
 
 def names_in(template: Any) -> set[str]:  # noqa: ANN401 - a template
@@ -24,11 +24,11 @@ def names_in(template: Any) -> set[str]:  # noqa: ANN401 - a template
 
 
 def filled(template: Any, values: Mapping[str, Any], write: Callable[[Any], str] = str) -> Any:  # noqa: ANN401
-    """Return text or an object with the values of its names; `"{size}"` alone stays a number."""
+    """Return text or an object with its names replaced; `"{size}"` alone stays a number."""
     if isinstance(template, dict):
-        return {name: filled(one, values) for name, one in template.items()}
+        return {name: filled(value, values) for name, value in template.items()}
     if isinstance(template, list):
-        return [filled(one, values) for one in template]
+        return [filled(value, values) for value in template]
     if not isinstance(template, str):
         return template
     alone = _NAME.fullmatch(template)
@@ -38,7 +38,7 @@ def filled(template: Any, values: Mapping[str, Any], write: Callable[[Any], str]
 
 
 def query_of(template: Template, values: Mapping[str, Any]) -> dict[str, str]:
-    """Return the parameters of a text such as `changed={since}&sort=asc`; none of an object."""
+    """Return the parameters in text such as `changed={since}&sort=asc`; an object has none."""
     if not isinstance(template, str) or not template:
         return {}
     pairs = [pair.partition("=") for pair in template.split("&")]
@@ -46,7 +46,7 @@ def query_of(template: Template, values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def joined(body: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object with another's members, objects inside joined as well."""
+    """Return an object with another's members, with the objects inside merged as well."""
     both = dict(body)
     for name, value in further.items():
         inner = both.get(name)

@@ -1,7 +1,7 @@
-"""Values of shops: in the contract's form, and with the place where each stood in its row.
+"""Converts a shop's values to the contract's form, and keeps their place in the row.
 
-Rows are plain dicts. Only where a function failed, or somebody asks, is the row wrapped in these
-and mapped again, so that errors and `--explain` can say where a value stood.
+Rows are plain dicts. Only after a function failed, and for `--explain`, a row is wrapped in the
+classes below and mapped again, so that the place of each value is known.
 """
 
 from __future__ import annotations
@@ -26,38 +26,38 @@ _HUNDREDTH = Decimal("0.01")
 _SMALLEST = dict.fromkeys(("ISK", "JPY", "KRW", "CLP", "VND"), Decimal(1)) | dict.fromkeys(
     ("BHD", "KWD", "TND"), Decimal("0.001")
 )
-"""The smallest amount of currencies that have other than two decimals."""
+"""The smallest amount of currencies that do not have two decimals."""
 _MILLISECONDS = 10**11
-"""A number of seconds beyond this would be in the year 5138; it is milliseconds."""
+"""A number from here on means milliseconds; as seconds it would be the year 5138."""
 
 
 class WrongValueError(ValueError):
-    """A value of the shop is not what the shop file takes it for; the text does not show it."""
+    """A value of the shop is not what the shop file expects; the message does not show it."""
 
 
 def money(value: Any, currency: str = "NOK", *, minor: bool = False) -> str | None:  # noqa: ANN401
-    """Return an amount as a decimal string, rounded as its currency is: `"199.00"`.
+    """Return an amount as a decimal string, rounded to its currency's decimals: `"199.00"`.
 
     Args:
-        value: A number or its text; None for null and "".
+        value: A number or its text; null and "" give None.
         currency: ISO 4217.
-        minor: Whether the shop counts in the smallest unit: 19900 is 199.00.
+        minor: Whether the shop counts in the smallest unit, so that 19900 is 199.00.
 
     Raises:
-        WrongValueError: It is no amount.
+        WrongValueError: It is not an amount.
     """
     if value is None or value == "":
         return None
-    return _placed_as(format(amount(value, currency, minor=minor), "f"), value)
+    return _with_place_of(value, format(amount(value, currency, minor=minor), "f"))
 
 
 def amount(value: Any, currency: str = "NOK", *, minor: bool = False) -> Decimal:  # noqa: ANN401
-    """Return an amount as a number to reckon with, rounded as `money` does; 0 for null and "".
+    """Return an amount as a number to calculate with, rounded like `money`; 0 for null and "".
 
-    A record takes it as it is.
+    A record may hold it as well.
 
     Raises:
-        WrongValueError: It is no amount.
+        WrongValueError: It is not an amount.
     """
     smallest = _SMALLEST.get(currency, _HUNDREDTH)
     is_decimal = type(value) is Decimal
@@ -66,24 +66,24 @@ def amount(value: Any, currency: str = "NOK", *, minor: bool = False) -> Decimal
         rounded = (number * smallest if minor else number).quantize(smallest, ROUND_HALF_UP)
     except InvalidOperation:
         raise _wrong(value, "an amount") from None
-    return rounded if is_decimal else _placed_as(rounded, value)
+    return rounded if is_decimal else _with_place_of(value, rounded)
 
 
 def percent(value: Any, *, fraction: bool = False) -> str | None:  # noqa: ANN401
-    """Return a VAT rate in percent, without zeros at its end: `"25.00"` is `"25"`.
+    """Return a VAT rate in percent, without trailing zeros: `"25.00"` becomes `"25"`.
 
     Args:
-        value: A number or its text; None for null and "".
-        fraction: Whether the shop tells 0.25 for 25 percent.
+        value: A number or its text; null and "" give None.
+        fraction: Whether the shop writes 0.25 for 25 percent.
 
     Raises:
-        WrongValueError: It is no rate.
+        WrongValueError: It is not a rate.
     """
     if value is None or value == "":
         return None
     if (rate := _rate(str(value), fraction)) is None:
         raise _wrong(value, "a rate")
-    return _placed_as(rate, value)
+    return _with_place_of(value, rate)
 
 
 @lru_cache(maxsize=1000)
@@ -96,33 +96,31 @@ def _rate(text: str, fraction: bool) -> str | None:
 
 
 def taxes_by_rate(parts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return an order's `taxes`: the VAT at each rate, and what it is of.
+    """Return an order's `taxes`: for each rate, the VAT and the amount that it applies to.
 
     Args:
         parts: Its lines, shipping and fees, with `tax_rate`, `total_excl` and `total_tax`; those
             without a rate are left out.
     """
     sums: dict[str, dict[str, Any]] = {}
-    for one in parts:
-        if (rate := one["tax_rate"]) is not None:
-            if rate not in sums:
-                sums[rate] = {"rate": rate, "base": Decimal(0), "amount": Decimal(0)}
-            tax = sums[rate]
-            tax["base"] += Decimal(one["total_excl"])
-            tax["amount"] += Decimal(one["total_tax"])
+    for part in parts:
+        if (rate := part["tax_rate"]) is not None:
+            tax = sums.setdefault(rate, {"rate": rate, "base": Decimal(0), "amount": Decimal(0)})
+            tax["base"] += Decimal(part["total_excl"])
+            tax["amount"] += Decimal(part["total_tax"])
     return list(sums.values())
 
 
 def payment_status(
     total: Decimal, paid: Decimal, paid_back: Decimal, *, is_reserved: bool = False
 ) -> str:
-    """Return how far an order is paid, and paid back; one that costs nothing is paid.
+    """Return an order's `payment_status`; one that costs nothing is paid.
 
     Args:
-        total: What it comes to with VAT, before refunds.
-        paid: What was paid of that.
-        paid_back: What was paid back of that.
-        is_reserved: Whether money is reserved that is not taken yet.
+        total: Its total with VAT, before refunds.
+        paid: How much of it was paid.
+        paid_back: How much of that was paid back.
+        is_reserved: Whether money is reserved that has not been captured yet.
     """
     if paid_back > 0:
         return "refunded" if paid_back >= total else "partially_refunded"
@@ -134,13 +132,15 @@ def payment_status(
 
 
 def to_record(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return members of a record that a row has under names of its own; an empty text is null.
+    """Return members that a row has under other names; an empty text becomes None.
 
     Args:
-        row: The row; one that lacks a member is an error.
+        row: The row; a missing member is an error.
         names: The shop's name of each member: `{"postal_code": "zip"}`.
     """
-    return {name: None if row[own] == "" else row[own] for name, own in names.items()}
+    return {
+        name: None if row[shop_name] == "" else row[shop_name] for name, shop_name in names.items()
+    }
 
 
 def to_shop(
@@ -148,43 +148,43 @@ def to_shop(
     names: Mapping[str, str],
     empty: Any = None,  # noqa: ANN401 - JSON
 ) -> dict[str, Any]:
-    """Return what an edit changes, under the shop's names: the way back of `to_record`.
+    """Return what an edit changes, under the shop's names: the reverse of `to_record`.
 
     Args:
         patch: The members that change.
         names: The shop's name of each member; others are left out.
-        empty: What the shop takes for what is emptied, such as "".
+        empty: What empties a member in the shop, such as "".
     """
     return {
-        own: empty if patch[name] is None else patch[name]
-        for name, own in names.items()
+        shop_name: empty if patch[name] is None else patch[name]
+        for name, shop_name in names.items()
         if name in patch
     }
 
 
 def stamp(*values: Any, zone: str = "UTC") -> str | None:  # noqa: ANN401 - JSON
-    """Return the first moment that is told, as RFC 3339 in UTC; null if none is.
+    """Return the first value that is not empty, as RFC 3339 in UTC; None if all are.
 
     Args:
-        values: Stamps with or without a zone, days, or Unix seconds or milliseconds; null, "" and
-            dates of zeros are passed over.
-        zone: The time zone of those that tell none, such as `Europe/Oslo`.
+        values: Times with or without a zone, dates, or Unix seconds or milliseconds; null, "" and
+            dates of zeros are empty.
+        zone: The time zone of those without one, such as `Europe/Oslo`.
 
     Raises:
-        WrongValueError: A value is no moment.
+        WrongValueError: A value is not a time.
     """
     for value in values:
         moment = "" if value is None else _moment(str(value), zone)
         if moment is None:
-            raise _wrong(value, "a moment")
+            raise _wrong(value, "a time")
         if moment:
-            return _placed_as(moment, value)
+            return _with_place_of(value, moment)
     return None
 
 
 @lru_cache(maxsize=1000)
 def _moment(value: str, zone: str) -> str | None:
-    """Return a moment in UTC; "" if nothing is told, None if it is no moment."""
+    """Return a time in UTC; "" if the value is empty, None if it is not a time."""
     text = value.strip()
     if text in ("", "0") or text.startswith("0000-00-00"):
         return ""
@@ -204,7 +204,7 @@ def _moment(value: str, zone: str) -> str | None:
 
 
 def _number(value: object) -> Decimal:
-    """Return a number; raise InvalidOperation where it is none, or not finite."""
+    """Return a number; raise InvalidOperation if it is not one, or not finite."""
     number = Decimal(str(value))
     if number.is_finite():
         return number
@@ -216,27 +216,27 @@ def _wrong(value: object, kind: str) -> WrongValueError:
 
 
 class MissingMemberError(KeyError):
-    """A row has no such member."""
+    """A row does not have this member."""
 
     @override
     def __str__(self) -> str:
-        return str(self.args[0])
+        return str(self.args[0])  # without the quotes of KeyError
 
 
 class Text(str):
-    """Text that knows its place."""
+    """Text that knows its place in the row."""
 
     place: str
 
 
 class Number(Decimal):
-    """A number that knows its place."""
+    """A number that knows its place in the row."""
 
     place: str
 
 
 class Whole(int):
-    """A whole number that knows its place."""
+    """A whole number that knows its place in the row."""
 
     place: str
 
@@ -244,32 +244,31 @@ class Whole(int):
 _KINDS: dict[type, Any] = {str: Text, Text: Text, int: Whole, Decimal: Number}
 
 
-def placed(value: Value, place: str | None) -> Value:
-    """Return text or a number that knows its place, if there is one; anything else as it is."""
+def _with_place(value: Value, place: str | None) -> Value:
+    """Return text or a number that knows its place, if it has one; anything else as it is."""
     if place is None or type(value) not in _KINDS:
         return value
-    made: Value = _KINDS[type(value)](value)
-    made.place = place  # type: ignore[attr-defined]
-    return made
+    placed: Value = _KINDS[type(value)](value)
+    placed.place = place  # type: ignore[attr-defined]
+    return placed
 
 
-def _placed_as(made: Value, value: object) -> Value:
-    """Return what was made of a value, with that value's place."""
-    place = getattr(value, "place", None)
-    return made if place is None else placed(made, place)
+def _with_place_of(source: object, value: Value) -> Value:
+    """Return a value with the place of the one that it was made from."""
+    return _with_place(value, place_of(source))
 
 
 def place_of(value: object) -> str | None:
-    """Return where a value stood in the row; None of a plain value."""
+    """Return the place of a value in its row; None if it does not know it."""
     return getattr(value, "place", None)
 
 
 class Notes:
-    """What a function read of a row.
+    """What a function has read of a row.
 
     Attributes:
         read: The places of all members that it read.
-        last: The last of them, and its value.
+        last: The place and value of the last one.
     """
 
     def __init__(self) -> None:
@@ -277,10 +276,10 @@ class Notes:
         self.last: tuple[str, object] = ("", ...)
 
     def placed(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
-        """Return a value that knows its place, and notes what is read of it."""
+        """Return a value that knows its place, and notes what is read from it."""
         if isinstance(value, dict):
             return Row(value, place, self)
-        return Rows(value, place, self) if isinstance(value, list) else placed(value, place)
+        return Rows(value, place, self) if isinstance(value, list) else _with_place(value, place)
 
     def note(self, value: Any, place: str) -> Any:  # noqa: ANN401 - JSON
         """Note that a member was read, and return its value, placed."""
@@ -290,10 +289,10 @@ class Notes:
 
 
 class Row(dict[str, Any]):
-    """An object of the shop."""
+    """An object in a row, or the row itself."""
 
-    def __init__(self, held: dict[str, Any], place: str, notes: Notes) -> None:
-        super().__init__(held)
+    def __init__(self, members: dict[str, Any], place: str, notes: Notes) -> None:
+        super().__init__(members)
         self.place = place
         self._notes = notes
 
@@ -301,8 +300,8 @@ class Row(dict[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in self:
             near = difflib.get_close_matches(str(name), list(self), n=1)
-            meant = f"; did you mean '{near[0]}'?" if near else f"; it has {', '.join(self)}"
-            raise MissingMemberError(f"{self.place} has no '{name}'{meant:.300}")
+            advice = f"; did you mean '{near[0]}'?" if near else f"; it has {', '.join(self)}"
+            raise MissingMemberError(f"{self.place} has no '{name}'{advice:.300}")
         return self._notes.note(super().__getitem__(name), f"{self.place}.{name}")
 
     @override
@@ -319,20 +318,20 @@ class Row(dict[str, Any]):
 
 
 class Rows(list[Any]):
-    """A list of the shop."""
+    """A list in a row."""
 
-    def __init__(self, held: list[Any], place: str, notes: Notes) -> None:
-        super().__init__(notes.placed(one, f"{place}[{number}]") for number, one in enumerate(held))
+    def __init__(self, values: list[Any], place: str, notes: Notes) -> None:
+        super().__init__(notes.placed(value, f"{place}[{n}]") for n, value in enumerate(values))
         self.place = place
 
 
 def leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON
-    """Yield each value of a row that is no object or list, and its place."""
+    """Yield the place and value of everything in a row that is not an object or a list."""
     if isinstance(value, dict):
-        for name, one in value.items():
-            yield from leaves(one, f"{place}.{name}")
+        for name, member in value.items():
+            yield from leaves(member, f"{place}.{name}")
     elif isinstance(value, list):
-        for number, one in enumerate(value):
-            yield from leaves(one, f"{place}[{number}]")
+        for number, element in enumerate(value):
+            yield from leaves(element, f"{place}[{number}]")
     else:
         yield place, value

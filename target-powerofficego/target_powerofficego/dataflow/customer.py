@@ -1,7 +1,7 @@
 """Customer ↔ Customers: the property table, and how each row is read and written back; pure.
 
-First come addresses, those of orders included: which one applies, whether Go accepts it, how it is
-recognised.
+Addresses come first, including those of orders: which one applies, whether Go accepts it, and how
+it is recognised.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from target_powerofficego.dataflow.values import ABSENT, Unusable, Value
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-# PowerOffice Go: AddressLine1 and 2 take 200 characters, City 100, ZipCode 50.
+# PowerOffice Go accepts 200 characters in AddressLine1 and 2, 100 in City, 50 in ZipCode.
 _LONGEST = {"line1": 200, "line2": 200, "city": 100, "postal_code": 50}
 _GO_NAMES = {
     "line1": "AddressLine1",
@@ -44,7 +44,7 @@ DELIVERY_MEMBERS = tuple(_GO_NAMES.values())
 
 @dataclass(frozen=True)
 class Address:
-    """An address in Go's form; `shop_id` is the shop's own id of it, when it has one."""
+    """An address in Go's form; `shop_id` is the shop's id of it, if it has one."""
 
     line1: str | None
     line2: str | None
@@ -60,51 +60,51 @@ class Address:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing of it is known, except perhaps the country."""
+        """Whether every part is missing, except perhaps the country."""
         return not (self.line1 or self.line2 or self.postal_code or self.city)
 
     @property
     def country(self) -> str:
-        """The country code; where none is given, PowerOffice Go assumes NO."""
+        """The country code; PowerOffice Go assumes NO when none is given."""
         return self.country_code or "NO"
 
     @property
     def content(self) -> tuple[str, ...]:
-        """What makes two addresses the same one: letters and digits, without regard to case."""
+        """The parts by which addresses are compared, ignoring case and extra spaces."""
         parts = (self.line1, self.line2, self.postal_code, self.city, self.country)
         return tuple(folded(part) for part in parts)
 
     @property
     def key(self) -> str:
-        """What sets it apart from its customer's other addresses: its shop id, else its content."""
+        """What identifies it among its customer's addresses: its shop id, else its content."""
         return self.shop_id or hashlib.sha256("\n".join(self.content).encode()).hexdigest()[:16]
 
     def members(self) -> dict[str, str | None]:
         """Return its members under PowerOffice Go's names, in the order of `content`."""
-        named = {go: getattr(self, shop) for shop, go in _GO_NAMES.items()}
-        return {**named, "CountryCode": self.country}
+        members = {go: getattr(self, shop) for shop, go in _GO_NAMES.items()}
+        return {**members, "CountryCode": self.country}
 
 
 def folded(part: str | None) -> str:
-    """Return a part of an address in the form used for comparison: case and spaces ignored."""
+    """Return a part of an address in the form used for comparing: lower case, single spaces."""
     return " ".join(values.without_entities(part or "").casefold().split())
 
 
 def address_codes(shop_name: str, customer_id: str, address: Address) -> Iterator[str]:
     """Yield the possible ExternalCodes for a shop customer's address; the first free one is used.
 
-    PowerOffice Go requires a code to be unique in the whole client, so it includes the customer.
+    PowerOffice Go requires codes to be unique within a client, so they include the customer.
     """
     return values.numbered_references(shop_name, f"{customer_id}:{address.key}")
 
 
 def former_address_code(shop_name: str, address: Address) -> str:
-    """Return the ExternalCode given by earlier versions, which left the customer out of it."""
+    """Return the ExternalCode that earlier versions used, without the customer."""
     return values.short_reference(shop_name, address.key)
 
 
 def read_address(raw: object, *, label: str) -> Address | None:
-    """Return an address of a shop record, or None when there is none.
+    """Return an address of a shop record, or None when it has none.
 
     Raises:
         values.Unusable: a part is not text or is too long, or there is no such country.
@@ -125,7 +125,7 @@ def read_address(raw: object, *, label: str) -> Address | None:
 
 
 def address_from_go(entry: Mapping[str, Any]) -> Address:
-    """Return an address as it stands in Go."""
+    """Return an address read from Go."""
     return Address(**{shop: entry.get(go) or None for shop, go in _GO_NAMES.items()})
 
 
@@ -137,34 +137,36 @@ def default_address(addresses: object, kind: str) -> Address | None:
     """
     if addresses is None:
         return None
-    if not isinstance(addresses, list) or not all(isinstance(one, dict) for one in addresses):
+    if not isinstance(addresses, list) or not all(
+        isinstance(address, dict) for address in addresses
+    ):
         raise values.Unusable("addresses should be a list of addresses")
-    place = default_place(addresses, kind)
-    return read_address(None if place is None else addresses[place], label=f"the {kind} address")
+    index = _default_index(addresses, kind)
+    return read_address(None if index is None else addresses[index], label=f"the {kind} address")
 
 
-def default_place(addresses: Sequence[Mapping[str, Any]], kind: str) -> int | None:
-    """Return the index of the default address of a kind in a customer's addresses, or None.
+def _default_index(addresses: Sequence[Mapping[str, Any]], kind: str) -> int | None:
+    """Return the index of the default address of a kind, or None.
 
-    One without a type is default for both kinds, if it is a default; else, if it is the only one,
-    for billing.
+    A default address without a type is the default for both kinds. An address without a type that
+    is not a default is used for billing if it is the customer's only address.
     """
-    of_kind = [place for place, one in enumerate(addresses) if one.get("type") == kind]
-    of_both = [place for place, one in enumerate(addresses) if not one.get("type")]
-    defaults = [at for at in (*of_kind, *of_both) if addresses[at].get("is_default") is True]
-    alone = of_both if kind == "billing" and len(addresses) == 1 else []
-    return next(iter([*defaults, *of_kind, *alone]), None)
+    of_kind = [index for index, address in enumerate(addresses) if address.get("type") == kind]
+    untyped = [index for index, address in enumerate(addresses) if not address.get("type")]
+    defaults = [at for at in (*of_kind, *untyped) if addresses[at].get("is_default") is True]
+    only_one = untyped if kind == "billing" and len(addresses) == 1 else []
+    return next(iter([*defaults, *of_kind, *only_one]), None)
 
 
 MISSING_NAME = "-"
-"""Replaces a missing name: PowerOffice Go refuses a person without a first or last name."""
+"""Stands for a missing name: PowerOffice Go refuses a person without a first or last name."""
 
 PERSON_NAMES = ("first_name", "last_name")
-"""The members and rows of a person's name, which a shop may keep as one."""
+"""The members and rows of a person's name, which a shop may keep in a single member."""
 
 
 def person_names(record: Record) -> tuple[str, str]:
-    """Return first and last name; a missing one is taken from `name`, else it is "-".
+    """Return first and last name; a missing one is taken from `name`, or else is "-".
 
     Raises:
         Unusable: a name is not text.
@@ -182,28 +184,28 @@ def person_names(record: Record) -> tuple[str, str]:
 
 
 def is_company(record: Record) -> bool:
-    """Return whether a customer is a company, by its type or else by what only companies have.
+    """Return whether a customer is a company: by its type, or else by what only companies have.
 
     Raises:
-        Unusable: the shop gives a type that is neither person nor company.
+        Unusable: its type is neither person nor company.
     """
     kind = values.choice(record.get("type"), ("person", "company"), label="type")
     if kind is not None:
         return kind == "company"
-    return company_name(record) is not None or _number_told(record) is not None
+    return company_name(record) is not None or _valid_number(record) is not None
 
 
 def company_name(record: Record) -> str | None:
-    """Return the name of a company; a dash or the like, typed in as a filler, counts as none.
+    """Return the name of a company, or None; a filler such as a dash counts as no name.
 
     Raises:
         Unusable: it is not text.
     """
     name = values.unescaped_text(record.get("company_name"), label="company_name", longest=400)
-    return name if name and any(one.isalnum() for one in name) else None
+    return name if name and any(map(str.isalnum, name)) else None
 
 
-def _number_told(record: Record) -> str | None:
+def _valid_number(record: Record) -> str | None:
     address = billing_address(record)
     return values.organization_number(
         record.get("organization_number"),
@@ -235,7 +237,7 @@ def shipping_address(record: Record) -> Address | None:
 
 
 def contact_person(record: Record) -> tuple[str, str] | None:
-    """Return first and last name of a company's contact person, if the shop gives one."""
+    """Return first and last name of a company's contact person, if the shop has one."""
     if not is_company(record) or not (record.get("first_name") or record.get("last_name")):
         return None
     return person_names({**record, "name": None})
@@ -263,7 +265,7 @@ def _person_name(part: int) -> Callable[[Record, Conversion], Value]:
 
 
 def _organization_number(record: Record, _: Conversion) -> Value:
-    return _number_told(record) if "organization_number" in record else ABSENT
+    return _valid_number(record) if "organization_number" in record else ABSENT
 
 
 def _address_part(part: str) -> Callable[[Record, Conversion], Value]:
@@ -283,7 +285,7 @@ def _delivery_type(record: Record, _: Conversion) -> Value:
 
 
 def is_archived(record: Record) -> bool:
-    """Return whether the shop has deleted the customer or switched it off.
+    """Return whether the shop has deleted or deactivated the customer.
 
     Raises:
         Unusable: `is_active` is neither true nor false, or `deleted_at` is not a timestamp.
@@ -295,52 +297,53 @@ def _is_person(record: Record, _: Conversion) -> Value:
     return not is_company(record)
 
 
-INVALID_NUMBER = "the organisation number is not a valid one, and was left out"
+INVALID_NUMBER = "the organisation number is not valid and was left out"
 
 
 def _repairs(record: Record, _: Conversion) -> tuple[str, ...]:
-    found = []
-    if values.normalise_text(record.get("organization_number")) and _number_told(record) is None:
-        found.append(INVALID_NUMBER)
+    repairs = []
+    if values.normalise_text(record.get("organization_number")) and _valid_number(record) is None:
+        repairs.append(INVALID_NUMBER)
     address = billing_address(record)
     if address is not None and not address.is_complete and not address.is_empty:
         missing = "postal code" if address.city else "city"
-        found.append(f"the billing address has no {missing} and was left out")
-    return tuple(found)
+        repairs.append(f"the billing address has no {missing} and was left out")
+    return tuple(repairs)
 
 
 def _write_company_name(value: Value, record: Record) -> Record:
-    """Write a company's name where the shop keeps it, and to `name` where that repeats it."""
-    name, told = record.get("name"), record.get("company_name")
-    value = values.written_like(value, told or name)
-    if not told:
+    """Write a company's name where the shop keeps it, and to `name` if that repeats it."""
+    name, previous = record.get("name"), record.get("company_name")
+    value = values.written_like(value, previous or name)
+    if not previous:
         return {"name": value}
-    return {"company_name": value, **({"name": value} if name == told else {})}
+    return {"company_name": value, **({"name": value} if name == previous else {})}
 
 
 def _write_person_name(part: int) -> Callable[[Value, Record], Record]:
     """Return the function that writes a first name (0) or last name (1).
 
-    The full `name` is updated too where it is made up of the two. "-" stands for a missing name in
-    Go, and is written to the shop as empty.
+    The full `name` is updated too if it consists of the two. "-" stands for a missing name in Go,
+    and is written to the shop as empty.
     """
 
     def write(value: Value, record: Record) -> Record:
         before = person_names(record)
         after = [*before]
         after[part] = values.normalise_text(value) or MISSING_NAME
-        whole = _joined(after)
+        full = _joined(after)
         if not (record.get("first_name") or record.get("last_name")):
-            patch: Record = {"name": whole}
+            patch: Record = {"name": full}
             if person_names({**record, **patch}) == tuple(after):
                 return _written_like(patch, record)
         patch = {
-            name: _but_nameless(one)
-            for name, one in zip(PERSON_NAMES, after, strict=True)
-            if values.normalise_text(record.get(name)) not in (one, _but_nameless(one))
+            member_name: _without_placeholder(name)
+            for member_name, name in zip(PERSON_NAMES, after, strict=True)
+            if values.normalise_text(record.get(member_name))
+            not in (name, _without_placeholder(name))
         }
         if values.normalise_text(record.get("name")) == _joined(before):
-            patch["name"] = whole
+            patch["name"] = full
         return _written_like(patch, record)
 
     return write
@@ -349,39 +352,39 @@ def _write_person_name(part: int) -> Callable[[Value, Record], Record]:
 def _write_address_part(part: str) -> Callable[[Value, Record], Record]:
     """Return the function that writes a part of the default billing address.
 
-    The rest of the list of addresses goes back as it was read, members unknown here included.
+    The other addresses and parts are written as they were read, unknown members included.
     """
 
     def write(value: Value, record: Record) -> Record:
         addresses = record.get("addresses") or []
-        place = default_place(addresses, "billing")
-        if place is None:
+        index = _default_index(addresses, "billing")
+        if index is None:
             new = {"type": "billing", "is_default": True, part: value}
             return {"addresses": [*addresses, new]} if value is not None else {}
-        before = addresses[place]
+        before = addresses[index]
         changed = {**before, part: values.written_like(value, before.get(part))}
-        return {"addresses": [*addresses[:place], changed, *addresses[place + 1 :]]}
+        return {"addresses": [*addresses[:index], changed, *addresses[index + 1 :]]}
 
     return write
 
 
 def _written_like(patch: Record, record: Record) -> Record:
-    return {name: values.written_like(one, record.get(name)) for name, one in patch.items()}
+    return {name: values.written_like(value, record.get(name)) for name, value in patch.items()}
 
 
 def _joined(names: list[str] | tuple[str, ...]) -> str | None:
-    told = (values.text(name, label="the name in Go") for name in names if name != MISSING_NAME)
-    return " ".join(name or "" for name in told) or None
+    present = (values.text(name, label="the name in Go") for name in names if name != MISSING_NAME)
+    return " ".join(name or "" for name in present) or None
 
 
 def full_name(parts: Mapping[str, Value]) -> str | None:
-    """Return a person's first and last name, which a shop may keep as one, from their rows."""
+    """Return a person's full name from the values of the rows `PERSON_NAMES`."""
     return _joined(
         [values.normalise_text(parts.get(name)) or MISSING_NAME for name in PERSON_NAMES]
     )
 
 
-def _but_nameless(name: str) -> str | None:
+def _without_placeholder(name: str) -> str | None:
     return None if name == MISSING_NAME else name
 
 
@@ -398,7 +401,7 @@ def _address_row(part: str, go: str, go_type: str) -> Property:
     )
     if part == "country_code":
         return replace(
-            row, normalise=values.normalise_code, note=f"{row.note}; NO when it tells none"
+            row, normalise=values.normalise_code, note=f"{row.note}; NO when it has no country"
         )
     return row
 
@@ -445,7 +448,7 @@ CUSTOMER = Table(
             "string",
             Direction.BOTH,
             _person_name(0),
-            note='persons; missing: "-", which never travels back',
+            note='persons; "-" if missing, which is never written back',
             to_shop=_write_person_name(0),
         ),
         Property(
@@ -455,7 +458,7 @@ CUSTOMER = Table(
             "string",
             Direction.BOTH,
             _person_name(1),
-            note='persons; missing: "-", which never travels back',
+            note='persons; "-" if missing, which is never written back',
             to_shop=_write_person_name(1),
         ),
         Property(
@@ -466,7 +469,7 @@ CUSTOMER = Table(
             Direction.BOTH,
             _organization_number,
             normalise=values.normalise_organization_number,
-            note="without spaces and MVA; what is no number in the billing country is left out",
+            note="without spaces and MVA; left out if it is not valid in the billing country",
             to_shop=member_writer("organization_number"),
         ),
         Property(
@@ -529,7 +532,7 @@ CUSTOMER = Table(
             "enum: Print",
             Direction.ON_CREATE,
             _delivery_type,
-            note="PowerOffice Go refuses PdfByEmail without an e-mail address",
+            note="PowerOffice Go refuses PdfByEmail for customers without an e-mail address",
         ),
         Property(
             "archived",
@@ -539,7 +542,7 @@ CUSTOMER = Table(
             Direction.TO_GO,
             archived_reader(is_archived, "is_active"),
             normalise=values.normalise_flag,
-            note="archived, never deleted; done at end of input, see `max_archives`",
+            note="archived, never deleted; done at the end of the input, see `max_archives`",
             to_shop=archived_writer({"is_active": False}, {"is_active": True}),
         ),
     ),
@@ -547,11 +550,11 @@ CUSTOMER = Table(
 
 
 SHIPPING, CONTACT_PERSON = "shipping_address", "contact_person"
-"""The names under which a base keeps those parts of a customer that are separate entries in Go."""
+"""The names under which a base keeps the parts of a customer that are separate entries in Go."""
 
 
 def separate_entries(record: Record) -> dict[str, list[str] | None]:
-    """Return what the shop gives for separate entries in Go, under the names used in the base.
+    """Return the parts of a customer that are separate entries in Go, under their names in a base.
 
     Raises:
         Unusable: it cannot be read.

@@ -1,4 +1,4 @@
-"""A product's description as plain text: its HTML markup removed, every word kept."""
+"""A product's description as plain text: HTML markup is removed, every word is kept."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from target_powerofficego.dataflow.values import ENTITY
 _TAG = re.compile(
     r"<(/?)([a-z][a-z0-9]*)(?:\s[^<>=]*=[^<>]*)?\s*/?>|<!doctype[^<>]*>", re.IGNORECASE
 )
-_UNSEEN = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_INVISIBLE = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 
-_APART = ("p", "figure", "h1", "h2", "h3", "h4", "h5", "h6")
-"""Elements that have an empty line before and after them."""
+_SPACED_BLOCKS = ("p", "figure", "h1", "h2", "h3", "h4", "h5", "h6")
+"""Elements with an empty line before and after them."""
 _BLOCKS = (
     *("address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details"),
     *("div", "dl", "dt", "fieldset", "figcaption", "footer", "form", "header", "hr", "html", "li"),
@@ -24,45 +24,46 @@ _BLOCKS = (
 _ROWS = ("table", "tr", "tbody", "thead", "tfoot")
 _CELLS = ("td", "th")
 _BULLETS = ("* ", "+ ", "o ", "- ")
-_BETWEEN_CELLS = "  "
-_WIDEST_COLUMN = 100  # characters; anything longer is prose, and its column is not aligned
+_CELL_SEPARATOR = "  "
+_WIDEST_COLUMN = 100  # characters; longer cells are prose, and their column is not aligned
 
 
 def plain_text(html: str | None) -> str | None:
-    """Return a description without its HTML markup, lines trimmed.
+    """Return a description without HTML markup, its lines trimmed.
 
-    A `<` that does not begin a tag is text: "str. <M".
+    A `<` that does not begin a tag is text, as in "str. <M".
     """
     if html is None or not is_marked_up(html):
         return html
-    shown = _Shown()
-    place = 0
-    seen = _UNSEEN.sub(" ", html).strip()
-    for tag in _TAG.finditer(seen):
-        shown.write(seen[place : tag.start()])
+    renderer = _Renderer()
+    position = 0
+    visible = _INVISIBLE.sub(" ", html).strip()
+    for tag in _TAG.finditer(visible):
+        renderer.write(visible[position : tag.start()])
         if name := (tag[2] or "").lower():
-            (shown.close if tag[1] else shown.open)(name)
-        place = tag.end()
-    shown.write(seen[place:])
-    return shown.text()
+            (renderer.close if tag[1] else renderer.open)(name)
+        position = tag.end()
+    renderer.write(visible[position:])
+    return renderer.text()
 
 
 def is_marked_up(text: str | None) -> bool:
     """Return whether text contains HTML markup."""
-    return text is not None and any(one.search(text) for one in (_TAG, ENTITY, _UNSEEN))
+    markup = (_TAG, ENTITY, _INVISIBLE)
+    return text is not None and any(pattern.search(text) for pattern in markup)
 
 
 @dataclass
 class _Page:
-    """Lines of text, the last one unfinished: those of a description, or of a table cell."""
+    """The lines of a description or of a table cell; `line` is the unfinished last one."""
 
     lines: list[str] = field(default_factory=list)
     line: str = ""
     bullet: str = ""
-    is_apart: bool = True
+    ends_with_space: bool = True
 
-    def write(self, text: str, *, as_it_is: bool = False) -> None:
-        if not as_it_is:
+    def write(self, text: str, *, preformatted: bool = False) -> None:
+        if not preformatted:
             before = " " if not self.line or self.line[-1].isspace() else ""
             text = re.sub(r"\s+", " ", before + text)[len(before) :]
         if text and not self.line:
@@ -70,31 +71,31 @@ class _Page:
         self.line += text
 
     def end_line(self) -> bool:
-        """Begin a new line; return whether the one before it held any text."""
+        """Begin a new line; return whether the previous one had any text."""
         line, self.line = self.line.removesuffix(" "), ""
         if line:
             self.lines.append(line)
-            self.is_apart = False
+            self.ends_with_space = False
         return bool(line)
 
-    def stand_apart(self) -> None:
-        """Leave an empty line, unless there is one already or nothing has been written yet."""
-        if not self.is_apart:
+    def add_space(self) -> None:
+        """Add an empty line, unless there already is one or nothing has been written yet."""
+        if not self.ends_with_space:
             self.lines.append("")
-        self.is_apart = True
+        self.ends_with_space = True
 
     def end_item(self) -> None:
-        """End the line; an empty list item leaves its bullet alone on a line."""
+        """End the line; an empty list item is a line with only its bullet."""
         if not self.end_line() and self.bullet:
             self.lines.append(self.bullet)
-            self.is_apart = False
+            self.ends_with_space = False
         self.bullet = ""
 
 
-class _Shown:
-    """What a browser would show of HTML, as lines of text; tags need not be closed.
+class _Renderer:
+    """Renders HTML as lines of text, as a browser would show it; tags need not be closed.
 
-    The columns of a table are aligned.
+    The columns of tables are aligned.
     """
 
     def __init__(self) -> None:
@@ -102,7 +103,7 @@ class _Shown:
         self._tables: list[list[list[_Page]]] = []
         self._lists: list[str | int] = []
         self._is_in_paragraph = False
-        self._depth_as_it_is = 0
+        self._pre_depth = 0
 
     def text(self) -> str | None:
         while self._tables:
@@ -114,7 +115,7 @@ class _Shown:
 
     def write(self, text: str) -> None:
         plain = unescape(unescape(text))
-        self._pages[-1].write(plain, as_it_is=self._depth_as_it_is > 0)
+        self._pages[-1].write(plain, preformatted=self._pre_depth > 0)
 
     def open(self, name: str) -> None:
         """Handle the start of an element."""
@@ -126,7 +127,7 @@ class _Shown:
             page.write('"' if name == "q" else " ")
         elif name in _ROWS or name in _CELLS:
             self._open_in_table(name)
-        elif name in _APART or name in _BLOCKS:
+        elif name in _SPACED_BLOCKS or name in _BLOCKS:
             self._begin_block(name)
             self._is_in_paragraph = name == "p"
         if name in ("ul", "ol"):
@@ -134,7 +135,7 @@ class _Shown:
         elif name == "li":
             self._begin_item()
         elif name == "pre":
-            self._depth_as_it_is += 1
+            self._pre_depth += 1
 
     def close(self, name: str) -> None:
         """Handle the end of an element."""
@@ -147,28 +148,28 @@ class _Shown:
             self._end_cell()
         elif name == "li":
             page.end_item()
-        elif name in _APART or name in _BLOCKS:
+        elif name in _SPACED_BLOCKS or name in _BLOCKS:
             self._begin_block(name)
         if name in ("ul", "ol") and self._lists:
             self._lists.pop()
         elif name == "pre":
-            self._depth_as_it_is = max(0, self._depth_as_it_is - 1)
+            self._pre_depth = max(0, self._pre_depth - 1)
 
     def _begin_block(self, name: str) -> None:
         page = self._pages[-1]
         page.end_line()
-        if name in _APART or self._is_in_paragraph:
-            page.stand_apart()
+        if name in _SPACED_BLOCKS or self._is_in_paragraph:
+            page.add_space()
         self._is_in_paragraph = False
 
     def _begin_item(self) -> None:
         page = self._pages[-1]
         page.end_item()
-        number = self._lists[-1] if self._lists else _BULLETS[0]
-        if isinstance(number, int):
-            self._lists[-1] = number + 1
-            number = f"{number}. "
-        page.bullet = number
+        marker = self._lists[-1] if self._lists else _BULLETS[0]
+        if isinstance(marker, int):
+            self._lists[-1] = marker + 1
+            marker = f"{marker}. "
+        page.bullet = marker
 
     def _open_in_table(self, name: str) -> None:
         if name == "table":
@@ -198,22 +199,22 @@ class _Shown:
         self._is_in_paragraph = False
         page = self._pages[-1]
         page.end_line()
-        if lines := _side_by_side(self._tables.pop()):
+        if lines := _table_lines(self._tables.pop()):
             page.lines += [*lines, ""]
-            page.is_apart = False
+            page.ends_with_space = False
 
 
-def _side_by_side(rows: list[list[_Page]]) -> list[str]:
+def _table_lines(rows: list[list[_Page]]) -> list[str]:
     """Return the lines of a table, each cell centred vertically and aligned left in its column."""
-    lines_of = [["\n".join(cell.lines).split("\n") for cell in row] for row in rows]
-    columns = zip_longest(*lines_of, fillvalue=[""])
+    cells_by_row = [["\n".join(cell.lines).split("\n") for cell in row] for row in rows]
+    columns = zip_longest(*cells_by_row, fillvalue=[""])
     longest = [max(len(line) for cell in column for line in cell) for column in columns]
     widths = [width if width <= _WIDEST_COLUMN else 0 for width in longest]
-    shown = []
-    for row in lines_of:
+    table_lines = []
+    for row in cells_by_row:
         height = max(map(len, row), default=0)
         cells = [[""] * ((height - len(lines)) // 2) + lines for lines in row]
-        for line in zip_longest(*cells, fillvalue=""):
-            padded = (text.ljust(width) for text, width in zip(line, widths, strict=False))
-            shown.append(_BETWEEN_CELLS.join(padded))
-    return shown
+        for texts in zip_longest(*cells, fillvalue=""):
+            padded = (text.ljust(width) for text, width in zip(texts, widths, strict=False))
+            table_lines.append(_CELL_SEPARATOR.join(padded))
+    return table_lines

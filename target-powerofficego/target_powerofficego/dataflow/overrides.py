@@ -1,4 +1,4 @@
-"""The setting `properties`: switches, redirects or adds rows of the property tables."""
+"""The setting `properties`, which switches, redirects or adds rows of the property tables."""
 
 from __future__ import annotations
 
@@ -28,19 +28,20 @@ _DIRECTIONS = {
     "off": Direction.OFF,
 }
 _FIXED = {"customers": ("id", "type"), "products": ("sku",), "orders": ("id", "customer")}
-_MEMBERS = {"direction", "source", "constant", "go"}
+_TEXTS = {"direction", "source", "go"}
+_MEMBERS = {*_TEXTS, "constant"}
 
 
 @dataclass(frozen=True)
 class GoField:
-    """A member of a body: its type, and whether it can be patched or only be sent on create."""
+    """A member of a request body: its type, and whether it can be patched or only set on create."""
 
     type: str
     is_patchable: bool
 
 
 def _fields(**names_by_type: str) -> dict[str, GoField]:
-    """Read lists such as `string="Name Code*"`; a star marks what Go takes on create only."""
+    """Parse lists such as `string="Name Code*"`; a star marks what Go accepts on create only."""
     return {
         name.rstrip("*"): GoField(kind, is_patchable=not name.endswith("*"))
         for kind, names in names_by_type.items()
@@ -99,37 +100,39 @@ GO_FIELDS: Mapping[str, Mapping[str, GoField]] = {
         date="DeliveryDate SalesOrderDate",
     ),
 }
-"""Which members PowerOffice Go takes for each entity, their types, and which can be patched.
+"""The members that PowerOffice Go accepts for each entity: their types, and which can be patched.
 
 Source: PowerOffice Go API v2, the POST and PATCH bodies of Customers, Products and SalesOrders.
 """
 
 
-def apply_overrides(told: Mapping[str, Any]) -> tuple[dict[str, Table], list[str]]:
-    """Return the tables with the overrides applied, and one line for each that is wrong."""
+def apply_overrides(overrides: Mapping[str, Any]) -> tuple[dict[str, Table], list[str]]:
+    """Return the tables with the overrides applied, and a line for each override that is wrong."""
     tables = dict(TABLES)
-    wrong: list[str] = []
-    for entity, rows in told.items():
+    errors: list[str] = []
+    for entity, rows in overrides.items():
         if entity not in tables or not isinstance(rows, dict):
-            wrong.append(f'properties: "{entity}" must be customers, products or orders')
+            errors.append(f'properties: "{entity}" must be customers, products or orders')
             continue
         for name, override in rows.items():
             try:
                 tables[entity] = _override(tables[entity], name, override)
             except ValueError as error:
-                wrong.append(f"properties: {entity}.{name}: {error}")
-    return tables, wrong
+                errors.append(f"properties: {entity}.{name}: {error}")
+    return tables, errors
 
 
 def _override(table: Table, name: str, override: Any) -> Table:  # noqa: ANN401 - a setting
     """Return the table with one row changed or added.
 
     Raises:
-        ValueError: the override is wrong; the text says why.
+        ValueError: the override is wrong; the message gives the reason.
     """
     members = {"direction": override} if isinstance(override, str) else override
     if not isinstance(members, dict) or not members or set(members) - _MEMBERS:
         raise ValueError("give a direction, or an object of direction, source, constant and go")
+    for member in sorted(_TEXTS & set(members)):
+        _require(isinstance(members[member], str), f"{member} must be text")
     _require("source" not in members or "constant" not in members, "give either source or constant")
     _require(name not in _FIXED[table.entity], "this row cannot be changed")
     rows = {row.name: row for row in table.rows}
@@ -144,7 +147,7 @@ def _changed(table: Table, row: Property, members: Mapping[str, Any]) -> Propert
     field = GO_FIELDS[table.entity].get(row.go)
     if "source" in members or "constant" in members:
         to_go = _reader(members, field or GoField("string", is_patchable=True))
-        row = replace(row, to_go=to_go, shop=_told_source(members), to_shop=_writer(members))
+        row = replace(row, to_go=to_go, shop=_describe_source(members), to_shop=_writer(members))
     default = row.direction
     if default is Direction.BOTH and row.to_shop is None:
         default = Direction.TO_GO
@@ -157,7 +160,7 @@ def _added(table: Table, name: str, members: Mapping[str, Any]) -> Property:
     go_name = members.get("go")
     _require(
         table.entity != ORDER.entity or go_name != "SalesOrderStatus",
-        "writing SalesOrderStatus is not there yet: orders stay Drafts in this version",
+        "writing SalesOrderStatus is not supported yet: orders stay Drafts in this version",
     )
     field = GO_FIELDS[table.entity].get(str(go_name))
     if field is None:
@@ -167,59 +170,59 @@ def _added(table: Table, name: str, members: Mapping[str, Any]) -> Property:
     for row in table.active:
         is_taken = row.go == go_name and row.name != name
         _require(not is_taken, f'"{go_name}" is already written by the row {row.name}')
-    is_told = "source" in members or "constant" in members
-    _require(is_told, "a new row needs a source or a constant")
+    has_value = "source" in members or "constant" in members
+    _require(has_value, "a new row needs a source or a constant")
     default = Direction.TO_GO if field.is_patchable else Direction.ON_CREATE
     to_shop = _writer(members)
     direction = _direction(members, default, field, can_reach_shop=to_shop is not None)
     return Property(
         name=name,
-        shop=_told_source(members),
+        shop=_describe_source(members),
         go=str(go_name),
         go_type=field.type,
         direction=direction,
         to_go=_reader(members, field),
-        normalise=_SAME.get(field.type, values.normalise_text),
+        normalise=_NORMALISE.get(field.type, values.normalise_text),
         to_shop=to_shop,
     )
 
 
-def _told_source(members: Mapping[str, Any]) -> str:
+def _describe_source(members: Mapping[str, Any]) -> str:
     return str(members.get("source") or f"always {members.get('constant')}")
 
 
 def _direction(
     members: Mapping[str, Any], default: Direction, field: GoField | None, *, can_reach_shop: bool
 ) -> Direction:
-    """Return the requested direction, once it is clear that a value can flow that way.
+    """Return the requested direction, having checked that values can flow in it.
 
     Raises:
-        ValueError: it cannot; the text says why.
+        ValueError: they cannot; the message gives the reason.
     """
-    told = members.get("direction")
+    name = members.get("direction")
     _require(
-        told is None or told in _DIRECTIONS, f"direction must be one of {', '.join(_DIRECTIONS)}"
+        name is None or name in _DIRECTIONS, f"direction must be one of {', '.join(_DIRECTIONS)}"
     )
-    direction = default if told is None else _DIRECTIONS[told]
+    direction = default if name is None else _DIRECTIONS[name]
     _require(
         can_reach_shop or not direction.reaches_shop,
         "it cannot be written to the shop; use direction to_go, create or off",
     )
     _require(
         field is None or field.is_patchable or not direction.reaches_go,
-        "PowerOffice Go takes this only when an entry is created; use direction create",
+        "PowerOffice Go accepts this only when an entry is created; use direction create",
     )
     return direction
 
 
-def _require(is_right: bool, otherwise: str) -> None:
-    """Require that something holds.
+def _require(condition: bool, message: str) -> None:
+    """Require that a condition holds.
 
     Raises:
-        ValueError: it does not; `otherwise` is the message for the user.
+        ValueError: it does not; `message` is for the user.
     """
-    if not is_right:
-        raise ValueError(otherwise)
+    if not condition:
+        raise ValueError(message)
 
 
 def _reader(members: Mapping[str, Any], field: GoField) -> Callable[[Record, Conversion], Value]:
@@ -229,22 +232,22 @@ def _reader(members: Mapping[str, Any], field: GoField) -> Callable[[Record, Con
             _convert(constant, field, ZoneInfo("UTC"), "constant")
         except values.Unusable:
             raise ValueError(
-                f"PowerOffice Go takes a {field.type} here, which the constant is not"
+                f"PowerOffice Go requires a {field.type} here, which the constant is not"
             ) from None
         return lambda _, conversion: _convert(constant, field, conversion.time_zone, "constant")
     source = str(members["source"])
 
     def read(record: Record, conversion: Conversion) -> Value:
-        found = values.value_at(record, source)
-        if found is values.ABSENT:
-            return found
-        return _convert(found, field, conversion.time_zone, source)
+        value = values.value_at(record, source)
+        if value is values.ABSENT:
+            return value
+        return _convert(value, field, conversion.time_zone, source)
 
     return read
 
 
 def _writer(members: Mapping[str, Any]) -> Callable[[Value, Record], Record] | None:
-    """Return the function that writes a value where it is read from; None for a constant."""
+    """Return the function that writes a value to its source; None for a constant."""
     if "constant" in members:
         return None
     *groups, leaf = str(members["source"]).split(".")
@@ -268,7 +271,7 @@ def _whole_number(value: object, *, label: str) -> int | None:
     """Return a whole number.
 
     Raises:
-        Unusable: it is not one.
+        Unusable: the value is not a whole number.
     """
     number = values.amount(value, label=label)
     if number is None:
@@ -283,7 +286,7 @@ _CONVERT: Mapping[str, Callable[..., Value]] = {
     "int64": _whole_number,
     "decimal": values.amount,
 }
-_SAME: Mapping[str, Callable[[Value], Value]] = {
+_NORMALISE: Mapping[str, Callable[[Value], Value]] = {
     "boolean": values.normalise_flag,
     "int64": values.normalise_amount,
     "decimal": values.normalise_amount,

@@ -41,8 +41,8 @@ def _sku(record: Record, _: Conversion) -> Value:
 
 
 def _name(record: Record, _: Conversion) -> Value:
-    told = values.unescaped_text(record.get("name"), label="name")
-    name = values.require(told, "the product has no name")
+    name = values.unescaped_text(record.get("name"), label="name")
+    name = values.require(name, "the product has no name")
     variant = values.unescaped_text(record.get("variant_name"), label="variant_name")
     return values.text(f"{name} {variant}" if variant else name, label="name", longest=400)
 
@@ -71,9 +71,9 @@ _ORE = Decimal("0.01")
 def price_without_vat(record: Record) -> Decimal | None:
     """Return the unit price in kroner without VAT: from the leading price, else from the other.
 
-    The price that the merchant sets leads. Even where that is the price with VAT, a price without
-    VAT that agrees with it is used: it is the shop's own rounding of the leading price, and the
-    only one of the two that can hold any price that a bookkeeper enters in Go.
+    The leading price is the one that the merchant sets. Even if that is the price with VAT, a price
+    without VAT that agrees with it is used: it is the shop's own rounding of the leading price, and
+    only a price without VAT can represent any price that a bookkeeper enters in Go.
 
     Raises:
         Unusable: a price or the rate is not a number, or the rate is needed but missing.
@@ -87,7 +87,7 @@ def price_without_vat(record: Record) -> Decimal | None:
     rate = values.vat_rate(record.get("tax_rate"), label="tax_rate")
     if excl is not None and (rate is None or _agree(excl, incl, rate)):
         return excl
-    reason = "there is only a price with VAT and no tax_rate, so the price without VAT is not known"
+    reason = "it has only a price with VAT and no tax_rate, so the price without VAT is not known"
     return _less_vat(incl, values.require(rate, reason))
 
 
@@ -102,7 +102,7 @@ def _less_vat(incl: Decimal, rate: Decimal, *, step: Decimal = _PRICE_STEP) -> D
 
 
 def price_repairs(record: Record) -> Iterator[str]:
-    """Say what is wrong with the price that was not used."""
+    """Yield what is wrong with the price that was not used."""
     excl = values.amount(record.get("price_excl"), label="price_excl")
     if excl is None:
         return
@@ -117,12 +117,12 @@ def price_repairs(record: Record) -> Iterator[str]:
     used = "price_incl" if _has_leading_vat(record) else "price_excl"
     yield (
         f"price_excl {excl} and price_incl {incl} are not the same price at {rate} % VAT;"
-        f" {used} was used, which leads by prices_include_tax"
+        f" {used} was used, according to prices_include_tax"
     )
 
 
 def _agree(excl: Decimal, incl: Decimal, rate: Decimal) -> bool:
-    """Return whether two prices agree, each having been rounded to whole øre by itself."""
+    """Return whether two prices agree, given that each was rounded to whole øre separately."""
     return abs(_plus_vat(excl, rate) - incl) <= _ORE
 
 
@@ -137,15 +137,16 @@ def _is_in_another_currency(record: Record, conversion: Conversion) -> bool:
 
 
 def _unit_price(record: Record, conversion: Conversion) -> Value:
-    is_told = "price_excl" in record or "price_incl" in record
-    if not is_told or _is_in_another_currency(record, conversion):
+    has_price = "price_excl" in record or "price_incl" in record
+    if not has_price or _is_in_another_currency(record, conversion):
         return ABSENT
     return price_without_vat(record)
 
 
 def _unit_cost(record: Record, conversion: Conversion) -> Value:
-    is_told = "cost_price" in record and not _is_in_another_currency(record, conversion)
-    return values.amount(record["cost_price"], label="cost_price") if is_told else ABSENT
+    if "cost_price" not in record or _is_in_another_currency(record, conversion):
+        return ABSENT
+    return values.amount(record["cost_price"], label="cost_price")
 
 
 def _product_type(record: Record, _: Conversion) -> Value:
@@ -153,10 +154,10 @@ def _product_type(record: Record, _: Conversion) -> Value:
 
 
 EXEMPT = "exempt"
-"""The key of `sales_accounts` for sales without VAT of products that normally bear it."""
+"""The key of `sales_accounts` for sales without VAT of products that normally bear VAT."""
 
 GIFT_CARD = "gift_card"
-"""The key of `sales_accounts` for gift cards: a debt to whoever holds one, not income yet."""
+"""The key of `sales_accounts` for gift cards: a debt to the holder, not yet income."""
 
 EXEMPT_ACCOUNT = "exempt_account"
 """The row of a product's account for sales without VAT (`EXEMPT`)."""
@@ -199,95 +200,98 @@ def _stock_on_hand(record: Record, conversion: Conversion) -> Value:
 
 
 def _repairs(record: Record, conversion: Conversion) -> tuple[str, ...]:
-    found = []
+    repairs = []
     gtin = values.text(record.get("gtin"), label="gtin")
     if gtin and not values.is_gtin(gtin):
-        found.append(f"the GTIN {values.quoted(gtin)} is not valid and was left out")
+        repairs.append(f"the GTIN {values.quoted(gtin)} is not valid and was left out")
     unit = values.text(record.get("unit"), label="unit")
     if unit and not is_unit(unit):
-        found.append(f"the unit {values.quoted(unit)} is not known and became EA (piece)")
+        repairs.append(f"the unit {values.quoted(unit)} is not known and became EA (piece)")
     prices = ("price_excl", "price_incl", "cost_price")
     if _is_in_another_currency(record, conversion) and any(record.get(name) for name in prices):
         currency = values.currency(record["currency"], label="currency")
-        found.append(
-            f"its prices are in {currency} and were left out; those of products in Go are taken to"
-            f" be in {conversion.client_currency}"
+        repairs.append(
+            f"its prices are in {currency} and were left out; prices of products in Go are assumed"
+            f" to be in {conversion.client_currency}"
         )
     else:
-        found += price_repairs(record)
-    return tuple(found)
+        repairs += price_repairs(record)
+    return tuple(repairs)
 
 
 def _write_name(value: Value, record: Record) -> Record:
-    """Write the name without that of the variant, which follows it in Go.
+    """Write the name without the variant's name, which follows it in Go.
 
     Raises:
         Unusable: the name in Go no longer ends with the variant's.
     """
     variant = values.unescaped_text(record.get("variant_name"), label="variant_name")
-    told = str(values.normalise_text(value) or "")
     if variant is None:
         return {"name": values.written_like(value, record.get("name"))}
-    if not told.endswith(f" {variant}"):
+    name_in_go = str(values.normalise_text(value) or "")
+    if not name_in_go.endswith(f" {variant}"):
         raise Unusable(
             f"its name in Go no longer ends with the variant's, {values.quoted(variant)}"
         )
-    name = told.removesuffix(f" {variant}").strip()
+    name = name_in_go.removesuffix(f" {variant}").strip()
     return {"name": values.written_like(name, record.get("name"))}
 
 
 def _write_description(value: Value, record: Record) -> Record:
-    """Write the description: as text, and as HTML where the shop's is HTML."""
-    told = None if value is None else str(value)
-    if told is None or not is_marked_up(
+    """Write the description: as text, or as HTML if the shop's is HTML."""
+    text = None if value is None else str(value)
+    if text is None or not is_marked_up(
         values.text(record.get("description"), label="description")
     ):
-        return {"description": told}
+        return {"description": text}
     paragraphs = [
-        "<br>".join(escape(line, quote=False) for line in one.splitlines())
-        for one in re.split(r"\n\s*\n", told.strip())
+        "<br>".join(escape(line, quote=False) for line in paragraph.splitlines())
+        for paragraph in re.split(r"\n\s*\n", text.strip())
     ]
-    return {"description": "".join(f"<p>{one}</p>" for one in paragraphs)}
+    return {"description": "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)}
 
 
 def write_price(value: Value, record: Record) -> Record:
-    """Write the price that leads in the shop, and the other one along with it.
+    """Write the shop's leading price, and the other one too if the shop has it.
 
     A price with VAT is rounded to whole øre.
 
     Raises:
-        Unusable: the rate is not known, or no price in whole øre yields Go's price again.
+        Unusable: the rate is not known, or no price with VAT in whole øre gives Go's price.
     """
     excl = values.amount(value, label="UnitPrice")
-    told = {one: values.amount(record.get(one), label=one) for one in ("price_excl", "price_incl")}
+    prices = {
+        name: values.amount(record.get(name), label=name) for name in ("price_excl", "price_incl")
+    }
     if excl is None:
-        return {one: None for one, amount in told.items() if amount is not None}
+        return {name: None for name, price in prices.items() if price is not None}
     incl_leads = (
-        told["price_excl"] is None
+        prices["price_excl"] is None
         if record.get("prices_include_tax") is None
         else _has_leading_vat(record)
     )
     rate = values.vat_rate(record.get("tax_rate"), label="tax_rate")
     if not incl_leads:
         patch = {"price_excl": values.money(excl)}
-        if rate is not None and told["price_incl"] is not None:
+        if rate is not None and prices["price_incl"] is not None:
             patch["price_incl"] = values.money(_plus_vat(excl, rate))
         return patch
-    reason = "the shop's price is one with VAT, and it has no tax_rate to work it out by"
-    rate = values.require(rate, reason)
+    rate = values.require(
+        rate, "the shop's price includes VAT, but there is no tax_rate to calculate it with"
+    )
     incl = _plus_vat(excl, rate)
-    follows = told["price_excl"] is not None
-    again = _less_vat(incl, rate, step=values.money_step(excl) if follows else _PRICE_STEP)
-    if again != excl:
+    has_excl = prices["price_excl"] is not None
+    step = values.money_step(excl) if has_excl else _PRICE_STEP
+    if _less_vat(incl, rate, step=step) != excl:
         raise Unusable(f"no price with VAT in whole øre comes to {values.money(excl)} without VAT")
     return {
         "price_incl": values.money(incl),
-        **({"price_excl": values.money(excl)} if follows else {}),
+        **({"price_excl": values.money(excl)} if has_excl else {}),
     }
 
 
 def _write_cost_price(value: Value, _: Record) -> Record:
-    """Write what one unit costs."""
+    """Write the cost of a unit."""
     cost = values.amount(value, label="UnitCost")
     return {"cost_price": None if cost is None else values.money(cost)}
 
@@ -296,23 +300,23 @@ def _write_unit(value: Value, _: Record) -> Record:
     """Write the unit as the word that Norwegian shops use for it.
 
     Raises:
-        Unusable: no word is known for it.
+        Unusable: no word for it is known.
     """
     code = values.normalise_code(values.text(value, label="UnitOfMeasureCode"))
     if code is not None and code not in UNIT_WORDS:
-        raise Unusable(f"there is no word for the unit {values.quoted(code)}")
+        raise Unusable(f"there is no known word for the unit {values.quoted(code)}")
     return {"unit": None if code is None else UNIT_WORDS[code]}
 
 
 def _write_stock_on_hand(value: Value, _: Record) -> Record:
-    """Write how many are in stock."""
+    """Write the number in stock."""
     count = values.amount(value, label="StockAvailable")
     return {"stock_on_hand": None if count is None else format(values.plain_number(count), "f")}
 
 
 _write_archived = archived_writer({"status": "archived"}, {"status": "draft"})
-"""Taken out of the archive, a product becomes a draft: it may have been one before, and what is
-sold is for a person to decide."""
+"""A product taken out of the archive becomes a draft: it may have been one before, and a person
+should decide what is sold."""
 
 
 PRODUCT = Table(
@@ -327,7 +331,7 @@ PRODUCT = Table(
             "string(≤100)",
             Direction.TO_GO,
             _sku,
-            note="the key; no SKU: rejected",
+            note="the key; rejected without a SKU",
         ),
         Property(
             "name",
@@ -336,7 +340,7 @@ PRODUCT = Table(
             "string(≤400)",
             Direction.BOTH,
             _name,
-            note="longer: rejected",
+            note="rejected if longer",
             to_shop=_write_name,
         ),
         Property(
@@ -368,8 +372,8 @@ PRODUCT = Table(
             Direction.BOTH,
             _unit_price,
             normalise=values.normalise_amount,
-            note="price_incl counts where price_excl is missing, or differs by more than an øre and"
-            " `prices_include_tax` is true; in another currency than NOK it is left out",
+            note="price_incl is used if price_excl is missing, or if they differ by more than an"
+            " øre and `prices_include_tax` is true; left out in currencies other than NOK",
             to_shop=write_price,
         ),
         Property(
@@ -380,7 +384,7 @@ PRODUCT = Table(
             Direction.BOTH,
             _unit_cost,
             normalise=values.normalise_amount,
-            note="like the price: only in NOK",
+            note="only in NOK, like the price",
             to_shop=_write_cost_price,
         ),
         Property(
@@ -410,8 +414,8 @@ PRODUCT = Table(
             Direction.TO_GO,
             _sales_account,
             normalise=values.normalise_amount,
-            note="by the setting `sales_accounts`, a gift card without VAT by its key `gift_card`;"
-            " without the setting Go's own default stands",
+            note="from the setting `sales_accounts`, for a gift card without VAT its key"
+            " `gift_card`; without the setting, Go's own default applies",
         ),
         Property(
             EXEMPT_ACCOUNT,
@@ -421,7 +425,7 @@ PRODUCT = Table(
             Direction.TO_GO,
             _exempt_account,
             normalise=values.normalise_amount,
-            note="the account `exempt` of the setting `sales_accounts`, if there is one",
+            note="the account `exempt` of the setting `sales_accounts`, if it is given",
         ),
         Property(
             "stock_tracked",
@@ -452,7 +456,7 @@ PRODUCT = Table(
             "string(≤200)",
             Direction.OFF,
             member_reader("category", values.unescaped_text, longest=200),
-            note="switch on with direction `create` by `properties`",
+            note="switch on by `properties`, with direction `create`",
         ),
         Property(
             "archived",
@@ -469,11 +473,11 @@ PRODUCT = Table(
 )
 
 
-def with_stock(table: Table, leads: str) -> Table:
-    """Return the table of products with its stock rows set up as the setting `stock` says."""
-    if leads == "none":
+def with_stock(table: Table, leader: str) -> Table:
+    """Return the table of products with its stock rows set up according to the setting `stock`."""
+    if leader == "none":
         return table
-    is_go = leads == "go"
+    is_go = leader == "go"
     changes: dict[str, dict[str, Any]] = {
         "stock_tracked": {"direction": Direction.OFF if is_go else Direction.TO_GO},
         "stock_on_hand": {"direction": Direction.TO_SHOP, "go": "StockAvailable"}

@@ -1,4 +1,4 @@
-"""What a property table is: its rows, how a record is read through them, and an agreement."""
+"""Property tables: their rows, how a record is read with them, and what both sides agreed on."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 Record = dict[str, Any]
-"""A whole shop record as the tap sent it (see docs/shop-api.md), with null for empty members."""
+"""A complete shop record as sent by the tap (see docs/shop-api.md), with null for empty members."""
 
 
 def is_deleted(record: Record) -> bool:
-    """Return whether the shop has deleted a record, of whatever entity.
+    """Return whether the shop has deleted a record of any entity.
 
     Raises:
-        Unusable: `deleted_at` is not a timestamp; a zero date or "false" is never taken for a
+        Unusable: `deleted_at` is not a timestamp; a zero date or "false" never counts as a
             deletion.
     """
     return instant(record.get("deleted_at"), label="deleted_at") is not None
@@ -61,12 +61,12 @@ class Direction(enum.Enum):
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a conversion needs to know besides the record; the same for a whole run."""
+    """What a conversion needs besides the record; it is the same for every record of a run."""
 
     shop_name: str
     time_zone: ZoneInfo
     client_currency: str = "NOK"
-    """The currency of product prices in Go; no answer of the API states it."""
+    """The currency of product prices in Go, which the API never states."""
     sales_account_ids: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -75,9 +75,10 @@ class Property:
     """One row: which shop property maps to which Go property, and how the value is converted.
 
     `to_go` returns the value in Go's form, ABSENT when the shop omits it, or raises Unusable.
-    `normalise` brings values of this row into one form for comparing. `to_shop` is its inverse: the
-    smallest JSON merge patch (RFC 7396) of a record after which `to_go` gives the value; it raises
-    Unusable where the shop has no place for it. A row without it never flows to the shop.
+    `normalise` brings values of this row into one form for comparing. `to_shop` is the inverse of
+    `to_go`: it returns the smallest JSON merge patch (RFC 7396) of a record after which `to_go`
+    returns the value, and raises Unusable when the shop has no place for it. A row without it never
+    flows to the shop.
     """
 
     name: str
@@ -92,7 +93,7 @@ class Property:
     """For a counter (stock): if both sides changed, the source's value wins, without a conflict."""
     to_shop: Callable[[Value, Record], Record] | None = None
     read_from_go: Callable[[Mapping[str, Any]], Value] | None = None
-    """How the value is read from an entry of Go, where it is not simply one of its members."""
+    """How the value is read from an entry of Go, when it is not simply the member `go`."""
     needs: tuple[str, ...] = ()
     """Other members of the entry that `read_from_go` depends on."""
 
@@ -102,9 +103,9 @@ class Property:
         return "/" + self.go.replace(".", "/")
 
     def from_go(self, entry: Mapping[str, Any]) -> Value:
-        """Return this row's value as it stands in an entry read from Go."""
-        found: Value = self.read_from_go(entry) if self.read_from_go else member_at(entry, self.go)
-        return found
+        """Return this row's value in an entry read from Go."""
+        value: Value = self.read_from_go(entry) if self.read_from_go else member_at(entry, self.go)
+        return value
 
     @property
     def is_set_by_go(self) -> bool:
@@ -112,15 +113,15 @@ class Property:
         return self.direction is Direction.TO_SHOP
 
     def is_present_in(self, entry: Mapping[str, Any]) -> bool:
-        """Return whether an entry of Go has this row's member at all, even if it is empty.
+        """Return whether an entry of Go has this row's members at all, even if they are empty.
 
         A tap may omit members, nested ones included; members of a null address count as present.
         """
-        is_there = value_at(entry, self.go) is not ABSENT
-        return is_there and all(name in entry for name in self.needs)
+        has_member = value_at(entry, self.go) is not ABSENT
+        return has_member and all(name in entry for name in self.needs)
 
     def patch(self, value: Value, record: Record, conversion: Conversion) -> Record:
-        """Return the smallest patch of a record that gives this row a value of Go's.
+        """Return the smallest patch of a shop record that gives this row a value from Go.
 
         Raises:
             Unusable: the shop has no place for it.
@@ -129,33 +130,33 @@ class Property:
             return {}
         return self.to_shop(value, record)
 
-    def are_equal(self, one: Value, other: Value) -> bool:
+    def are_equal(self, value: Value, other: Value) -> bool:
         """Return whether two values of this row are the same once normalised."""
-        return bool(self.normalise(one) == self.normalise(other))
+        return bool(self.normalise(value) == self.normalise(other))
 
 
 def member_reader(
-    name: str, read: Callable[..., Value] = text, *, omitted: Value = ABSENT, **how: object
+    name: str, read: Callable[..., Value] = text, *, omitted: Value = ABSENT, **options: object
 ) -> Callable[[Record, Conversion], Value]:
     """Return the `to_go` that reads one member; `omitted` is its value if the shop omits it."""
 
     def to_go(record: Record, _: Conversion) -> Value:
-        return read(record[name], label=name, **how) if name in record else omitted
+        return read(record[name], label=name, **options) if name in record else omitted
 
     return to_go
 
 
 def reference(record: Record, conversion: Conversion) -> Value:
-    """Return our reference for a record in Go, as a `to_go`."""
+    """Return our reference in Go for a record; a `to_go`."""
     return short_reference(conversion.shop_name, record["id"])
 
 
 def archived_reader(
     is_archived: Callable[[Record], bool], name: str
 ) -> Callable[[Record, Conversion], Value]:
-    """Return the `to_go` of whether a record is archived; ABSENT if it has neither member for it.
+    """Return the `to_go` of whether a record is archived.
 
-    `name` is the member that says so apart from `deleted_at`.
+    Its value is ABSENT if the record has neither `deleted_at` nor the member `name`.
     """
 
     def to_go(record: Record, _: Conversion) -> Value:
@@ -167,7 +168,7 @@ def archived_reader(
 def archived_writer(withdrawn: Record, on_sale: Record) -> Callable[[Value, Record], Record]:
     """Return the `to_shop` that writes one of two patches: for a record archived in Go, or not.
 
-    What the shop deleted stays deleted: the `to_shop` raises `Unusable` if that is no longer
+    A record deleted in the shop stays deleted: `to_shop` raises `Unusable` if it is no longer
     archived in Go.
     """
 
@@ -180,13 +181,13 @@ def archived_writer(withdrawn: Record, on_sale: Record) -> Callable[[Value, Reco
 
 
 def member_writer(name: str) -> Callable[[Value, Record], Record]:
-    """Return the `to_shop` that writes a value, trimmed text, to one member."""
+    """Return the `to_shop` that writes a value to one member, text trimmed."""
     return lambda value, record: {name: written_like(normalise_text(value), record.get(name))}
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A record as the table reads it: the values in Go's form by row name, and repairs."""
+    """A record in Go's form: its values by row name, and the repairs made to read it."""
 
     values: Mapping[str, Value]
     repairs: tuple[str, ...] = ()
@@ -210,17 +211,17 @@ class Table:
         """Return the row with this name.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such row.
         """
         return {row.name: row for row in self.rows}[name]
 
     def read(
         self, record: Record, conversion: Conversion, *, rows: Collection[str] | None = None
     ) -> Reading:
-        """Convert a record to Go's form: all rows that flow to Go, or only these.
+        """Convert a record to Go's form: all rows that flow to Go, or only those named.
 
         Raises:
-            Unusable: with every reason found, not only the first.
+            Unusable: with all reasons, not only the first.
         """
         values: dict[str, Value] = {}
         reasons: list[str] = []
@@ -254,10 +255,10 @@ class Table:
 
 
 NEVER = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
-"""Stands for the time of reading of a side whose value has not been seen yet."""
+"""The time of reading of a side whose value has not been read yet."""
 
 UNTOUCHED = object()
-"""Stands for the value that our write replaced in the shop, where we have written nothing."""
+"""The value of `Agreement.replaced` when our own write has replaced nothing in the shop."""
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,7 @@ class Agreement:
     """What a row's two sides held when they last agreed, in Go's form, and when each was read.
 
     `replaced` is the shop's value that our own last write of the row replaced. It is kept until the
-    shop has reported what it holds since, because a record read before that write repeats it.
+    shop has reported the new value, because a record read before that write still has the old one.
     """
 
     shop: Value

@@ -1,8 +1,7 @@
 """How single shop values become Go values, and how two values are compared.
 
-Every function here is pure. `Unusable` carries the reason in words that a bookkeeper understands;
-the whole record is then rejected for that reason. The codes of units, countries and currencies
-stand at the end.
+Every function here is pure. `Unusable` carries a reason that a bookkeeper understands; the record
+is then rejected with that reason. The codes of units, countries and currencies are at the end.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ Value = Any
 
 _T = TypeVar("_T")
 _AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
-_FEWEST_DIGITS = 4  # in a company's number of any country, such as B1234 in Luxembourg
+_FEWEST_DIGITS = 4  # of a company number in any country, such as B1234 in Luxembourg
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 ENTITY = re.compile(r"&(\w+|#[0-9]+|#[xX][0-9a-fA-F]+);")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
 _MOST_ESCAPES = 5
 _LARGEST_NUMBER = 2**63 - 1
-_MOST_DIGITS = 100  # Python refuses to read a number of thousands of digits
-_YEARS = range(1900, 2200)  # a stamp beyond them is a mistake, and no date in some time zones
+_MOST_DIGITS = 100  # Python refuses to parse a number with thousands of digits
+_YEARS = range(1900, 2200)  # other years are mistakes; some cannot be converted between time zones
 _LONGEST_REFERENCE = 50  # PowerOffice Go: ExternalImportReference and ExternalCode, 50 characters
 
 
@@ -45,7 +44,7 @@ class Unusable(Exception):  # noqa: N818 - the name says what is wrong with a va
 
 
 class Contradiction(Unusable):
-    """Two statements of the shop about a record contradict each other: it is held, not rejected."""
+    """Two things that the shop states about a record contradict each other: it is held instead."""
 
 
 def require(value: _T | None, reason: str) -> _T:
@@ -67,11 +66,11 @@ class _Absent:
 
 
 ABSENT = _Absent()
-"""Stands for a field that the shop omits; such a row is neither compared nor written."""
+"""The value of a field that the shop omits; such a row is neither compared nor written."""
 
 
 def quoted(value: object) -> str:
-    """Return a value as it is shown in a reason: quoted, and cut off if it is long."""
+    """Return a value as shown in a reason: in quotation marks, and truncated if it is long."""
     text = str(value)
     return f'"{text[:40]}…"' if len(text) > 40 else f'"{text}"'
 
@@ -100,21 +99,20 @@ def unescaped_text(value: object, *, label: str, longest: int | None = None) -> 
     Raises:
         Unusable: see `text`.
     """
-    told = text(value, label=label)
-    return told and text(without_entities(told), label=label, longest=longest)
+    escaped = text(value, label=label)
+    return escaped and text(without_entities(escaped), label=label, longest=longest)
 
 
-def without_entities(told: str) -> str:
+def without_entities(string: str) -> str:
     """Return text with each HTML entity replaced by its character: "&amp;" becomes "&".
 
-    Shops keep names ready to be shown on a web page, which a ledger is not. Some shops escape them
-    more than once.
+    Shops store names ready for a web page, which a ledger is not. Some escape them more than once.
     """
     for _ in range(_MOST_ESCAPES):
-        if "&" not in told or (plain := ENTITY.sub(_character, told)) == told:
+        if "&" not in string or (unescaped := ENTITY.sub(_character, string)) == string:
             break
-        told = plain
-    return told
+        string = unescaped
+    return string
 
 
 def _character(entity: re.Match[str]) -> str:
@@ -122,20 +120,20 @@ def _character(entity: re.Match[str]) -> str:
     return unescape(entity[0]).replace("\xa0", " ") if is_known else entity[0]
 
 
-def written_like(value: Value, told: object) -> Value:
+def written_like(value: Value, replaced: object) -> Value:
     """Return text for the shop: with HTML entities if the text that it replaces has any."""
-    has_entities = isinstance(told, str) and without_entities(told) != told
+    has_entities = isinstance(replaced, str) and without_entities(replaced) != replaced
     return escape(value, quote=False) if has_entities and isinstance(value, str) else value
 
 
 def member_at(entry: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - JSON
     """Return the member of an entry of Go at "MailAddress.City" or "/MailAddress/City", or None."""
-    found = value_at(entry, path.strip("/").replace("/", "."))
-    return None if found is ABSENT else found
+    value = value_at(entry, path.strip("/").replace("/", "."))
+    return None if value is ABSENT else value
 
 
 LONGEST_ID = 255
-"""How many characters a shop id may have, so that a database can index it."""
+"""The most characters that a shop id may have, so that a database can index it."""
 
 
 def shop_id(value: object, *, label: str) -> str | None:
@@ -144,22 +142,22 @@ def shop_id(value: object, *, label: str) -> str | None:
     Raises:
         Unusable: it is not text, or is longer than an id may be.
     """
-    told = text(value, label=label)
-    if told is not None and len(told) > LONGEST_ID:
-        raise Unusable(f"{label} has {len(told)} characters; an id may have at most {LONGEST_ID}")
-    return told
+    plain = text(value, label=label)
+    if plain is not None and len(plain) > LONGEST_ID:
+        raise Unusable(f"{label} has {len(plain)} characters; an id may have at most {LONGEST_ID}")
+    return plain
 
 
 def text_id(value: Any) -> str | None:  # noqa: ANN401 - anything a shop may send
     """Return an id as text, or None when it is not an id or is too long to be one."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
-    told = str(value).strip()
-    return told if 0 < len(told) <= LONGEST_ID else None
+    plain = str(value).strip()
+    return plain if 0 < len(plain) <= LONGEST_ID else None
 
 
 def number_of_digits(value: object, *, label: str) -> int | None:
-    """Return text as a whole number, or None when it is not all digits or too large for Go.
+    """Return text as a whole number, or None when it has other characters or is too large for Go.
 
     PowerOffice Go: ExternalNumber and ImportedOrderNo are int64.
 
@@ -172,15 +170,15 @@ def number_of_digits(value: object, *, label: str) -> int | None:
     return int(number) if int(number) <= _LARGEST_NUMBER else None
 
 
-def choice(value: object, words: Collection[str], *, label: str) -> str | None:
-    """Return a word from a closed list, or None when it is empty.
+def choice(value: object, choices: Collection[str], *, label: str) -> str | None:
+    """Return one of a fixed set of words, or None when the value is empty.
 
     Raises:
-        Unusable: it is not one of the words.
+        Unusable: it is not one of `choices`.
     """
     word = text(value, label=label)
-    if word is not None and word not in words:
-        raise Unusable(f"{label} {quoted(word)} is not known; known are {', '.join(words)}")
+    if word is not None and word not in choices:
+        raise Unusable(f"{label} {quoted(word)} is not one of {', '.join(choices)}")
     return word
 
 
@@ -188,7 +186,7 @@ def flag(value: object, *, label: str) -> bool | None:
     """Return a boolean, or None when it is empty.
 
     Raises:
-        Unusable: it is neither true nor false; the text "false" is not taken for false.
+        Unusable: it is neither true nor false; the text "false" does not count as false.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -220,14 +218,13 @@ def amount(value: object, *, label: str) -> Decimal | None:
 
 
 def number_in_go(value: object, *, label: str) -> Decimal:
-    """Return a number as Go gives it.
+    """Return a number as Go returns it.
 
     Raises:
-        Unusable: it is not a number, or not one that an amount, rate or quantity can have.
+        Unusable: it is not a number, or is not finite.
     """
-    told = normalise_amount(value)
-    if not isinstance(told, Decimal):
-        raise Unusable(f"{label} in Go is no number: {quoted(value)}")
+    if not isinstance(normalise_amount(value), Decimal):
+        raise Unusable(f"{label} in Go is not a number: {quoted(value)}")
     return Decimal(str(value))
 
 
@@ -246,7 +243,7 @@ def vat_rate(value: object, *, label: str) -> Decimal | None:
 
 
 def rate_key(rate: Decimal) -> str:
-    """Return a rate in percent in the form of the keys of `sales_accounts`: "25", "12.5", "0"."""
+    """Return a rate in percent as written in the keys of `sales_accounts`: "25", "12.5", "0"."""
     plain = format(rate, "f")
     return (plain.rstrip("0").rstrip(".") or "0") if "." in plain else plain
 
@@ -283,19 +280,18 @@ def currency(value: object, *, label: str) -> str | None:
     return _code(value, CURRENCIES, label, 'is not a currency code; it should be like "NOK"')
 
 
-def _code(value: object, known: Collection[str], label: str, fault: str) -> str | None:
+def _code(value: object, codes: Collection[str], label: str, fault: str) -> str | None:
     code = text(value, label=label)
-    if code is not None and code.upper() not in known:
+    if code is not None and code.upper() not in codes:
         raise Unusable(f"{label} {quoted(code)} {fault}")
     return code and code.upper()
 
 
 def organization_number(value: object, *, country_code: str | None, label: str) -> str | None:
-    """Return an organisation number without spaces and without MVA, or None when it is not one.
+    """Return an organisation number without spaces or MVA, or None when it is not valid.
 
-    Buyers type "privat" or "-" where they are asked for one. Numbers of Norwegian companies are
-    checked (nine digits, the last a check digit); those of other countries have at least four
-    digits.
+    Buyers who are asked for one type "privat" or "-". Norwegian numbers are checked (nine digits,
+    the last a check digit); those of other countries must have at least four digits.
 
     Raises:
         Unusable: it is not text.
@@ -306,8 +302,8 @@ def organization_number(value: object, *, country_code: str | None, label: str) 
     if country_code in (None, "NO"):
         digits = normalise_organization_number(number)
         return digits if digits and orgnr.is_valid(digits) else None
-    found = _without_separators(number)
-    return found if sum(one.isdigit() for one in found) >= _FEWEST_DIGITS else None
+    compact = _without_separators(number)
+    return compact if sum(map(str.isdigit, compact)) >= _FEWEST_DIGITS else None
 
 
 def _without_separators(number: str) -> str:
@@ -315,12 +311,12 @@ def _without_separators(number: str) -> str:
 
 
 def is_gtin(value: str) -> bool:
-    """Return whether text is a GTIN-8, -12, -13 or -14 with the right check digit."""
+    """Return whether text is a GTIN-8, -12, -13 or -14 with a correct check digit."""
     return ean.is_valid(value)
 
 
 def date_in_zone(stamp: object, *, zone: ZoneInfo, label: str) -> str | None:
-    """Return the ISO date that a stamp falls on in a time zone.
+    """Return the ISO date of a stamp in a time zone.
 
     Raises:
         Unusable: it is not an RFC 3339 stamp with an offset.
@@ -359,13 +355,14 @@ def instant(stamp: object, *, label: str) -> datetime.datetime | None:
         moment = None
     if moment is None or moment.tzinfo is None or moment.year not in _YEARS:
         raise Unusable(
-            f'{label} {quoted(plain)} is not a moment; it should be like "2026-01-31T12:00:00Z"'
+            f"{label} {quoted(plain)} is not a date and time; it should be like"
+            ' "2026-01-31T12:00:00Z"'
         )
     return moment.astimezone(datetime.timezone.utc)
 
 
 def instant_or_none(stamp: object) -> datetime.datetime | None:
-    """Return a stamp as a datetime; None where it is missing or invalid, as the year 1 is."""
+    """Return a stamp as a datetime; None when it is missing or invalid (such as the year 1)."""
     try:
         return instant(stamp, label="the stamp")
     except Unusable:
@@ -373,25 +370,25 @@ def instant_or_none(stamp: object) -> datetime.datetime | None:
 
 
 def is_before(stamp: str | None, other: str | None) -> bool:
-    """Return whether a stamp of Go is earlier than another; false where either is missing."""
-    one, two = instant_or_none(stamp), instant_or_none(other)
-    return one is not None and two is not None and one < two
+    """Return whether a stamp of Go is earlier than another; false when either is missing."""
+    moment, other_moment = instant_or_none(stamp), instant_or_none(other)
+    return moment is not None and other_moment is not None and moment < other_moment
 
 
 def _six_digits(stamp: str) -> str:
     """Pad fractions of a second for Python 3.10's `fromisoformat`, which takes 3 or 6 digits."""
-    return re.sub(r"\.(\d{1,5})(?=\D|$)", lambda found: "." + found[1].ljust(6, "0"), stamp)
+    return re.sub(r"\.(\d{1,5})(?=\D|$)", lambda match: "." + match[1].ljust(6, "0"), stamp)
 
 
 def short_reference(shop_name: str, shop_id: str) -> str:
     """Return our reference in Go for a shop id: `{shop_name}:{id}`, or a hash if that is too long.
 
-    PowerOffice Go takes 50 characters.
+    PowerOffice Go accepts 50 characters.
     """
-    whole = f"{shop_name}:{shop_id}"
-    if len(whole) <= _LONGEST_REFERENCE:
-        return whole
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:24]
+    reference = f"{shop_name}:{shop_id}"
+    if len(reference) <= _LONGEST_REFERENCE:
+        return reference
+    digest = hashlib.sha256(reference.encode()).hexdigest()[:24]
     return f"{shop_name[:20]}:#{digest}"
 
 
@@ -425,9 +422,9 @@ def money(amount: Decimal) -> str:
 
 
 def normalise_text(value: Value) -> Value:
-    """Normalise text for comparing: trimmed, one kind of line end, no entities, and "" is None.
+    """Normalise text for comparing: trimmed, uniform line ends, no entities, and "" is None.
 
-    An earlier version wrote the shop's entities to Go as they were; that is not anybody's edit.
+    An earlier version wrote the shop's entities to Go as they were; nobody has edited those.
     """
     if isinstance(value, str):
         return without_entities(value).replace("\r\n", "\n").strip() or None
@@ -435,7 +432,7 @@ def normalise_text(value: Value) -> Value:
 
 
 def normalise_amount(value: Value) -> Value:
-    """Normalise a number for comparing: 1, 1.0 and "1.00" are equal; a non-number is unchanged."""
+    """Normalise a number for comparing: 1, 1.0 and "1.00" are equal; other values are unchanged."""
     if value is None or isinstance(value, bool):
         return value
     try:
@@ -445,41 +442,41 @@ def normalise_amount(value: Value) -> Value:
     return number if number.is_finite() else value
 
 
-def _same_if_text(same: Callable[[str], str]) -> Callable[[Value], Value]:
-    """Return the function that normalises a value as text, and further if it is text."""
+def _normaliser(normalise: Callable[[str], str]) -> Callable[[Value], Value]:
+    """Return a function that normalises a value as text, then by `normalise` if it is text."""
 
-    def read(value: Value) -> Value:
+    def normalise_if_text(value: Value) -> Value:
         plain = normalise_text(value)
-        return same(plain) or None if isinstance(plain, str) else plain
+        return normalise(plain) or None if isinstance(plain, str) else plain
 
-    return read
+    return normalise_if_text
 
 
-normalise_code = _same_if_text(str.upper)
+normalise_code = _normaliser(str.upper)
 """Normalise a code for comparing: trimmed, in upper case."""
 
-normalise_gtin = _same_if_text(ean.compact)
+normalise_gtin = _normaliser(ean.compact)
 """Normalise a GTIN for comparing: without spaces and hyphens."""
 
-normalise_email = _same_if_text(str.lower)
+normalise_email = _normaliser(str.lower)
 """Normalise an e-mail address for comparing: trimmed, in lower case."""
 
 
-@_same_if_text
+@_normaliser
 def normalise_organization_number(plain: str) -> str:
     """Normalise an organisation number for comparing: no spaces, dots or hyphens; upper case.
 
-    A Norwegian one is reduced to its nine digits, even with NO before them or MVA after them.
+    A Norwegian one is reduced to its nine digits, without NO before or MVA after them.
     """
     compact = _without_separators(plain)
     digits = compact.removeprefix("NO").removesuffix("MVA")
     return digits if re.fullmatch(r"[0-9]{9}", digits) else compact
 
 
-@_same_if_text
+@_normaliser
 @lru_cache(maxsize=4096)
 def normalise_phone(plain: str) -> str:
-    """Normalise a telephone number for comparing: E.164 where it can be read as one.
+    """Normalise a telephone number for comparing: E.164 if it can be parsed.
 
     An extension is kept after it: two extensions of one company are two numbers.
     """
@@ -489,8 +486,8 @@ def normalise_phone(plain: str) -> str:
         number = phonenumbers.parse(plain, "NO")
     except phonenumbers.NumberParseException:
         return plain
-    whole = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return f"{whole};ext={number.extension}" if number.extension else str(whole)
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return f"{e164};ext={number.extension}" if number.extension else str(e164)
 
 
 def normalise_date(value: Value) -> Value:
@@ -499,24 +496,24 @@ def normalise_date(value: Value) -> Value:
 
 
 def normalise_flag(value: Value) -> Value:
-    """Normalise a boolean for comparing: Go returns false where nothing was ever set."""
+    """Normalise a boolean for comparing: Go returns false for one that was never set."""
     return bool(value)
 
 
 def value_at(record: Mapping[str, Any], path: str) -> Value:
     """Return the value at a dotted path such as `custom.erp_no`, or ABSENT if a part is missing."""
-    found: Any = record
+    value: Any = record
     for part in path.split("."):
-        if found is None:
+        if value is None:
             return None
-        if not isinstance(found, dict) or part not in found:
+        if not isinstance(value, dict) or part not in value:
             return ABSENT
-        found = found[part]
-    return found
+        value = value[part]
+    return value
 
 
 def kind_of(value: object) -> str:
-    """Return what kind of value it is, for a reason that must not quote it: it may be personal."""
+    """Return the kind of a value, for a reason that must not quote it: it may be personal data."""
     names = {str: "text", bool: "yes/no", list: "list", dict: "group of fields"}
     return names.get(type(value), "number")
 
@@ -569,7 +566,7 @@ UNIT_WORDS = {
     "KMT": "km",
     "DAY": "dag",
 }
-"""What Norwegian shops call a unit, by Go's code."""
+"""The word that Norwegian shops use for a unit, by Go's code."""
 
 
 def is_unit(unit: str) -> bool:

@@ -1,1 +1,1 @@
-"""What follows from what both sides changed, or have wiped; pure. Imports `dataflow`."""
+"""What follows from what each side has changed or anonymised; pure. Imports only `dataflow`."""

@@ -1,7 +1,7 @@
-"""What is to be done about one record, as plain values.
+"""What should be done with a record, as plain values.
 
-A change names things by shop id, never by an id that Go has yet to assign, so a dry run prints the
-very values that a real run carries out. Its `outcome` is what the record is counted as.
+A change refers to records by shop id, never by an id that Go has yet to assign, so a dry run prints
+exactly the values that a real run carries out. Its `outcome` is what the record is counted as.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RowChange:
-    """One property that is to change: its row, and the value before and after in Go's form.
+    """A property to be changed: its row, and its values before and after in Go's form.
 
-    `path` is where it stands in Go.
+    `path` is its JSON Patch path in Go.
     """
 
     row: str
@@ -33,7 +33,7 @@ class RowChange:
 class Conflict:
     """A property that both sides changed differently, and who won (None: a person must decide).
 
-    `reason` holds no value. `base` is what both sides last agreed on, where that is known.
+    `reason` never quotes the values. `base` is what both sides last agreed on, if known.
     """
 
     row: str
@@ -65,11 +65,11 @@ class Patch:
 
 @dataclass(frozen=True)
 class Link:
-    """Link the record with an entity of Go; nothing is written but our reference where Go has none.
+    """Link the record with an entity in Go; only our reference is written, and only if Go has none.
 
-    `shared_with` is the shop id of the record that already has the entity. Where the shop deleted
-    that record, this one `takes_over`: the base passes on to it, so that whatever differs is
-    written; `has_rivals` is true unless others that also claim the entity may share it.
+    `shared_with` is the shop id of the record that is already linked with the entity. If the shop
+    deleted that record, this one `takes_over` and gets its base, so that all differences are
+    written. `has_rivals` is false if other records that claim the entity may share it.
     """
 
     outcome: ClassVar[str] = "linked"
@@ -83,7 +83,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Archive:
-    """Archive a linked entity at the end of input."""
+    """Archive a linked entity at the end of the input."""
 
     outcome: ClassVar[str] = "archived"
 
@@ -97,7 +97,7 @@ class Delete:
 
 @dataclass(frozen=True)
 class Credit:
-    """Post a credit note for an invoiced order; `values` describe it as those of a Create do."""
+    """Post a credit note for an invoiced order; `values` is as for `Create`."""
 
     outcome: ClassVar[str] = "credited"
     values: Mapping[str, Value]
@@ -105,9 +105,9 @@ class Credit:
 
 @dataclass(frozen=True)
 class Confirm:
-    """Set to Confirmed an order that is in Go as the shop has it; `status` is what asked for it.
+    """Set an order that is the same in Go and the shop to Confirmed, because of its `status`.
 
-    `outcome` is that of what was done to the order beforehand, if anything was.
+    `outcome` is that of an earlier change of the order in the same run, if there was one.
     """
 
     status: str
@@ -116,7 +116,7 @@ class Confirm:
 
 @dataclass(frozen=True)
 class Invoice:
-    """Have Go make and send an order's invoice; `status` is what asked for it.
+    """Have Go make and send an order's invoice, because of its `status`.
 
     `outcome` is as for `Confirm`.
     """
@@ -127,7 +127,7 @@ class Invoice:
 
 @dataclass(frozen=True)
 class Nothing:
-    """Leave Go as it is; `outcome` is that of what was done before, or of what stays open."""
+    """Leave Go as it is; `outcome` is that of an earlier change, or of what remains open."""
 
     reason: str = "unchanged"
     outcome: str = "unchanged"
@@ -135,15 +135,15 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Skip(Nothing):
-    """Leave a record out; the run says how many it skipped, and `reason`."""
+    """Leave a record out; the run reports how many were skipped for each `reason`."""
 
     outcome: str = "skipped"
 
 
 class Open:
-    """Why a record stays open; `kind` is the store's word for it.
+    """The base of changes that leave a record open; `kind` is the store's word for it.
 
-    Which of the other fields a change has is up to its class.
+    Each subclass declares which of the fields it has.
     """
 
     kind: ClassVar[Literal["parked", "reject", "hold"]]
@@ -158,7 +158,7 @@ class Open:
 class Park(Open):
     """Wait until other records are linked; `awaited` names them as "customers:12".
 
-    Where it `is_refusal`, wait until the other side no longer refuses the record.
+    If it `is_refusal`, wait until the other side no longer refuses the record.
     """
 
     outcome: ClassVar[str] = "parked"
@@ -170,7 +170,7 @@ class Park(Open):
 
 @dataclass(frozen=True)
 class Reject(Open):
-    """The record cannot be written; `title` and `detail` are the other side's words of refusal."""
+    """The record cannot be written; `title` and `detail` quote the other side's refusal."""
 
     outcome: ClassVar[str] = "rejected"
     kind = "reject"
@@ -182,7 +182,7 @@ class Reject(Open):
 
 @dataclass(frozen=True)
 class Hold(Open):
-    """The record could be written but should not be without a person.
+    """The record could be written, but a person should decide first.
 
     `detail` may quote values, which may be personal data; `reason` does not. `awaited` names the
     entry of another record that this one claims.
@@ -214,7 +214,7 @@ Change = (
 )
 
 
-class Undecidable(Exception):  # noqa: N818 - reads as what it says of a record
+class Undecidable(Exception):  # noqa: N818 - describes the record, which is no error of the program
     """Ends the walk of a record with a Park, Reject or Hold."""
 
     def __init__(self, change: Park | Reject | Hold) -> None:
@@ -225,10 +225,10 @@ class Undecidable(Exception):  # noqa: N818 - reads as what it says of a record
 class OrderDiffers(Undecidable):
     """Ends the walk of an order that differs between Go and the shop, with a Hold.
 
-    `differences` say in words where they differ.
+    `differences` describe how they differ.
     """
 
     def __init__(self, differences: Sequence[str]) -> None:
         self.differences = tuple(differences)
-        told = "; ".join(differences)
-        super().__init__(Hold(f"Go's order is not the shop's: {told}. See to it in Go"))
+        listed = "; ".join(differences)
+        super().__init__(Hold(f"Go's order differs from the shop's: {listed}. Check it in Go"))

@@ -1,7 +1,7 @@
 """The three-way merge: what did each side change since they last agreed, and what follows?
 
-Pure. A row is compared in Go's form, after normalising, and an order's line member by member. The
-same merge serves both ways.
+Pure. Rows are compared in Go's form, after normalising; lines of orders member by member. The same
+merge is used in both directions.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ class Owner(enum.Enum):
 
 
 class Way(enum.Enum):
-    """Which way values flow; the value is the side that is written to."""
+    """The direction of a run; the value is the side that is written to."""
 
     FORWARD = "go"
     BACK = "shop"
 
     @property
     def source(self) -> str:
-        """The side that the values come from."""
+        """The side that values are read from."""
         return "shop" if self is Way.FORWARD else "go"
 
     def takes(self, row: Property) -> bool:
-        """Return whether a row flows this way."""
+        """Return whether a row flows in this direction."""
         return row.direction.reaches_go if self is Way.FORWARD else row.direction.reaches_shop
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """When a person last changed each side, as far as the stamps show; None where they do not."""
+    """When a person last changed each side, by its stamps; None if they do not show it."""
 
     shop: datetime.datetime | None
     go: datetime.datetime | None
     margin: datetime.timedelta = datetime.timedelta(minutes=5)
     unstamped_rows: frozenset[str] = frozenset()
-    """Rows whose edits in Go do not move its stamp (addresses): it says nothing about them."""
+    """Rows whose edits in Go do not change its stamp, such as addresses."""
     asked: Mapping[str, tuple[Value, Value]] = field(default_factory=dict)
-    """Rows that a person was asked to decide, with both values; a later stamp is of other edits."""
+    """Rows that a person was asked to decide, with both values; later stamps are of other edits."""
 
     def newest(self, row: str) -> Owner | None:
-        """Return the side that changed last, or None when the stamps are too near or missing."""
+        """Return the side that changed last, or None if stamps are missing or too close."""
         if self.shop is None or self.go is None or row in self.unstamped_rows:
             return None
         if abs(self.shop - self.go) <= self.margin:
@@ -66,13 +66,13 @@ class Evidence:
         return Owner.SHOP if self.shop > self.go else Owner.GO
 
 
-def human_edit(stamp: object, own: str | None) -> datetime.datetime | None:
-    """Return a side's stamp as evidence of when a person changed it, or None.
+def human_edit(stamp: object, own_stamp: str | None) -> datetime.datetime | None:
+    """Return a side's stamp as the time when a person last changed it, or None.
 
-    It is no evidence when it is not a moment, or not later than the stamp that our own last write
-    left there.
+    It is None if the stamp is invalid, or not later than `own_stamp`, which our own last write
+    left.
     """
-    moment, own_moment = instant_or_none(stamp), instant_or_none(own)
+    moment, own_moment = instant_or_none(stamp), instant_or_none(own_stamp)
     is_own = moment is not None and own_moment is not None and moment <= own_moment
     return None if is_own else moment
 
@@ -81,8 +81,7 @@ def human_edit(stamp: object, own: str | None) -> datetime.datetime | None:
 class Side:
     """One side's values by row name, and when they were read.
 
-    `is_stale`: it was shown in a state older than the one already known, so it is no evidence of
-    an edit.
+    `is_stale` means that they are older than what is already known, so they do not show edits.
     """
 
     values: Mapping[str, Value]
@@ -92,7 +91,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Merge:
-    """The outcome for one entity: what to write, the base of all other rows, and the conflicts."""
+    """The result for one entity: what to write, the base of all other rows, and the conflicts."""
 
     writes: tuple[RowChange, ...]
     base: Mapping[str, Agreement]
@@ -121,78 +120,81 @@ def merge(
     evidence: Evidence,
     way: Way = Way.FORWARD,
 ) -> Merge:
-    """Merge the rows of a linked entity that flow one way; a row that a side lacks is left alone.
+    """Merge the rows of a linked entity that flow one way; a row missing on a side is left alone.
 
     `owners` gives the owner by row name; a row without one is decided by the newest stamp.
     """
     writes: list[RowChange] = []
     conflicts: list[Conflict] = []
-    base = {name: _as_told(name, known, table, shop) for name, known in base.items()}
+    base = {
+        name: _without_replaced(name, agreement, table, shop) for name, agreement in base.items()
+    }
     agreed = dict(base)
     is_stale = (go if way is Way.FORWARD else shop).is_stale
     for row in table.active:
         if not way.takes(row) or row.name not in shop.values or row.name not in go.values:
             continue
-        seen = Agreement(shop.values[row.name], go.values[row.name], shop.read_at, go.read_at)
-        known = base.get(row.name)
-        if known is None and not row.is_set_by_go:
-            agreed[row.name] = seen
+        current = Agreement(shop.values[row.name], go.values[row.name], shop.read_at, go.read_at)
+        last_agreed = base.get(row.name)
+        if last_agreed is None and not row.is_set_by_go:
+            agreed[row.name] = current
             continue
-        before = known or replace(seen, go=None, go_read_at=NEVER)
-        if not is_stale and row.are_equal(seen.shop, seen.go):
-            if known is None or not _holds(row, before, seen):
-                agreed[row.name] = seen
+        before = last_agreed or replace(current, go=None, go_read_at=NEVER)
+        if not is_stale and row.are_equal(current.shop, current.go):
+            if last_agreed is None or _is_edited_on_either(row, before, current):
+                agreed[row.name] = current
             continue
-        if not _moved(row, before, seen, way.source):
+        if not _is_edited(row, before, current, way.source):
             continue
-        has_moved = not is_stale and _moved(row, before, seen, way.value)
-        if has_moved and not row.overwrites and not row.is_set_by_go:
+        is_edited_on_both = not is_stale and _is_edited(row, before, current, way.value)
+        if is_edited_on_both and not row.overwrites and not row.is_set_by_go:
             owner = owners.get(row.name, Owner.NEWEST)
-            conflict = replace(_decide(row, seen.shop, seen.go, owner, evidence), base=before)
+            conflict = replace(_decide(row, current.shop, current.go, owner, evidence), base=before)
             conflicts.append(conflict)
-            if conflict.winner == way.value:  # the source's edit is answered, not reported again
-                agreed[row.name] = _with(before, seen, way.source)
+            if conflict.winner == way.value:  # the source's edit is settled, not reported again
+                agreed[row.name] = _with_side(before, current, way.source)
             if conflict.winner != way.source:
                 continue
-        current = getattr(before if is_stale else seen, way.value)
-        writes.append(RowChange(row.name, row.patch_path, current, getattr(seen, way.source)))
+        replaced = getattr(before if is_stale else current, way.value)
+        writes.append(RowChange(row.name, row.patch_path, replaced, getattr(current, way.source)))
     return Merge(tuple(writes), agreed, tuple(conflicts))
 
 
 def rows_edited_in_go(table: Table, go: Side, base: Mapping[str, Agreement]) -> list[str]:
-    """Name the rows that flow to the shop and that Go has changed since the sides agreed."""
-    found = []
+    """Return the names of rows that flow to the shop and were edited in Go since both agreed."""
+    edited = []
     for row in table.active:
-        known = base.get(row.name)
         if row.name not in go.values or not row.direction.reaches_shop:
             continue
-        value = go.values[row.name]
-        if known is None:
-            found += [row.name] if row.is_set_by_go and row.normalise(value) is not None else []
-        elif not row.are_equal(value, known.go):
-            found.append(row.name)
-    return found
+        value, last_agreed = go.values[row.name], base.get(row.name)
+        if last_agreed is None:
+            is_edited = row.is_set_by_go and row.normalise(value) is not None
+        else:
+            is_edited = not row.are_equal(value, last_agreed.go)
+        if is_edited:
+            edited.append(row.name)
+    return edited
 
 
-def _as_told(name: str, known: Agreement, table: Table, shop: Side) -> Agreement:
-    """Forget what our own write replaced in the shop once the shop shows what it holds since."""
-    if known.replaced is UNTOUCHED or name not in shop.values:
-        return known
-    is_told = table.row(name).are_equal(shop.values[name], known.shop)
-    return replace(known, replaced=UNTOUCHED) if is_told else known
+def _without_replaced(name: str, agreement: Agreement, table: Table, shop: Side) -> Agreement:
+    """Forget what our own write replaced in the shop, once the shop reports the new value."""
+    if agreement.replaced is UNTOUCHED or name not in shop.values:
+        return agreement
+    is_reported = table.row(name).are_equal(shop.values[name], agreement.shop)
+    return replace(agreement, replaced=UNTOUCHED) if is_reported else agreement
 
 
-def _moved(row: Property, before: Agreement, seen: Agreement, side: str) -> bool:
-    return not row.are_equal(getattr(seen, side), getattr(before, side))
+def _is_edited(row: Property, before: Agreement, current: Agreement, side: str) -> bool:
+    return not row.are_equal(getattr(current, side), getattr(before, side))
 
 
-def _holds(row: Property, before: Agreement, seen: Agreement) -> bool:
-    return not _moved(row, before, seen, "shop") and not _moved(row, before, seen, "go")
+def _is_edited_on_either(row: Property, before: Agreement, current: Agreement) -> bool:
+    return any(_is_edited(row, before, current, side) for side in ("shop", "go"))
 
 
-def _with(before: Agreement, seen: Agreement, side: str) -> Agreement:
-    """Return a base with one side as it was seen."""
-    return replace(before, **{name: getattr(seen, name) for name in (side, f"{side}_read_at")})
+def _with_side(before: Agreement, current: Agreement, side: str) -> Agreement:
+    """Return the earlier agreement with one side's current value and time of reading."""
+    return replace(before, **{name: getattr(current, name) for name in (side, f"{side}_read_at")})
 
 
 def base_of_created(
@@ -204,7 +206,7 @@ def base_of_created(
 ) -> dict[str, Agreement]:
     """Return the base of an entry that we created: what was sent, and what Go made of it.
 
-    What the shop has not sent counts as empty there, so that it is written once the shop sends it.
+    Rows that the shop has not sent count as empty, so that they are written once it sends them.
     """
     return {
         row.name: Agreement(
@@ -221,33 +223,36 @@ def base_of_created(
 def base_of_linked(
     table: Table, shop: Side, go: Side, *, on_link: str
 ) -> tuple[dict[str, Agreement], tuple[str, ...]]:
-    """Return the base of a new link, and the rows that differ.
+    """Return the base of a record linked with an existing entry, and the rows that differ.
 
-    The base is both values as they stand, so nothing is written until one side is edited. With
-    another `on_link` the base is chosen so that the losing side counts as unchanged: with `shop`
-    the shop's values are written; with `go` Go's values flow back; with `fill_empty` the empty side
-    is filled, an address as a whole. An empty value never empties the other side: nobody has
-    cleared it.
+    With the setting `on_link: keep`, the base has both sides' current values, so nothing is written
+    until one side is edited. Otherwise, the losing side counts as unchanged: with `shop` the shop's
+    values are written; with `go` Go's values flow back; with `fill_empty` an empty side is filled
+    (an address only if all of it is empty). An empty value never clears the other side, because
+    nobody has cleared it.
     """
     base: dict[str, Agreement] = {}
     differing: list[str] = []
     for row in table.active:
         if row.name not in shop.values:
             continue
-        s, g = shop.values[row.name], go.values.get(row.name)
-        if row.direction.reaches_go and not row.are_equal(s, g):
+        in_shop, in_go = shop.values[row.name], go.values.get(row.name)
+        if row.direction.reaches_go and not row.are_equal(in_shop, in_go):
             differing.append(row.name)
-            winner = _met(table, row, shop, go, on_link)
-            s, g = (g, g) if winner == "shop" else (s, s) if winner == "go" else (s, g)
-        base[row.name] = Agreement(s, g, shop.read_at, go.read_at)
+            winner = _winner_on_link(table, row, shop, go, on_link)
+            if winner == "shop":
+                in_shop = in_go
+            elif winner == "go":
+                in_go = in_shop
+        base[row.name] = Agreement(in_shop, in_go, shop.read_at, go.read_at)
     return base, tuple(differing)
 
 
-def _met(table: Table, row: Property, shop: Side, go: Side, on_link: str) -> str | None:
-    """Return the side whose value is written to the other at a first meeting; None: neither."""
+def _winner_on_link(table: Table, row: Property, shop: Side, go: Side, on_link: str) -> str | None:
+    """Return the side whose value is written to the other when they are linked; None: neither."""
     if on_link in ("shop", "go"):
-        leading = shop if on_link == "shop" else go
-        return on_link if row.normalise(leading.values.get(row.name)) is not None else None
+        winner = shop if on_link == "shop" else go
+        return on_link if row.normalise(winner.values.get(row.name)) is not None else None
     if on_link == "fill_empty":
         if _is_empty(table, row, go):
             return "shop"
@@ -257,35 +262,35 @@ def _met(table: Table, row: Property, shop: Side, go: Side, on_link: str) -> str
 
 
 def _is_empty(table: Table, row: Property, side: Side) -> bool:
-    """Return whether a side has nothing in a row, nor in those that form one address with it."""
+    """Return whether a side has nothing in a row, nor in the rows of the same address."""
     group = row.go.rpartition(".")[0]
-    together = [other for other in table.active if group and other.go.rpartition(".")[0] == group]
-    return all(other.normalise(side.values.get(other.name)) is None for other in together or [row])
+    rows = [other for other in table.active if group and other.go.rpartition(".")[0] == group]
+    return all(other.normalise(side.values.get(other.name)) is None for other in rows or [row])
 
 
-def _decide(row: Property, s: Value, g: Value, owner: Owner, evidence: Evidence) -> Conflict:
+def _decide(row: Property, shop: Value, go: Value, owner: Owner, evidence: Evidence) -> Conflict:
     if owner is not Owner.NEWEST:
-        return Conflict(row.name, s, g, owner.value, f"owner is {owner.value}")
-    if row.normalise(s) is None:
-        return Conflict(row.name, s, g, Owner.GO.value, "an empty value does not win")
-    if row.normalise(g) is None:
-        return Conflict(row.name, s, g, Owner.SHOP.value, "an empty value does not win")
+        return Conflict(row.name, shop, go, owner.value, f"owner is {owner.value}")
+    if row.normalise(shop) is None:
+        return Conflict(row.name, shop, go, Owner.GO.value, "an empty value does not win")
+    if row.normalise(go) is None:
+        return Conflict(row.name, shop, go, Owner.SHOP.value, "an empty value does not win")
     asked = evidence.asked.get(row.name)
-    is_asked = asked is not None and row.are_equal(asked[0], s) and row.are_equal(asked[1], g)
+    is_asked = asked is not None and row.are_equal(asked[0], shop) and row.are_equal(asked[1], go)
     newest = None if is_asked else evidence.newest(row.name)
     if newest is None:
-        why = "both were edited, and the stamps do not tell which was edited last"
-        return Conflict(row.name, s, g, None, why)
-    return Conflict(row.name, s, g, newest.value, f"edited last in {newest.value}")
+        reason = "both were edited, and the stamps do not show which was edited last"
+        return Conflict(row.name, shop, go, None, reason)
+    return Conflict(row.name, shop, go, newest.value, f"edited last in {newest.value}")
 
 
 @dataclass(frozen=True)
 class LinesMerge:
-    """What to do with lines, by line reference.
+    """What to do with an order's lines, by line reference.
 
-    What only Go changed stays as it is. `edited_in_go` are the lines among it that may come to
-    another amount: those removed, or with another quantity, price or allowance. `conflicts` are
-    lines that both sides changed, each with a sentence that describes it.
+    Lines that only Go changed stay as they are; `edited_in_go` are those whose amount may differ:
+    removed, or with another quantity, price or allowance. `conflicts` are lines that both sides
+    changed, each with a reason that names the line.
     """
 
     added: Mapping[str, Mapping[str, Value]]
@@ -300,7 +305,7 @@ class LinesMerge:
         return not (self.added or self.changed or self.removed)
 
     def planned(self) -> tuple[RowChange, ...]:
-        """Return the changes for a plan, each named with its line; no ids, which Go gives."""
+        """Return the changes for a plan, each with its line; without ids, which Go assigns."""
         changed = [
             replace(row, row=f"line {reference}: {row.row}")
             for reference, rows in self.changed.items()
@@ -308,14 +313,14 @@ class LinesMerge:
             if row.row != "ProductId"
         ]
         added = [
-            RowChange(f"line {reference}", "", None, _line_in_words(members))
+            RowChange(f"line {reference}", "", None, _describe_line(members))
             for reference, members in self.added.items()
         ]
-        removed = [RowChange(f"line {one}", "", "there", None) for one in self.removed]
+        removed = [RowChange(f"line {reference}", "", "there", None) for reference in self.removed]
         return (*changed, *added, *removed)
 
 
-def _line_in_words(members: Mapping[str, Value]) -> str:
+def _describe_line(members: Mapping[str, Value]) -> str:
     return (
         f"{members.get('Quantity')} × {members.get('Description')}"
         f" at {members.get('ProductUnitPrice')}"
@@ -323,7 +328,7 @@ def _line_in_words(members: Mapping[str, Value]) -> str:
 
 
 def lines_by_reference(complete: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the lines of an order in Go that bear a reference, by reference, with their Id."""
+    """Return the lines of an order in Go that have a reference, by reference, with their Id."""
     return {
         line["ExternalImportReference"]: {
             "Id": line.get("Id"),
@@ -334,11 +339,14 @@ def lines_by_reference(complete: Mapping[str, Any]) -> dict[str, dict[str, Any]]
     }
 
 
-def are_lines_equal(one: Mapping[str, Value] | None, other: Mapping[str, Value] | None) -> bool:
-    """Return whether two lines hold the same in every member that is compared."""
-    if one is None or other is None:
-        return one is other
-    return all(same(one.get(name)) == same(other.get(name)) for name, same in LINE_MEMBERS.items())
+def are_lines_equal(line: Mapping[str, Value] | None, other: Mapping[str, Value] | None) -> bool:
+    """Return whether two lines are equal in every member that is compared, or both missing."""
+    if line is None or other is None:
+        return line is other
+    return all(
+        normalise(line.get(name)) == normalise(other.get(name))
+        for name, normalise in LINE_MEMBERS.items()
+    )
 
 
 def merge_lines(
@@ -346,67 +354,70 @@ def merge_lines(
     go: Mapping[str, Mapping[str, Any]],
     base: Mapping[str, Agreement],
 ) -> LinesMerge:
-    """Merge the shop's lines, Go's lines, and those last agreed on."""
+    """Merge the shop's lines with Go's lines, given those last agreed on."""
     added: dict[str, Mapping[str, Value]] = {}
     changed: dict[str, tuple[RowChange, ...]] = {}
     removed: list[str] = []
     conflicts: list[Conflict] = []
     for reference in dict.fromkeys([*shop, *base]):
-        s, g = shop.get(reference), go.get(reference)
-        one = base.get(reference)
-        if one is None:
-            if g is None and s is not None:
-                added[reference] = s
-            elif not are_lines_equal(s, g):
-                why = "is in Go already, but not as the shop has it"
-                conflicts.append(_conflict(reference, s, g, why))
+        in_shop, in_go = shop.get(reference), go.get(reference)
+        last_agreed = base.get(reference)
+        if last_agreed is None:
+            if in_go is None and in_shop is not None:
+                added[reference] = in_shop
+            elif not are_lines_equal(in_shop, in_go):
+                problem = "is already in Go, but differs from the shop's"
+                conflicts.append(_line_conflict(reference, in_shop, in_go, problem))
             continue
-        if are_lines_equal(s, one.shop) or are_lines_equal(s, g):
+        if are_lines_equal(in_shop, last_agreed.shop) or are_lines_equal(in_shop, in_go):
             continue
-        if s is None and are_lines_equal(g, one.go):
+        if in_shop is None and are_lines_equal(in_go, last_agreed.go):
             removed.append(reference)
-        elif s is None or g is None:
-            why = (
+        elif in_shop is None or in_go is None:
+            problem = (
                 "was removed in the shop and edited in Go"
-                if s is None
+                if in_shop is None
                 else "was edited in the shop and removed in Go"
             )
-            conflicts.append(_conflict(reference, s, g, why, one))
+            conflicts.append(_line_conflict(reference, in_shop, in_go, problem, last_agreed))
         else:
-            rows, clashing = _merge_members(s, g, one)
-            conflicts += [_clash(reference, name, s, g, one) for name in clashing]
-            if rows and not clashing:
+            rows, conflicting = _merge_members(in_shop, in_go, last_agreed)
+            conflicts += [
+                _member_conflict(reference, name, in_shop, in_go, last_agreed)
+                for name in conflicting
+            ]
+            if rows and not conflicting:
                 changed[reference] = rows
     edited = frozenset(
         reference
-        for reference, one in base.items()
-        if _moves_amounts(shop.get(reference), go.get(reference), one)
+        for reference, agreement in base.items()
+        if _may_change_amount(shop.get(reference), go.get(reference), agreement)
     )
     return LinesMerge(added, changed, tuple(removed), edited, tuple(conflicts))
 
 
-def _moves_amounts(
-    s: Mapping[str, Value] | None, g: Mapping[str, Value] | None, base: Agreement
+def _may_change_amount(
+    shop: Mapping[str, Value] | None, go: Mapping[str, Value] | None, base: Agreement
 ) -> bool:
-    """Return whether Go changed a line so that it may come to another amount than the shop's."""
-    if g is None:
+    """Return whether an edit of a line in Go may make its amount differ from the shop's."""
+    if go is None:
         return base.go is not None
-    before, told = base.go or {}, s or {}
+    before, in_shop = base.go or {}, shop or {}
     return any(
-        same(g.get(name)) not in (same(before.get(name)), same(told.get(name)))
-        for name, same in LINE_MEMBERS.items()
+        normalise(go.get(name)) not in (normalise(before.get(name)), normalise(in_shop.get(name)))
+        for name, normalise in LINE_MEMBERS.items()
         if name in NUMBERS
     )
 
 
-def _conflict(
-    reference: str, shop: Value, go: Value, why: str, base: Agreement | None = None
+def _line_conflict(
+    reference: str, shop: Value, go: Value, problem: str, base: Agreement | None = None
 ) -> Conflict:
     row = f"line {reference}"
-    return Conflict(row, shop, go, None, f"{row} {why}", base)
+    return Conflict(row, shop, go, None, f"{row} {problem}", base)
 
 
-def _clash(
+def _member_conflict(
     reference: str,
     member: str,
     shop: Mapping[str, Value],
@@ -415,20 +426,22 @@ def _clash(
 ) -> Conflict:
     row = f"line {reference}: {member}"
     agreed = replace(base, shop=base.shop.get(member), go=(base.go or base.shop).get(member))
-    why = f"line {reference}: both sides changed {member}"
-    return Conflict(row, shop.get(member), go.get(member), None, why, agreed)
+    reason = f"line {reference}: both sides changed {member}"
+    return Conflict(row, shop.get(member), go.get(member), None, reason, agreed)
 
 
 def _merge_members(
-    s: Mapping[str, Value], g: Mapping[str, Value], base: Agreement
+    shop: Mapping[str, Value], go: Mapping[str, Value], base: Agreement
 ) -> tuple[tuple[RowChange, ...], tuple[str, ...]]:
+    """Return the changes to write to a line in Go, and the names of conflicting members."""
     rows: list[RowChange] = []
-    clashing: list[str] = []
-    for name, same in LINE_MEMBERS.items():
-        if same(s.get(name)) == same(base.shop.get(name)) or same(s.get(name)) == same(g.get(name)):
+    conflicting: list[str] = []
+    for name, normalise in LINE_MEMBERS.items():
+        in_shop, in_go = normalise(shop.get(name)), normalise(go.get(name))
+        if in_shop in (normalise(base.shop.get(name)), in_go):
             continue
-        if same(g.get(name)) != same((base.go or base.shop).get(name)):
-            clashing.append(name)
+        if in_go != normalise((base.go or base.shop).get(name)):
+            conflicting.append(name)
         else:
-            rows.append(RowChange(name, f"/{name}", g.get(name), s.get(name)))
-    return tuple(rows), tuple(clashing)
+            rows.append(RowChange(name, f"/{name}", go.get(name), shop.get(name)))
+    return tuple(rows), tuple(conflicting)

@@ -1,4 +1,4 @@
-"""The one HTTP client for PowerOffice Go: token, rate limit, retries, JSON Patch, typed errors."""
+"""The HTTP client for PowerOffice Go: token, rate limit, retries, JSON Patch, typed errors."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A call to PowerOffice Go as a value, and what its answer means: a value or the fitting error.
+"""A call to PowerOffice Go as a value, and what its answer means: a JSON value or an error.
 
-Nothing is sent here: `sender` sends, and `client` puts the two together.
+Nothing is sent here: `sender` sends, and `client` combines the two.
 """
 
 from __future__ import annotations
@@ -46,21 +46,24 @@ JSON_PATCH = "application/json-patch+json"
 
 @dataclass(frozen=True)
 class Operation:
-    """One step of a JSON Patch (RFC 6902); `repr` shows no value."""
+    """One step of a JSON Patch (RFC 6902). Its `repr` does not show the value."""
 
     op: Literal["test", "replace", "add", "remove"]
     path: str
     value: Any = field(default=None, repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the step as it is sent; a `remove` has no value."""
+        """Return the step in the form that is sent; a `remove` has no value."""
         step = {"op": self.op, "path": self.path}
         return step if self.op == "remove" else {**step, "value": self.value}
 
 
 @dataclass(frozen=True)
 class Call:
-    """A method, a path below `api_url` and what goes with them; `repr` shows only these two."""
+    """A request: method, path below `api_url`, parameters and body.
+
+    Its `repr` shows only the method and the path.
+    """
 
     method: str
     path: str
@@ -77,12 +80,12 @@ class Call:
         return f"{self.method} {self.path}"
 
     def query(self) -> dict[str, Any]:
-        """Return the parameters as Go reads them: `true`, `false`, and commas between values."""
-        return {name: _as_go_reads(value) for name, value in (self.params or {}).items()}
+        """Return the parameters in Go's form: `true`, `false`, and commas between values."""
+        return {name: _to_parameter(value) for name, value in (self.params or {}).items()}
 
     @property
     def is_write(self) -> bool:
-        """Whether Go may change something because of it."""
+        """Whether the call may change something in Go."""
         return self.method != "GET"
 
     @property
@@ -91,13 +94,13 @@ class Call:
         return self.path.split("/")[1]
 
 
-def posting(path: str, body: Any) -> Call:  # noqa: ANN401
-    """Return the call that creates what `body` describes."""
+def post_call(path: str, body: Any) -> Call:  # noqa: ANN401
+    """Return a POST of a JSON body."""
     return Call("POST", path, body=_to_json(body))
 
 
-def patching(path: str, operations: Sequence[Operation]) -> Call:
-    """Return the call that carries out the steps, all or none."""
+def patch_call(path: str, operations: Sequence[Operation]) -> Call:
+    """Return a PATCH with a JSON Patch, which Go applies as a whole or not at all."""
     return Call(
         "PATCH",
         path,
@@ -107,7 +110,7 @@ def patching(path: str, operations: Sequence[Operation]) -> Call:
     )
 
 
-def _as_go_reads(value: object) -> object:
+def _to_parameter(value: object) -> object:
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
@@ -118,33 +121,33 @@ def _to_json(value: Any) -> bytes:  # noqa: ANN401
 
 
 class CallCount:
-    """How many requests were sent, repeats included; safe to read from any thread.
+    """Counts the requests that were sent, including repeats; safe to read from any thread.
 
-    Requests for a token are counted apart from reads and writes.
+    Token requests are counted separately from reads and writes.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_resource: Counter[tuple[str, str]] = Counter()
         self.tokens = 0
-        """Requests for a token."""
+        """Token requests."""
 
     def __repr__(self) -> str:
         return f"CallCount(reads={self.reads}, writes={self.writes}, tokens={self.tokens})"
 
     def note(self, method: str, resource: str) -> None:
-        """Count one request for a resource such as `Customers`."""
+        """Count a request for a resource such as `Customers`."""
         with self._lock:
             self._by_resource[method, resource] += 1
 
     def note_token(self) -> None:
-        """Count one request for a token."""
+        """Count a token request."""
         with self._lock:
             self.tokens += 1
 
     @property
     def by_resource(self) -> dict[tuple[str, str], int]:
-        """Requests by method and resource, as they stand now."""
+        """Requests so far, by method and resource."""
         with self._lock:
             return dict(self._by_resource)
 
@@ -161,18 +164,18 @@ class CallCount:
 
 _E = TypeVar("_E", bound=GoError)
 
-LEAST_WAIT_SECONDS = 1.0
-_YEARS = range(2000, 9000)  # the years that are believed in a Date header
-# A used-up quota (403 of the gateway) lasts for hours or days; nothing shorter is worth a try.
+MIN_WAIT_SECONDS = 1.0
+_PLAUSIBLE_YEARS = range(2000, 9000)  # of a Date header
+# An exhausted quota (403 of the gateway) lasts for hours or days; an earlier retry is pointless.
 QUOTA_WAIT_SECONDS = 3600.0
-# What Go asks for beyond it is the same to any run: too long.
-LONGEST_WAIT_SECONDS = 30 * 86400.0
-LONGEST_TITLE = 120
+# Any longer wait that Go asks for is too long for a run anyway.
+MAX_WAIT_SECONDS = 30 * 86400.0
+MAX_TITLE_LENGTH = 120
 LATER = "try again later"
 
-# What a failed `test` answers is not published. These are the words of the .NET library that Go
-# builds on ("The current value … is not equal to the test value …") and of its likes. A bare
-# "test" is not enough: a customer may be called so.
+# How Go answers a failed `test` is not published. These words are from the .NET library that Go
+# builds on ("The current value … is not equal to the test value …") and similar libraries. A bare
+# "test" is not enough: it may be a customer's name.
 TEST_WORDS = re.compile(
     r"current value|test value|test operation|operation '?\"?test\b|\btest (of \S+ )?(has )?failed",
     re.I,
@@ -185,7 +188,7 @@ REFERENCE_WORDS = re.compile(
 
 @dataclass(frozen=True)
 class Problem:
-    """Why Go said no, read without regard to case (`title` and `Title` are both published)."""
+    """Why Go refused a call; read case-insensitively, as Go documents both `title` and `Title`."""
 
     status: int
     title: str
@@ -195,7 +198,7 @@ class Problem:
 
     @classmethod
     def of(cls, response: Answer) -> Problem:
-        """Read the body of a failed call; one that cannot be read gives empty texts."""
+        """Read the body of a failed call; the texts are empty if it cannot be read."""
         try:
             body = read_json(response.content)
         except ValueError:
@@ -207,7 +210,7 @@ class Problem:
         detail = members.get("detail")
         return cls(
             status=response.status_code,
-            title=" ".join(str(title or "").split())[:LONGEST_TITLE],
+            title=" ".join(str(title or "").split())[:MAX_TITLE_LENGTH],
             detail=str(detail or ""),
             is_from_gateway=is_from_gateway,
             is_cut=is_cut,
@@ -220,99 +223,100 @@ def is_entry(value: object) -> bool:
 
 
 def value_of(call: Call, response: Answer, read: Callable[[bytes], Any] = read_json) -> Any:  # noqa: ANN401
-    """Return the JSON value of a successful answer, None for 204 (Go's way to say "no entries").
+    """Return the JSON value of a successful answer; None for 204, which Go gives for an empty list.
 
     Raises:
-        GoError: the kind that fits a failed call.
+        GoError: the call failed; the subclass depends on the answer.
     """
     status = response.status_code
     if status >= 300:
-        raise failure_of(call, response)
+        raise error_for(call, response)
     if status == 204 or call.method == "DELETE":
         return None
     try:
         return read(response.content)
     except ValueError:
-        failure = without_answer(call, "the answer is cut off or is not JSON", status=status)
+        failure = no_answer_error(call, "the answer is cut off or is not JSON", status=status)
     raise failure
 
 
-def failure_of(call: Call, response: Answer) -> GoError:
-    """Return the error for an answer that is no success."""
+def error_for(call: Call, response: Answer) -> GoError:
+    """Return the error for an answer whose status is not a success."""
     problem = Problem.of(response)
     status = problem.status
-    asked_wait = seconds_to_wait(response)
-    if status == 429 or _is_used_up_quota(problem):
-        later = _with_problem(TryAgainLater, f"; {LATER}", call, problem)
-        later.retry_after, later.pauses_all = seconds_when_turned_away(response), True
+    retry_after = parse_retry_after(response)
+    if status == 429 or _is_exhausted_quota(problem):
+        later = _make_error(TryAgainLater, f"; {LATER}", call, problem)
+        later.retry_after, later.pauses_all = seconds_to_pause(response), True
         return later
     if status >= 500 or status == 408:
-        return without_answer(call, problem.title, status=status, retry_after=asked_wait)
+        return no_answer_error(call, problem.title, status=status, retry_after=retry_after)
     if status < 400:
-        message = f"{call}: {status}, a redirect, which Go never gives; check api_url"
+        message = f"{call}: {status}, a redirect, which Go never sends; check api_url"
         return ConfigurationError(message, method=call.method, path=call.path, status=status)
     if problem.is_cut:
-        # Why Go said no decides what to do: a duplicate is linked, a failed test merged again.
-        return without_answer(call, "the answer is cut", status=status)
-    kind = _kind_of_refusal(call, problem)
-    return _with_problem(kind, _ADVICE.get(kind, ""), call, problem)
+        # What to do depends on the reason: a duplicate is linked, a failed test is merged again.
+        return no_answer_error(call, "the answer is cut off", status=status)
+    kind = _refusal_class(call, problem)
+    return _make_error(kind, _ADVICE.get(kind, ""), call, problem)
 
 
-def without_answer(
-    call: Call, why: str, *, status: int | None = None, retry_after: float | None = None
+def no_answer_error(
+    call: Call, reason: str, *, status: int | None = None, retry_after: float | None = None
 ) -> GoError:
-    """Return the error for a call that left and whose answer is missing or of no use."""
-    said = " ".join(part for part in (str(status or ""), why) if part)
+    """Return the error for a call that was sent, but whose answer is missing or unusable."""
+    failure = f"{call}: " + " ".join(filter(None, (str(status or ""), reason)))
     if call.is_write:
-        message = f"{call}: {said}; whether it was done is not known, look before repeating it"
+        message = f"{failure}; it may or may not have been done, check before repeating it"
         return UnknownOutcome(message, method=call.method, path=call.path, status=status)
-    later = TryAgainLater(
-        f"{call}: {said}; {LATER}", method=call.method, path=call.path, status=status
-    )
+    later = TryAgainLater(f"{failure}; {LATER}", method=call.method, path=call.path, status=status)
     later.retry_after = retry_after
     return later
 
 
-def not_sent(what: str, unanswered: NotAnswered) -> GoError | None:
-    """Return the error for a request that never left; None for one that did."""
+def not_sent_error(label: str, unanswered: NotAnswered) -> GoError | None:
+    """Return the error for a request that was never sent; None if it may have been."""
     if unanswered.next_turn is not None:
-        later = TryAgainLater(f"{what}: not sent, {unanswered}; {LATER}")
+        later = TryAgainLater(f"{label}: not sent, {unanswered}; {LATER}")
         later.retry_after = unanswered.next_turn
         return later
-    if unanswered.is_for_good:
-        return ConfigurationError(f"{what}: not sent, {unanswered}")
-    if not unanswered.had_left:
-        return Unreachable(f"{what}: not sent, {unanswered}; check the address and the network")
+    if unanswered.is_permanent:
+        return ConfigurationError(f"{label}: not sent, {unanswered}")
+    if not unanswered.was_sent:
+        return Unreachable(f"{label}: not sent, {unanswered}; check the address and the network")
     return None
 
 
-def seconds_to_wait(response: Answer) -> float | None:
-    """Return the seconds that the `Retry-After` header asks for, None without a readable one."""
+def parse_retry_after(response: Answer) -> float | None:
+    """Return the seconds in the `Retry-After` header; None if it is missing or unreadable."""
     header = response.headers.get("Retry-After")
     try:
-        asked = Retry().parse_retry_after(header) if header else None
+        seconds = Retry().parse_retry_after(header) if header else None
     except (InvalidHeader, ValueError, OverflowError):  # thousands of digits, the year 99999
         return None
-    return None if asked is None else min(asked, LONGEST_WAIT_SECONDS)
+    return None if seconds is None else min(seconds, MAX_WAIT_SECONDS)
 
 
-def date_of(response: Answer) -> datetime.datetime | None:
-    """Return the moment that the `Date` header gives, None without a readable one."""
+def parse_date(response: Answer) -> datetime.datetime | None:
+    """Return the time in the `Date` header; None if it is missing or unreadable."""
     try:
         moment = parsedate_to_datetime(response.headers.get("Date", ""))
     except (ValueError, OverflowError):
         return None
-    if moment.year not in _YEARS:
+    if moment.year not in _PLAUSIBLE_YEARS:
         return None
     return moment.replace(tzinfo=moment.tzinfo or datetime.timezone.utc)
 
 
-def seconds_when_turned_away(response: Answer) -> float:
-    """Return how long the whole client waits after a 429: what Go asks, but at least a second."""
-    asked_wait = seconds_to_wait(response)
+def seconds_to_pause(response: Answer) -> float:
+    """Return how long the client pauses after a 429, or a 403 for an exhausted quota.
+
+    It is what Go asks for: at least a second, and an hour by default for a quota.
+    """
+    retry_after = parse_retry_after(response)
     if response.status_code == 403:
-        return asked_wait or QUOTA_WAIT_SECONDS
-    return max(asked_wait or 0, LEAST_WAIT_SECONDS)
+        return retry_after or QUOTA_WAIT_SECONDS
+    return max(retry_after or 0, MIN_WAIT_SECONDS)
 
 
 _ADVICE: dict[type[GoError], str] = {
@@ -321,28 +325,28 @@ _ADVICE: dict[type[GoError], str] = {
 }
 
 
-def _kind_of_refusal(call: Call, problem: Problem) -> type[GoError]:
-    said = f"{problem.title} {problem.detail}"
+def _refusal_class(call: Call, problem: Problem) -> type[GoError]:
+    text = f"{problem.title} {problem.detail}"
     if problem.status == 403 or problem.title.lower() == "missing privilege":
         return MissingPrivilege
     if problem.status in {404, 405} and (problem.is_from_gateway or not problem.title):
         return RouteNotFound
-    if call.is_guarded and problem.status in {400, 409, 412, 422} and TEST_WORDS.search(said):
+    if call.is_guarded and problem.status in {400, 409, 412, 422} and TEST_WORDS.search(text):
         return TestFailed
-    if problem.status == 400 and _speaks_of_taken_reference(problem.detail):
+    if problem.status == 400 and _is_taken_reference(problem.detail):
         return DuplicateReference
     return {404: NotFound, 409: Conflict}.get(problem.status, Refused)
 
 
-def _speaks_of_taken_reference(detail: str) -> bool:
+def _is_taken_reference(detail: str) -> bool:
     return bool(REFERENCE_WORDS.search(detail) and TAKEN_WORDS.search(detail))
 
 
-def _is_used_up_quota(problem: Problem) -> bool:
+def _is_exhausted_quota(problem: Problem) -> bool:
     return problem.status == 403 and problem.is_from_gateway and "quota" in problem.title.lower()
 
 
-def _with_problem(kind: type[_E], advice: str, call: Call, problem: Problem) -> _E:
+def _make_error(kind: type[_E], advice: str, call: Call, problem: Problem) -> _E:
     return kind(
         f"{call}: {problem.status} {problem.title or 'no reason given'}{advice}",
         method=call.method,

@@ -1,4 +1,4 @@
-"""The client: every call to PowerOffice Go goes through here."""
+"""The client through which every call to PowerOffice Go is made."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from target_powerofficego.go_api.calls import (
     Call,
     CallCount,
     Operation,
-    date_of,
-    failure_of,
+    error_for,
     is_entry,
-    not_sent,
-    patching,
-    posting,
+    no_answer_error,
+    not_sent_error,
+    parse_date,
+    patch_call,
+    post_call,
     value_of,
-    without_answer,
 )
 from target_powerofficego.go_api.connection import AccessToken
 from target_powerofficego.go_api.errors import (
@@ -58,41 +58,42 @@ _T = TypeVar("_T")
 logger = logging.getLogger("target-powerofficego")
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_OF_PATH = re.compile(rf"/(\d+|{_UUID.pattern})(?:/Complete)?$", re.IGNORECASE)
-# Source: the published schemas. What is not named here has whole numbers.
-_WITH_UUIDS = re.compile(
+_ID_IN_PATH = re.compile(rf"/(\d+|{_UUID.pattern})(?:/Complete)?$", re.IGNORECASE)
+# Source: the published schemas. All other resources have whole numbers as ids.
+_PATHS_WITH_UUIDS = re.compile(
     r"/(SalesOrders\b.*|OutgoingInvoices(/[^/]*)?|Vouchers/BankJournals(/[^/]*)?)$", re.IGNORECASE
 )
-# The most that Go gives in one page.
+# The largest page that Go allows.
 LARGEST_PAGE = 20000
-# Pages in a row that bring nothing new; each is a call.
-MOST_BARREN = 10
+# Consecutive pages that repeat earlier ones, before the list is given up.
+MAX_REPEATED_PAGES = 10
 
-_NO_ENTRY = "the answer does not hold the entry"
-_SIGN_OF_LIFE_SECONDS = 10.0
-"""How long a call that checks whether Go answers at all waits for its turn."""
+_NO_ENTRY = "the answer does not contain the entry"
+_OTHER_ENTRY = "the answer is not the entry asked for"
+_PROBE_SECONDS = 10.0
+"""How long the call that checks whether Go answers at all may wait for its turn."""
 
 
 class GoClient(contextlib.AbstractContextManager["GoClient"]):
-    """PowerOffice Go for any number of threads: one rate limit, one token, one count.
+    """A client for any number of threads, which share one rate limit, one token and one count.
 
-    A call that fails is repeated while it certainly did nothing and its budget lasts. A write
-    that may have happened is never repeated here: it ends as `UnknownOutcome`.
+    A failed call is repeated if it certainly did nothing, until its budget is spent. A write that
+    may have been done is never repeated here: it raises `UnknownOutcome`.
 
     Args:
         connection: addresses and keys.
-        requests_per_second: what Go allows per subscription key, to all who share the store.
-        rate_limit_store: where the turns are kept that all clients with the subscription key take:
+        requests_per_second: what Go allows per subscription key, for all who share the store.
+        rate_limit_store: where clients with the same subscription key share their turns:
             `memory`, the path of a file, or the address of a PostgreSQL database.
         timeout_seconds: how long an answer may take, to its last byte.
-        retry_seconds: the budget of one call for all its attempts and the waits between them.
-        user_agent: how the client introduces itself.
-        first_contact_seconds: the budget while Go was never reached; without it the usual one.
-        on_retry: takes a line before a failed call is repeated; without it nothing is reported.
+        retry_seconds: the budget of a call, for all its attempts and the waits between them.
+        user_agent: the User-Agent header.
+        first_contact_seconds: the budget until Go is reached once; by default `retry_seconds`.
+        on_retry: called with a line for a person before a failed call is repeated.
 
     Raises:
-        ConfigurationError: when `requests_per_second` is no whole number above 0, or
-            `rate_limit_store` is no such place.
+        ConfigurationError: `requests_per_second` is not a whole number above 0, or
+            `rate_limit_store` is none of the above.
     """
 
     def __init__(
@@ -122,10 +123,13 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         )
         self._token = AccessToken(connection, self._ask_for_token)
         self._repetition = Repetition(
-            retry_seconds, self._wait, first_contact_seconds=first_contact_seconds, tell=on_retry
+            retry_seconds,
+            self._wait,
+            first_contact_seconds=first_contact_seconds,
+            on_retry=on_retry,
         )
         self.server_time: datetime.datetime | None = None
-        """The moment that Go gave with its last answer, in whole seconds; None before the first."""
+        """The time in the `Date` header of Go's last answer; None before the first."""
         self._of_thread = threading.local()
         self._senders: WeakSet[Sender] = WeakSet()
         self._senders_lock = threading.Lock()
@@ -135,27 +139,27 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
 
     @contextlib.contextmanager
     def giving_up_after(self, seconds: float) -> Iterator[None]:
-        """Spend at most so long on each call inside; for a first call that reveals a wrong address.
+        """Spend at most this long on each call inside; for a call that tests the address.
 
-        Only while no other thread uses the client.
+        Use it only while no other thread uses the client.
         """
-        usual = self._retry_seconds, self._repetition
+        previous = self._retry_seconds, self._repetition
         self._retry_seconds, self._repetition = seconds, Repetition(seconds, self._wait)
         try:
             yield
         finally:
-            self._retry_seconds, self._repetition = usual
+            self._retry_seconds, self._repetition = previous
 
     def read(self, path: str, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
         """Return the JSON value at a path, fractions as Decimal; None for 204, an empty list.
 
         Raises:
-            TryAgainLater: when it kept failing for the whole budget, while Go answers others.
-            Refused, StopRun: as their names say.
+            TryAgainLater: it failed until the budget was spent, while Go answers other calls.
+            Refused, StopRun: see `errors`.
         """
         return self._value(
             Call("GET", path, params=params),
-            (lambda value: is_entry_of(path, value), "the answer is not that entry"),
+            (lambda value: is_entry_of(path, value), _OTHER_ENTRY),
         )
 
     def list_all(
@@ -167,19 +171,19 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         order_by: str = "Id",
         page_size: int = LARGEST_PAGE,
     ) -> Iterator[dict[str, Any]]:
-        """Yield the entries of a list, reading a page whenever the one before is used up.
+        """Yield the entries of a list; each page is read once the previous one is used up.
 
-        Those without a usable `Id` are left out, and logged.
+        Entries without a usable `Id` are left out, and their number is logged.
 
         Args:
             path: the list, such as `/Customers`.
-            params: filters by Go's own names; a list of values becomes one text with commas.
-            fields: the fields wanted, `Id` among them; all without it.
-            order_by: the field that keeps pages from overlapping while entries are added.
+            params: filters by Go's own names; a list of values is sent separated by commas.
+            fields: the fields to return, including `Id`; by default all.
+            order_by: the sort order, which keeps pages stable while entries are added.
             page_size: at most 20000.
 
         Raises:
-            GoError: as `read`, at the first entry or between any two.
+            GoError: as for `read`, at the first entry or between any two.
         """
         pages = self.list_pages(
             path, params=params, fields=fields, order_by=order_by, page_size=page_size
@@ -196,10 +200,10 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         page_size: int = LARGEST_PAGE,
         read: Callable[[bytes], Any] = read_json,
     ) -> Iterator[list[dict[str, Any]]]:
-        """Yield the pages of a list that have entries, each requested when it is asked for.
+        """Yield the non-empty pages of a list; each is requested only when it is needed.
 
-        For whoever needs to know when an entry was read, or reads only a part of each: `read` takes
-        an answer, and raises a ValueError if it is no JSON. The rest is as in `list_all`.
+        Use it to know when an entry was read, or to parse only part of each entry: `read` parses
+        the body of an answer, and raises ValueError if it is not JSON. See `list_all` for the rest.
         """
         query = query_for(params, fields, order_by, page_size)
 
@@ -209,93 +213,94 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         return pages_of(read_page, page_size, path)
 
     def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Create an entry with POST and return it as Go answers it.
+        """Create an entry with POST, and return the entry that Go answers.
 
         Raises:
-            UnknownOutcome: when it left and its answer is missing.
-            DuplicateReference: when another entry bears its reference.
+            UnknownOutcome: it was sent, but its answer is missing.
+            DuplicateReference: another entry has its reference.
             TryAgainLater, Refused, StopRun: it was not done.
         """
         entry: dict[str, Any] = self._value(
-            posting(path, body),
+            post_call(path, body),
             (is_entry, _NO_ENTRY),
-            (lambda value: has_id(path, value), "the answer holds no usable Id"),
+            (lambda value: has_id(path, value), "the answer contains no usable Id"),
         )
         return entry
 
     def change(self, path: str, operations: Sequence[Operation]) -> dict[str, Any]:
-        """Change an entry by a JSON Patch, all operations or none, and return it.
+        """Change an entry with a JSON Patch, all operations or none, and return it.
 
         Raises:
-            UnknownOutcome: when it left and its answer is missing.
-            TestFailed: when a `test` operation met another value.
+            UnknownOutcome: it was sent, but its answer is missing.
+            TestFailed: Go has another value than a `test` operation expects.
             TryAgainLater, Refused, StopRun: it was not done.
         """
         entry: dict[str, Any] = self._value(
-            patching(path, operations),
+            patch_call(path, operations),
             (is_entry, _NO_ENTRY),
-            (lambda value: is_entry_of(path, value), "the answer is not that entry"),
+            (lambda value: is_entry_of(path, value), _OTHER_ENTRY),
         )
         return entry
 
     def begin(self, path: str, body: Mapping[str, Any]) -> None:
-        """Ask Go with POST to begin what it does later (202); what it answers besides is not read.
+        """Ask Go with POST for what it does later (202); the body of the answer is not read.
 
         Raises:
-            UnknownOutcome: when it left and its answer is missing.
+            UnknownOutcome: it was sent, but its answer is missing.
             TryAgainLater, Refused, StopRun: it was not done.
         """
-        call = posting(path, body)
+        call = post_call(path, body)
 
-        def see_that_it_was_taken(answer: Answer) -> None:
+        def require_success(answer: Answer) -> None:
             if answer.status_code >= 300:
-                raise failure_of(call, answer)
+                raise error_for(call, answer)
 
-        self._run(call, see_that_it_was_taken)
+        self._run(call, require_success)
 
     def delete(self, path: str) -> None:
         """Delete an entry.
 
         Raises:
-            UnknownOutcome: when it left and its answer is missing.
-            NotFound, Conflict: when it is not there, or in use.
+            UnknownOutcome: it was sent, but its answer is missing.
+            NotFound: it does not exist.
+            Conflict: it is in use.
             TryAgainLater, Refused, StopRun: it was not done.
         """
         self._value(Call("DELETE", path))
 
     def cancel(self) -> None:
-        """End every wait with `StopRequested`, and every later call; those in flight finish."""
+        """Raise `StopRequested` from every wait and later call; calls in flight finish."""
         self._stop.set()
 
     def close(self) -> None:
-        """Close the connections of all threads, once their calls are over."""
+        """Close the connections of all threads, once their calls have ended."""
         with self._senders_lock:
             for sender in self._senders:
                 sender.close()
         self._rate_limit.close()
 
     def _value(self, call: Call, *checks: tuple[Callable[[Any], bool], str]) -> Any:  # noqa: ANN401
-        """Return the value of a call's answer; a check that it fails says what is wrong with it."""
+        """Return the value of a call's answer, after checks, each with the fault if it fails."""
 
-        def checked(answer: Answer) -> Any:  # noqa: ANN401
+        def read(answer: Answer) -> Any:  # noqa: ANN401
             value = value_of(call, answer)
-            for is_right, otherwise in checks:
-                if not is_right(value):
-                    raise without_answer(call, otherwise)
+            for is_valid, fault in checks:
+                if not is_valid(value):
+                    raise no_answer_error(call, fault)
             return value
 
-        return self._run(call, checked)
+        return self._run(call, read)
 
     def _read_page(
         self, call: Call, read: Callable[[bytes], Any]
     ) -> tuple[list[dict[str, Any]], str | None]:
-        def page_and_header(answer: Answer) -> tuple[list[dict[str, Any]], str | None]:
+        def read_page(answer: Answer) -> tuple[list[dict[str, Any]], str | None]:
             page = value_of(call, answer, read)
             if not isinstance(page, list | None):
-                raise without_answer(call, "the answer is no list", status=answer.status_code)
+                raise no_answer_error(call, "the answer is not a list", status=answer.status_code)
             return page or [], answer.headers.get("X-Pagination")
 
-        return self._run(call, page_and_header)
+        return self._run(call, read_page)
 
     def _run(self, call: Call, read: Callable[[Answer], _T]) -> _T:
         give_up_at = time.monotonic() + self._retry_seconds
@@ -311,21 +316,24 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         try:
             return self._repetition.run(attempt)
         except TryAgainLater as later:
-            self._see_that_go_answers(later)
+            self._require_answers(later)
             raise
 
-    def _see_that_go_answers(self, later: TryAgainLater) -> None:
-        """Distinguish one call that keeps failing from a Go that fails whatever is asked.
+    def _require_answers(self, later: TryAgainLater) -> None:
+        """Require that Go still answers a call other than the one that failed.
 
-        Without this every record of a run would be tried for a whole budget, and rejected.
+        Without this, a run would spend the full budget on each record, and reject them all.
+
+        Raises:
+            OutOfService: it answers no call.
         """
         call = Call("GET", "/ClientIntegrationInformation")
         try:
-            value_of(call, self._answer(call, time.monotonic() + _SIGN_OF_LIFE_SECONDS))
+            value_of(call, self._answer(call, time.monotonic() + _PROBE_SECONDS))
         except TryAgainLater:
             message = (
-                f"PowerOffice Go answers no call at all; what is done stays done, and the next run"
-                f" goes on from there. Last: {later}"
+                "PowerOffice Go does not answer any call; what was done is kept, and the next run"
+                f" continues from there. Last error: {later}"
             )
         except Refused:
             return
@@ -334,7 +342,7 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
         raise OutOfService(message, status=later.status)
 
     def _answer(self, call: Call, give_up_at: float) -> Answer:
-        """Make one attempt, with a second token if need be, and return what Go answered."""
+        """Make one attempt, repeated with a new token after a 401, and return the answer."""
         token = self._token.current(give_up_at)
         response = self._send(call, token, give_up_at)
         if response.status_code == 401:
@@ -359,7 +367,7 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
             headers["Content-Type"] = call.media_type
         answer = self._answer_to(
             str(call),
-            lambda unanswered: without_answer(call, str(unanswered)),
+            lambda unanswered: no_answer_error(call, str(unanswered)),
             method=call.method,
             url=self._connection.url_of(call.path),
             headers=headers,
@@ -368,13 +376,13 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
             params=call.query(),
             data=call.body,
         )
-        self.server_time = date_of(answer) or self.server_time
+        self.server_time = parse_date(answer) or self.server_time
         return answer
 
     def _ask_for_token(self, headers: dict[str, str], body: bytes, give_up_at: float) -> Answer:
         return self._answer_to(
             "token",
-            # A token that was given out and got lost changes nothing.
+            # An issued token that got lost changes nothing.
             lambda unanswered: TryAgainLater(f"token: {unanswered}; {LATER}"),
             method="POST",
             url=self._connection.token_url,
@@ -386,15 +394,15 @@ class GoClient(contextlib.AbstractContextManager["GoClient"]):
 
     def _answer_to(
         self,
-        what: str,
-        lost: Callable[[NotAnswered], GoError],
+        label: str,
+        make_error: Callable[[NotAnswered], GoError],
         **request: Any,  # noqa: ANN401 - as `Sender.send` takes it
     ) -> Answer:
-        """Send a request; `lost` gives the error for one that left and was not answered."""
+        """Send a request; `make_error` is for one that was sent, but not answered."""
         try:
             return self._sender().send(**request)
         except NotAnswered as unanswered:
-            failure = not_sent(what, unanswered) or lost(unanswered)
+            failure = not_sent_error(label, unanswered) or make_error(unanswered)
         raise failure
 
     def _sender(self) -> Sender:
@@ -426,36 +434,36 @@ def pages_of(
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the pages that have entries.
 
-    A page may be equal to an earlier one, where entries came before it meanwhile; but not one after
-    the other for ever.
+    A page may repeat an earlier one, if entries were added before it meanwhile; but not page after
+    page.
 
     Args:
-        read_page: takes a page number from 1 and returns the page (empty for 204) and the
+        read_page: takes a page number from 1, and returns the page (empty for 204) and the
             `X-Pagination` header.
         page_size: the size asked for.
         path: the list, for messages.
 
     Raises:
-        OutOfService: the pages bring nothing new any more, and still name a next one.
+        OutOfService: the pages only repeat earlier ones, and still name a next page.
     """
     page_number = 1
     known: set[int] = set()
-    barren = 0
+    repeated = 0
     while True:
         page, pagination = read_page(page_number)
         is_full, ids = len(page) >= page_size, _ids(page)
         if not page:
             return
         yield page
-        del page  # it is not held while the next one is read
+        del page  # frees it before the next one is read
         if not _has_next(pagination, page_number, is_full=is_full):
             return
-        barren = barren + 1 if ids in known else 0
+        repeated = repeated + 1 if ids in known else 0
         known.add(ids)
-        if barren == MOST_BARREN:
+        if repeated == MAX_REPEATED_PAGES:
             raise OutOfService(
-                f"GET {path}: the pages do not end: {barren} in a row are the same as earlier ones,"
-                " and name a next one; " + LATER,
+                f"GET {path}: the pages do not end: {repeated} in a row repeat earlier ones, and"
+                f" still name a next page; {LATER}",
                 method="GET",
                 path=path,
             )
@@ -463,14 +471,14 @@ def pages_of(
 
 
 def _ids(page: list[dict[str, Any]]) -> int:
-    """Return a hash of the ids of a page, whatever their order."""
-    return hash(frozenset(str(one.get("Id") if is_entry(one) else one) for one in page))
+    """Return a hash of the ids of a page, in any order."""
+    return hash(frozenset(str(entry.get("Id") if is_entry(entry) else entry) for entry in page))
 
 
 def _has_next(pagination: str | None, page_number: int, *, is_full: bool) -> bool:
-    """Return whether a page follows: by the header, and without a readable one by a full page.
+    """Return whether another page follows, by the header; if it is unreadable, by a full page.
 
-    Clients in the field find `nextPageLink`, missing or empty on the last page, and `totalPages`.
+    Published clients find `nextPageLink`, missing or empty on the last page, and `totalPages`.
     """
     try:
         header = read_json((pagination or "").encode())
@@ -484,26 +492,26 @@ def _has_next(pagination: str | None, page_number: int, *, is_full: bool) -> boo
 
 
 def has_id(path: str, entry: object) -> bool:
-    """Return whether an answer of a path is an entry with an id, and its order lines with theirs.
+    """Return whether an answer is an entry with an id, and each of its order lines too.
 
-    Nothing may be linked to an entry without one.
+    Nothing can be linked to an entry without an id.
     """
     if not isinstance(entry, dict) or not _is_id(path, entry.get("Id")):
         return False
     lines = entry.get("SalesOrderLines") or ()
-    return all(isinstance(one, dict) and _is_id(path, one.get("Id")) for one in lines)
+    return all(isinstance(line, dict) and _is_id(path, line.get("Id")) for line in lines)
 
 
 def is_entry_of(path: str, entry: object) -> bool:
-    """Return whether an answer is the entry that a path names; true of a path that names none."""
-    named = _OF_PATH.search(path)
-    if named is None:
+    """Return whether an answer is the entry whose id ends the path; true for a path without one."""
+    match = _ID_IN_PATH.search(path)
+    if match is None:
         return True
-    return has_id(path, entry) and str(entry["Id"]).lower() == named[1].lower()  # type: ignore[index]
+    return has_id(path, entry) and str(entry["Id"]).lower() == match[1].lower()  # type: ignore[index]
 
 
 def with_ids(path: str, entries: Iterable[Any]) -> list[dict[str, Any]]:
-    """Return the entries of a list that have an id; how many have none is logged."""
+    """Return the entries of a list that have an id; log how many have none."""
     listed = list(entries)
     usable = [entry for entry in listed if has_id(path, entry)]
     if left_out := len(listed) - len(usable):
@@ -512,6 +520,6 @@ def with_ids(path: str, entries: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def _is_id(path: str, value: object) -> bool:
-    if _WITH_UUIDS.match(path):
+    if _PATHS_WITH_UUIDS.match(path):
         return isinstance(value, str) and bool(_UUID.fullmatch(value))
     return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -1,4 +1,4 @@
-"""Where PowerOffice Go is, and what opens it: three keys, and a token for twenty minutes."""
+"""The addresses of PowerOffice Go, and access to it: three keys, and a token for twenty minutes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from target_powerofficego.go_api.calls import (
     LATER,
     Problem,
     is_entry,
-    seconds_to_wait,
-    seconds_when_turned_away,
+    parse_retry_after,
+    seconds_to_pause,
 )
 from target_powerofficego.go_api.errors import (
     ConfigurationError,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from target_powerofficego.go_api.sender import Answer
 
-    Ask = Callable[[dict[str, str], bytes, float], Answer]
+    TokenRequest = Callable[[dict[str, str], bytes, float], Answer]
 
 
 # Source: Go's pages on authentication and on setting up Postman.
@@ -51,8 +51,8 @@ class Connection:
     """Two addresses and three keys; `repr` shows no key.
 
     Raises:
-        ConfigurationError: when an address is no https address (plain http is allowed to this
-            machine itself), or when a key is empty or holds a character that no key has.
+        ConfigurationError: an address is not an https address (plain http is allowed only to this
+            machine itself), or a key is empty or contains a character that no key has.
     """
 
     api_url: str
@@ -62,13 +62,13 @@ class Connection:
     subscription_key: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        for names, why_not in (
-            (("api_url", "token_url"), _why_no_url),
-            (("application_key", "client_key", "subscription_key"), _why_no_key),
+        for names, find_fault in (
+            (("api_url", "token_url"), _url_fault),
+            (("application_key", "client_key", "subscription_key"), _key_fault),
         ):
             for name in names:
-                if why := why_not(getattr(self, name)):
-                    raise ConfigurationError(f"{name} {why}")
+                if fault := find_fault(getattr(self, name)):
+                    raise ConfigurationError(f"{name} {fault}")
 
     @classmethod
     def for_environment(
@@ -84,14 +84,14 @@ class Connection:
         """Return the connection to `production`, `demo`, or `custom` with its own two addresses.
 
         Raises:
-            ConfigurationError: for an unknown environment, for addresses that are missing
-                (custom) or superfluous (others), and for what `Connection` itself refuses.
+            ConfigurationError: the environment is unknown, addresses are missing (custom) or
+                superfluous (others), or `Connection` itself raises it.
         """
         api_url, token_url = _addresses(environment, api_url, token_url)
         return cls(api_url, token_url, application_key, client_key, subscription_key)
 
     def url_of(self, path: str) -> str:
-        """Return the whole address of a path such as `/Customers`."""
+        """Return the full address of a path such as `/Customers`."""
         return self.api_url.rstrip("/") + path
 
 
@@ -112,15 +112,15 @@ def _addresses(environment: str, api_url: str | None, token_url: str | None) -> 
     raise ConfigurationError(message)
 
 
-def _why_no_url(url: str) -> str | None:
-    """Say why an address cannot be used, None: it can."""
+def _url_fault(url: str) -> str | None:
+    """Return why an address cannot be used; None if it can."""
     try:
         parts = urlsplit(url)
-        readable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        is_readable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        readable = False
-    # To some parsers a backslash ends the host, to others it is a part of it.
-    if not readable or not url.isprintable() or set(url) & {" ", "\\"}:
+        is_readable = False
+    # To some parsers a backslash ends the host, to others it is part of it.
+    if not is_readable or not url.isprintable() or set(url) & {" ", "\\"}:
         return "cannot be read as a web address; it should look like https://host/path"
     if "@" in parts.netloc or parts.query or parts.fragment:
         return "must be a plain address, without a user name, '?' or '#'"
@@ -139,80 +139,83 @@ def _is_this_machine(parts: SplitResult) -> bool:
         return False
 
 
-def _why_no_key(key: str) -> str | None:
-    """Say why a key cannot be one, None: it can."""
+def _key_fault(key: str) -> str | None:
+    """Return why a text cannot be a key; None if it can."""
     if not key:
         return "is empty; set it to the key from PowerOffice Go"
     if not (key.isascii() and key.isprintable()) or " " in key:
-        return "holds a space, line break or letter that no key has; copy it once more"
+        return "contains a space, line break or letter that no key has; copy it again"
     return None
 
 
-# Go's own figure, used only for an answer that names none that can be.
+# Go's own figure, used only if an answer states no plausible lifetime.
 USUAL_LIFETIME_SECONDS = 1200
-LONGEST_LIFETIME_SECONDS = 86400
-LARGEST_MARGIN_SECONDS = 60
+MAX_LIFETIME_SECONDS = 86400
+MAX_MARGIN_SECONDS = 60
 GRANT = b"grant_type=client_credentials"
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token and the moment from which it is too old to be used; `repr` does not show it."""
+    """A token and when to renew it, by the monotonic clock; `repr` does not show the token."""
 
     value: str = field(repr=False)
     renew_at: float
 
 
 class AccessToken:
-    """The one token of a client, shared by all threads.
+    """The token of a client, shared by all its threads.
 
-    It is renewed before its `expires_in` runs out: a minute before, or a fifth of the lifetime
-    where that is less. Go asks for this rather than waiting for a 401.
+    It is renewed a minute before it expires, or a fifth of its lifetime before if that is less. Go
+    asks for this instead of waiting for a 401.
 
     Args:
         connection: the keys.
-        ask: sends headers and a body to Go's address for tokens, until a moment to give up at, and
+        request_token: sends headers and a body to `token_url`, gives up at a given time, and
             returns the answer, whatever its status.
         now: a clock in seconds that never goes back.
     """
 
     def __init__(
-        self, connection: Connection, ask: Ask, now: Callable[[], float] = time.monotonic
+        self,
+        connection: Connection,
+        request_token: TokenRequest,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._headers = _token_headers(connection)
-        self._ask = ask
+        self._request_token = request_token
         self._now = now
         self._lock = threading.Lock()
         self._token: Token | None = None
 
     def current(self, give_up_at: float) -> Token:
-        """Return a token with time left.
+        """Return a token that has not expired.
 
         Raises:
-            WrongKeys: when Go gives no token for these keys.
-            GoError: what else keeps a call from being made; nothing was done.
+            WrongKeys: Go gives no token for these keys.
+            GoError: anything else that keeps a call from being made; nothing was done.
         """
         with self._lock:
             if self._token is None or self._now() >= self._token.renew_at:
                 self._token = self._fetch(give_up_at)
             return self._token
 
-    def renewed(self, instead_of: Token, give_up_at: float) -> Token:
-        """Return another token than the one that Go did not accept; raises as `current`."""
+    def renewed(self, rejected: Token, give_up_at: float) -> Token:
+        """Return a token other than the one that Go rejected; raises as `current` does."""
         with self._lock:
-            if self._token is instead_of:
+            if self._token is rejected:
                 self._token = None
         return self.current(give_up_at)
 
     def _fetch(self, give_up_at: float) -> Token:
         asked_at = self._now()
-        response = self._ask(self._headers, GRANT, give_up_at)
+        response = self._request_token(self._headers, GRANT, give_up_at)
         if response.status_code != 200:
-            raise _failure_of(response)
-        token = _token_in(response, asked_at)
+            raise _error_for(response)
+        token = _parse_token(response, asked_at)
         if token is None:
             raise TryAgainLater(
-                "token: Go's answer holds no token that can be read; " + LATER, status=200
+                "token: Go's answer contains no readable token; " + LATER, status=200
             )
         return token
 
@@ -226,7 +229,7 @@ def _token_headers(connection: Connection) -> dict[str, str]:
     }
 
 
-def _token_in(response: Answer, asked_at: float) -> Token | None:
+def _parse_token(response: Answer, asked_at: float) -> Token | None:
     try:
         body = read_json(response.content)
         value = body["access_token"]
@@ -235,25 +238,25 @@ def _token_in(response: Answer, asked_at: float) -> Token | None:
     if not (isinstance(value, str) and value and value.isascii() and value.isprintable()):
         return None
     lifetime = _lifetime(body.get("expires_in"))
-    return Token(value, asked_at + lifetime - min(LARGEST_MARGIN_SECONDS, lifetime / 5))
+    return Token(value, asked_at + lifetime - min(MAX_MARGIN_SECONDS, lifetime / 5))
 
 
 def _lifetime(expires_in: object) -> float:
-    """Return for how many seconds a token is valid; if it expires earlier, a 401 shows that."""
+    """Return for how many seconds a token is valid; if it expires earlier, Go answers 401."""
     try:
         seconds = float(str(expires_in))
     except ValueError:
         return USUAL_LIFETIME_SECONDS
-    return seconds if 0 < seconds <= LONGEST_LIFETIME_SECONDS else USUAL_LIFETIME_SECONDS
+    return seconds if 0 < seconds <= MAX_LIFETIME_SECONDS else USUAL_LIFETIME_SECONDS
 
 
-def _failure_of(response: Answer) -> GoError:
+def _error_for(response: Answer) -> GoError:
     problem = Problem.of(response)
     status = problem.status
     if status in {408, 429} or status >= 500:
         later = TryAgainLater(f"token: {status} {problem.title}; {LATER}", status=status)
         later.pauses_all = status == 429
-        read_wait = seconds_when_turned_away if later.pauses_all else seconds_to_wait
+        read_wait = seconds_to_pause if later.pauses_all else parse_retry_after
         later.retry_after = read_wait(response)
         return later
     if status in {400, 401, 403}:
@@ -263,7 +266,7 @@ def _failure_of(response: Answer) -> GoError:
             f"environment"
         )
         return WrongKeys(message, status=status, title=problem.title, detail=problem.detail)
-    message = f"token: {status}; nothing gives out tokens there, check token_url"
+    message = f"token: {status}; no tokens are issued there, check token_url"
     return ConfigurationError(message, status=status)
 
 
@@ -273,7 +276,7 @@ def _oauth_error(response: Answer) -> str:
     except ValueError:
         return "no reason given"
     error = body.get("error") if is_entry(body) else None
-    # Only the names of RFC 6749 are sure to hold nothing private.
+    # Only the names of RFC 6749 are certain to reveal nothing private.
     known = {"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client"}
     known |= {"unsupported_grant_type", "invalid_scope"}
     return error if error in known else "no reason given"

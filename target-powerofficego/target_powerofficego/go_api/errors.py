@@ -1,25 +1,25 @@
-"""Everything that can come of a call to PowerOffice Go besides an answer, by what to do about it.
+"""The errors of calls to PowerOffice Go, grouped by what to do about them.
 
 GoError
- ├─ StopRun                 no call can succeed: end the run; nothing was done by this call
- │   ├─ ConfigurationError  an address, key or setting cannot be right as it stands
+ ├─ StopRun                 no call can succeed: end the run; this call did nothing
+ │   ├─ ConfigurationError  an address, key or setting cannot be right
  │   ├─ RouteNotFound       Go has no such path or method: api_url or this program is wrong
  │   ├─ WrongKeys           Go does not accept the keys
- │   ├─ MissingPrivilege    the keys are good, but lack a privilege
+ │   ├─ MissingPrivilege    the keys are valid, but lack a privilege
  │   ├─ Unreachable         no connection within the retry budget: name, refused, TLS
- │   ├─ OutOfService          Go failed for the whole budget, whatever was asked; or a list has no end
- │   └─ StopRequested       `GoClient.cancel()` was called while this call waited its turn
+ │   ├─ OutOfService        every call failed until the budget was spent; or a list has no end
+ │   └─ StopRequested       `GoClient.cancel()` was called while this call waited for its turn
  ├─ TryAgainLater           repeat in a later run: a read that kept failing, or any call that Go
- │                          kept turning away unread; nothing was done by this call
- ├─ UnknownOutcome          a write left and its answer is missing: look before repeating
- └─ Refused                 Go understood and said no: reject this record, go on with others
-     ├─ NotFound            the entry is not there
+ │                          kept rejecting unread; this call did nothing
+ ├─ UnknownOutcome          a write was sent and its answer is missing: check before repeating it
+ └─ Refused                 Go understood the call and refused it: reject this record, continue
+     ├─ NotFound            the entry does not exist
      ├─ Conflict            the entry is in use or already posted
-     ├─ TestFailed          a guarded patch met another value: read again, merge again
-     └─ DuplicateReference  the reference is taken: find the entry that bears it and link it
+     ├─ TestFailed          a guarded patch found another value: read again, merge again
+     └─ DuplicateReference  the reference is taken: find the entry that has it and link it
 
 `str()` of each is one line with method, path, status and title. Go's `detail` may quote personal
-data and stands only in `.detail`; keys, tokens, bodies and queries stand nowhere.
+data and is only in `.detail`; keys, tokens, bodies and queries are in none of them.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from __future__ import annotations
 
 
 class GoError(Exception):
-    """A call to PowerOffice Go that gave no answer to work with.
+    """A call to PowerOffice Go that failed.
 
     Attributes:
-        method, path: the call; empty when the error is about no call in particular.
-        status: the HTTP status Go answered, None when there was no answer.
+        method, path: the call; empty if the error is not about a particular call.
+        status: the HTTP status of the answer; None without an answer.
         title: Go's short name for the problem.
         detail: Go's explanation, which may quote personal data; never part of `str()`.
     """
@@ -56,46 +56,46 @@ class GoError(Exception):
 
 
 class StopRun(GoError):
-    """No call can succeed as things are; this one did nothing."""
+    """No call can succeed; this one did nothing."""
 
 
 class ConfigurationError(StopRun):
-    """An address, key or setting that cannot be right as it stands."""
+    """An address, key or setting that cannot be right."""
 
 
 class RouteNotFound(StopRun):
-    """The gateway before Go knows no such path or method.
+    """The gateway in front of Go does not know the path or method.
 
-    Its body distinguishes it from a missing entry: `statusCode` and `message`, no `title`.
+    Its body distinguishes this from a missing entry: `statusCode` and `message`, but no `title`.
     """
 
 
 class WrongKeys(StopRun):
-    """Go does not accept the keys: no token for them, or 401 with a brand-new token."""
+    """Go does not accept the keys: it gives no token for them, or answers 401 to a new token."""
 
 
 class MissingPrivilege(StopRun):
-    """The keys are good but lack a privilege: 403, or 400 `Missing privilege`."""
+    """The keys are valid but lack a privilege: 403, or 400 `Missing privilege`."""
 
 
 class Unreachable(StopRun):
-    """No connection came about within the retry budget, so nothing was sent."""
+    """There was no connection within the retry budget, so nothing was sent."""
 
 
 class OutOfService(StopRun):
-    """Go kept failing for a whole retry budget, whatever was asked; or a list of it has no end."""
+    """Go failed every call until the retry budget was spent; or one of its lists has no end."""
 
 
 class StopRequested(StopRun):
-    """The client was told to stop while this call waited; it was not made."""
+    """The client was stopped while this call waited; it was not made."""
 
 
 class TryAgainLater(GoError):
-    """Go is busy or out of order, and this call did nothing.
+    """Go is busy or not working; this call did nothing.
 
     Attributes:
-        retry_after: seconds to wait as Go asked for them, None when it did not.
-        pauses_all: whether Go turned the client away as such (429), and not just this call.
+        retry_after: the seconds that Go asks to wait, or None.
+        pauses_all: whether Go rejected the client as such (429), and not only this call.
     """
 
     retry_after: float | None = None
@@ -103,15 +103,15 @@ class TryAgainLater(GoError):
 
 
 class UnknownOutcome(GoError):
-    """A write was sent and its answer is missing; only Go knows whether it happened."""
+    """A write was sent and its answer is missing; only Go knows whether it was done."""
 
 
 class Refused(GoError):
-    """Go understood the call and said no; nothing was changed."""
+    """Go understood the call and refused it; nothing was changed."""
 
 
 class NotFound(Refused):
-    """The entry of the path, or one that the body names, is not there."""
+    """The entry of the path, or one that the body refers to, does not exist."""
 
 
 class Conflict(Refused):
@@ -119,10 +119,10 @@ class Conflict(Refused):
 
 
 class TestFailed(Refused):
-    """A JSON Patch `test` met another value than expected; nothing was changed."""
+    """A JSON Patch `test` found a value other than the expected one; nothing was changed."""
 
     __test__ = False  # pytest takes names that begin with Test for test cases
 
 
 class DuplicateReference(Refused):
-    """Another entry already bears the reference."""
+    """Another entry already has the reference."""

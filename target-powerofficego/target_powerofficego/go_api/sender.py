@@ -1,9 +1,9 @@
-"""How requests leave: each in its turn, over a thread's own session, and again if they did nothing.
+"""Sending requests: each in its turn, over its thread's own session, repeated if it did nothing.
 
-The connection is opened first, then the request waits its turn, then it goes. A turn taken before
-connecting would be stale by the time a TLS handshake is over, and the first requests of several
-threads would reach Go in one heap with the next ones. It also makes plain whether a failed request
-ever left, which decides whether a write may be repeated.
+The connection is opened first, then the request waits for its turn, then it is sent. A turn taken
+before connecting would be stale once the TLS handshake is over, and the first requests of several
+threads would reach Go together with the next ones. It also shows whether a failed request was sent
+at all, which decides whether a write may be repeated.
 """
 
 from __future__ import annotations
@@ -53,28 +53,28 @@ _SHORTEST_WAIT_SECONDS = 0.001
 
 
 class NoTurnInTime(Exception):  # noqa: N818
-    """The turn would come only after the caller gave up: in so many `seconds`."""
+    """The turn comes in `seconds`, which is later than the caller waits."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"its turn comes only in {seconds:.0f} seconds")
+        super().__init__(f"its turn would come only in {seconds:.0f} seconds")
         self.seconds = seconds
 
 
 class RateLimit:
-    """Turns for all threads of a client, and for all other clients that use the same store.
+    """The rate limit of all threads of a client, and of all clients that use the same store.
 
-    Threads reserve their turns one after the other, so that clients that share a limit get equal
-    shares of it, however many threads each has.
+    The threads of a client reserve one turn at a time, so that clients get equal shares of the
+    limit, however many threads each has.
 
     Args:
         requests_per_second: a whole number, at least 1.
         stop: ends every wait at once when set.
         now: a clock in seconds that never goes back.
-        wait: sleeps so many seconds, or less when `stop` is set.
-        store: where the turns are kept; in memory without it.
+        wait: sleeps for a number of seconds, or until `stop` is set.
+        store: where the turns are kept; by default in memory.
 
     Raises:
-        ConfigurationError: when `requests_per_second` is no whole number above 0.
+        ConfigurationError: `requests_per_second` is not a whole number above 0.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class RateLimit:
     ) -> None:
         if int(requests_per_second) != requests_per_second or requests_per_second < 1:
             raise ConfigurationError("requests_per_second must be a whole number, at least 1")
-        self._most = int(requests_per_second)
+        self._limit = int(requests_per_second)
         self._stop = stop
         self._now = now
         self._wait = wait or stop.wait
@@ -99,36 +99,36 @@ class RateLimit:
         self._was_used = self._is_failing = False
 
     def take_turn(self, give_up_at: float) -> None:
-        """Wait until one more request may be sent.
+        """Wait until another request may be sent.
 
         Args:
-            give_up_at: the moment, by this limit's clock, after which a turn is of no use.
+            give_up_at: when to give up, by this limit's clock.
 
         Raises:
-            StopRequested: when `stop` is or gets set.
-            NoTurnInTime: as soon as it is known that the turn comes after `give_up_at`.
-            ConfigurationError: when the store cannot be used at all.
-            Unreachable: when it cannot be used any more.
+            StopRequested: `stop` is set.
+            NoTurnInTime: the turn comes after `give_up_at`; raised as soon as that is known.
+            ConfigurationError: the store has never been usable.
+            Unreachable: the store has become unusable.
         """
         with self._place_in_queue(give_up_at):
             place = QueuePlace(self._client)
-            while (seconds := self._ask(give_up_at, place)) > 0:
+            while (seconds := self._seconds_until_turn(give_up_at, place)) > 0:
                 self._front_at = self._now() + seconds
                 self._wait(max(seconds, _SHORTEST_WAIT_SECONDS))
 
     def pause(self, seconds: float) -> None:
-        """Give nobody a turn for so many seconds from now, and fewer turns for a minute after."""
-        # Where that cannot be stored, no turn is given either.
+        """Give no turns for a number of seconds, and fewer turns for a minute after that."""
+        # If that cannot be stored, no turns are given either.
         with contextlib.suppress(TurnStoreError):
             self._store.change(lambda turns, now: turns.pause(now, seconds))
 
     def close(self) -> None:
-        """Let go of what the store holds open."""
+        """Close the store."""
         self._store.close()
 
     @contextlib.contextmanager
     def _place_in_queue(self, give_up_at: float) -> Iterator[None]:
-        """Be the thread whose turn is next; give up when even that one's would come too late."""
+        """Become the thread that takes the next turn; give up if even that comes too late."""
         patience = give_up_at - self._now() if self._front_at <= give_up_at else 0
         if not self._queue.acquire(timeout=min(max(patience, 0), threading.TIMEOUT_MAX)):
             raise NoTurnInTime(max(self._front_at - self._now(), 0))
@@ -137,22 +137,22 @@ class RateLimit:
         finally:
             self._queue.release()
 
-    def _ask(self, give_up_at: float, place: QueuePlace) -> float:
-        """Return the seconds until it is to be asked again; 0 when the turn has come."""
-        self._see_that_it_goes_on()
+    def _seconds_until_turn(self, give_up_at: float, place: QueuePlace) -> float:
+        """Return the seconds to wait before asking again; 0 or less when the turn has come."""
+        self._require_not_stopped()
         patience = max(give_up_at - self._now(), 0)
-        seconds = self._changed(
-            lambda turns, now: turns.take(now, self._most, patience, place) - now
+        seconds = self._change_turns(
+            lambda turns, now: turns.take(now, self._limit, patience, place) - now
         )
         if seconds > patience:
             raise NoTurnInTime(seconds)
         return seconds
 
-    def _see_that_it_goes_on(self) -> None:
+    def _require_not_stopped(self) -> None:
         if self._stop.is_set():
             raise StopRequested("stopped on request before the call was made")
 
-    def _changed(self, change: Callable[[Turns, float], _T]) -> _T:
+    def _change_turns(self, change: Callable[[Turns, float], _T]) -> _T:
         try:
             result = self._store.change(change)
         except TurnStoreError as error:
@@ -160,29 +160,29 @@ class RateLimit:
         else:
             self._was_used, self._is_failing = True, False
             return result
-        self._see_that_it_goes_on()
+        self._require_not_stopped()
         if not self._was_used:
             raise ConfigurationError(f"rate_limit_store cannot be used: {failure}")
-        complaint = f"rate_limit_store cannot be used any more: {failure}"
+        fault = f"rate_limit_store can no longer be used: {failure}"
         if not self._is_failing:
-            logger.warning("%s; no call is made until it can", complaint)
+            logger.warning("%s; no calls are made until it can be used again", fault)
         self._is_failing = True
-        raise Unreachable(f"{complaint}; see to it, then run again")
+        raise Unreachable(f"{fault}; fix this, then run again")
 
 
 CONNECT_SECONDS = 10
-CHUNK = 1 << 18
-# Bytes, unpacked; the largest page that Go gives is a fraction of it.
-LARGEST_ANSWER = 128 << 20
-# urllib3 writes the whole path and query of each request at level DEBUG, and of an answer with
-# odd headers at level WARNING.
+CHUNK_BYTES = 1 << 18
+# Uncompressed; the largest page of Go is a fraction of this.
+MAX_ANSWER_BYTES = 128 << 20
+# urllib3 logs the path and query of each request at level DEBUG, and those of an answer with
+# malformed headers at level WARNING.
 LOGGERS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry")
 QUERY = re.compile(r"\?[^\s'\"]*")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, whole, whatever the status."""
+    """A complete answer, whatever its status."""
 
     status_code: int
     headers: Mapping[str, str]
@@ -190,33 +190,33 @@ class Answer:
 
 
 class NotAnswered(Exception):  # noqa: N818
-    """No answer came; `str()` says why in plain words.
+    """There is no answer; `str()` is the reason in plain words.
 
     Attributes:
-        had_left: whether the other side may have got the request.
-        next_turn: seconds until its turn would have come, for one that gave up waiting for it.
-        is_for_good: whether this cannot change while this process lasts.
+        was_sent: whether the other side may have received the request.
+        next_turn: seconds until its turn would have come, if it gave up waiting for that.
+        is_permanent: whether this cannot change while the process runs.
     """
 
     def __init__(
         self,
-        why: str,
+        reason: str,
         *,
-        had_left: bool,
+        was_sent: bool,
         next_turn: float | None = None,
-        is_for_good: bool = False,
+        is_permanent: bool = False,
     ) -> None:
-        super().__init__(why)
-        self.is_for_good = is_for_good
-        self.had_left = had_left
+        super().__init__(reason)
+        self.was_sent = was_sent
         self.next_turn = next_turn
+        self.is_permanent = is_permanent
 
 
-class Patience:
-    """Hangs up when an answer takes too long, to its last byte.
+class Deadline:
+    """Hangs up if an answer is not complete in time.
 
-    A time-out of `requests` is for each part that arrives; an answer that trickles in would never
-    end by it.
+    The timeout of `requests` applies to each part that arrives, so an answer that trickles in would
+    never exceed it.
     """
 
     def __init__(self, seconds: float, sock: socket.socket) -> None:
@@ -227,31 +227,31 @@ class Patience:
         self._timer.start()
 
     def end(self) -> None:
-        """Wait no longer: the answer is there, or will never be."""
+        """Stop the timer: the answer has arrived, or never will."""
         self._timer.cancel()
 
     def _hang_up(self) -> None:
         self.is_over = True
         inner: socket.socket = getattr(self._socket, "socket", self._socket)
-        with contextlib.suppress(OSError):  # it is closed already
-            # Past TLS, whose own shutdown is not for a second thread.
+        with contextlib.suppress(OSError):  # it is already closed
+            # Bypasses TLS, whose own shutdown must not be called by a second thread.
             socket.socket.shutdown(inner, socket.SHUT_RDWR)
 
 
 class _Session(requests.Session):
-    """A session that leaves redirects alone; requests would read their bodies and addresses."""
+    """A session that ignores redirects; requests would read their bodies and addresses."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return no address, whatever Go answered."""
+        """Return no address, whatever the answer."""
 
 
 class Sender:
-    """Sends one request after the other. Not for more than one thread."""
+    """Sends one request at a time, for a single thread."""
 
     def __init__(self, rate_limit: RateLimit, timeout_seconds: float, user_agent: str) -> None:
         self._rate_limit = rate_limit
         self._timeout_seconds = timeout_seconds
-        self._patience: Patience | None = None
+        self._deadline: Deadline | None = None
         self._give_up_at = 0.0
         self._count: Callable[[], object] = int
         self._session = _Session()
@@ -274,17 +274,17 @@ class Sender:
 
         Args:
             method: the HTTP method.
-            url: the whole address.
-            headers: what no setting of this machine may replace, keys and token among them.
-            give_up_at: the moment after which a turn comes too late.
-            count: called when the request leaves.
-            content: `params` and `data` as `requests` takes them.
+            url: the full address.
+            headers: headers, including keys and token, that no setting of this machine may replace.
+            give_up_at: when to give up waiting for a turn.
+            count: called when the request is sent.
+            content: `params` and `data`, as in `requests`.
 
         Raises:
-            NotAnswered: when there is no answer, only a part of one, or a huge one.
-            StopRequested: when the client is stopped before the request left.
+            NotAnswered: the answer is missing, incomplete or too large.
+            StopRequested: the client was stopped before the request was sent.
         """
-        self._patience, self._give_up_at, self._count = None, give_up_at, count
+        self._deadline, self._give_up_at, self._count = None, give_up_at, count
         try:
             with self._session.request(
                 method,
@@ -296,18 +296,18 @@ class Sender:
                 **content,
             ) as response:
                 answer = Answer(response.status_code, response.headers, _content(response))
-            # To hang up looks like the end of headers, or of a body that tells no length.
-            if self._patience is None or not self._patience.is_over:
+            # Hanging up looks like the end of the headers, or of a body without a stated length.
+            if self._deadline is None or not self._deadline.is_over:
                 return answer
             failure = self._not_answered(TimeoutError())
-        except NoTurnInTime as queue:
-            failure = NotAnswered(str(queue), had_left=False, next_turn=queue.seconds)
+        except NoTurnInTime as late:
+            failure = NotAnswered(str(late), was_sent=False, next_turn=late.seconds)
         except (OSError, HTTPError) as error:
-            # Its text holds the whole address, so it is no cause for anyone to print.
+            # Its text contains the full address, so it must not become a cause that is printed.
             failure = self._not_answered(error)
         finally:
-            if self._patience is not None:
-                self._patience.end()
+            if self._deadline is not None:
+                self._deadline.end()
         raise failure
 
     def close(self) -> None:
@@ -315,39 +315,40 @@ class Sender:
         self._session.close()
 
     def take_turn(self) -> None:
-        """Wait until the request may leave."""
+        """Wait until the request may be sent."""
         self._rate_limit.take_turn(self._give_up_at)
 
-    def note_leaving(self, sock: socket.socket) -> None:
-        """Remember that the request may reach Go from now on, and count it."""
-        self._patience = Patience(self._timeout_seconds, sock)
+    def note_sending(self, sock: socket.socket) -> None:
+        """Note that the request may reach Go from now on, and count it."""
+        self._deadline = Deadline(self._timeout_seconds, sock)
         self._count()
 
     def _not_answered(self, error: Exception) -> NotAnswered:
-        patience = self._patience
-        is_over = patience is not None and patience.is_over
-        why = _words_for(TimeoutError("timed out") if is_over else error, self._timeout_seconds)
-        is_for_good = patience is None and is_out_of_files(error)
-        return NotAnswered(why, had_left=patience is not None, is_for_good=is_for_good)
+        deadline = self._deadline
+        is_over = deadline is not None and deadline.is_over
+        reason = _describe(TimeoutError("timed out") if is_over else error, self._timeout_seconds)
+        is_permanent = deadline is None and is_out_of_files(error)
+        return NotAnswered(reason, was_sent=deadline is not None, is_permanent=is_permanent)
 
 
 def _content(response: requests.Response) -> bytes:
     """Return the body of an answer.
 
     Raises:
-        NotAnswered: it unpacks to more than fits.
+        NotAnswered: it is too large, once uncompressed.
     """
     content = bytearray()
-    for chunk in response.iter_content(CHUNK):
+    for chunk in response.iter_content(CHUNK_BYTES):
         content += chunk
-        if len(content) > LARGEST_ANSWER:
-            raise NotAnswered(f"the answer is larger than {LARGEST_ANSWER >> 20} MB", had_left=True)
+        if len(content) > MAX_ANSWER_BYTES:
+            reason = f"the answer is larger than {MAX_ANSWER_BYTES >> 20} MB"
+            raise NotAnswered(reason, was_sent=True)
     return bytes(content)
 
 
 class _TurnTakingHTTPConnection(HTTPConnection):
-    departure: Sender
-    # http.client would print the keys among the headers if a program turned its debugging on.
+    sender: Sender
+    # http.client would print the headers, keys included, if a program turned on its debugging.
     debuglevel = 0
     _is_used = False
 
@@ -358,41 +359,41 @@ class _TurnTakingHTTPConnection(HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         if self.is_closed:
             self.connect()
-        self.departure.take_turn()
-        # Only of a used connection: over a new one TLS sends tickets, which look like a hang-up.
+        self.sender.take_turn()
+        # Only if it was used before: over a new one TLS sends tickets, which look like a hang-up.
         if self._is_used and not self.is_connected:
             raise ConnectionResetError(
                 "the other side closed the connection before the request was sent"
             )
         self._is_used = True
-        self.departure.note_leaving(self.sock)
+        self.sender.note_sending(self.sock)
         super().request(*args, **kwargs)
 
 
 class _TurnTakingHTTPSConnection(_TurnTakingHTTPConnection, HTTPSConnection):
-    """The same over TLS."""
+    """The same connection over TLS."""
 
 
 class _TurnTakingAdapter(HTTPAdapter):
-    """An adapter for one thread's session. It follows nothing and repeats nothing by itself."""
+    """An adapter for one thread's session. It repeats nothing by itself."""
 
-    def __init__(self, departure: Sender) -> None:
-        kinds = {"http": _TurnTakingHTTPConnection, "https": _TurnTakingHTTPSConnection}
-        self._connection_kinds = {
-            scheme: type(kind.__name__, (kind,), {"departure": departure})
-            for scheme, kind in kinds.items()
+    def __init__(self, sender: Sender) -> None:
+        classes = {"http": _TurnTakingHTTPConnection, "https": _TurnTakingHTTPSConnection}
+        self._connection_classes = {
+            scheme: type(cls.__name__, (cls,), {"sender": sender})
+            for scheme, cls in classes.items()
         }
         super().__init__(max_retries=0)
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:  # noqa: ANN401
         """Return a pool whose connections wait for their turn."""
         pool = cast("HTTPConnectionPool", super().get_connection_with_tls_context(*args, **kwargs))
-        pool.ConnectionCls = self._connection_kinds[pool.scheme or "https"]
+        pool.ConnectionCls = self._connection_classes[pool.scheme or "https"]
         return pool
 
 
 class _GivenHeaders(requests.auth.AuthBase):
-    """Sets headers last; having it keeps requests from putting a .netrc password in their place."""
+    """Sets the headers last, so that requests does not replace them with a .netrc password."""
 
     def __init__(self, headers: dict[str, str]) -> None:
         self._headers = headers
@@ -403,7 +404,7 @@ class _GivenHeaders(requests.auth.AuthBase):
         return request
 
 
-def _words_for(error: Exception, timeout_seconds: float) -> str:
+def _describe(error: Exception, timeout_seconds: float) -> str:
     """Return what went wrong in plain words, without the address or anything that was sent."""
     if is_out_of_files(error):
         return OUT_OF_FILES
@@ -414,7 +415,7 @@ def _words_for(error: Exception, timeout_seconds: float) -> str:
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return "no connection within 10 seconds"
     if isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error):
-        return f"no whole answer within {timeout_seconds:g} seconds"
+        return f"no complete answer within {timeout_seconds:g} seconds"
     if "NameResolution" in repr(error):
         return "the host name is not known"
     if "NewConnection" in repr(error):
@@ -436,27 +437,28 @@ _FILTER = _WithoutQueries()
 
 
 def hide_queries() -> None:
-    """Cut queries from urllib3's log lines in this process; doing it twice changes nothing."""
+    """Remove queries from urllib3's log lines in this process. It may be called repeatedly."""
     for name in LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)
 
 
-SHORTEST_BACK_OFF_SECONDS = 0.5
-LONGEST_BACK_OFF_SECONDS = 30
+FIRST_BACK_OFF_SECONDS = 0.5
+MAX_BACK_OFF_SECONDS = 30
 
 
 class Repetition:
-    """Repeats what certainly did nothing.
+    """Repeats calls that certainly did nothing.
 
-    `TryAgainLater` and `Unreachable` are repeated, everything else is final. Waits grow from half a
-    second to half a minute, each cut at random so that many clients do not come back at once. A
-    longer one that Go asks for is kept; a shorter one (`Retry-After: 0`) would be a hot loop.
+    After `TryAgainLater` and `Unreachable` a call is repeated; any other error is final. Waits grow
+    from half a second to half a minute, each shortened at random so that many clients do not return
+    at once. If Go asks for a longer wait, that is kept; a shorter one (`Retry-After: 0`) would be a
+    busy loop.
 
     Args:
-        budget_seconds: no attempt begins later than so long after the first one.
-        wait: sleeps so many seconds; what it raises ends the call.
-        first_contact_seconds: the budget while every attempt so far was `Unreachable`, if it is less.
-        tell: takes a line before each wait, for a person to read.
+        budget_seconds: no attempt begins later than this after the first one.
+        wait: sleeps for a number of seconds; any exception it raises ends the call.
+        first_contact_seconds: the budget until an attempt is not `Unreachable`, if it is less.
+        on_retry: called before each wait with a line for a person.
     """
 
     def __init__(
@@ -465,7 +467,7 @@ class Repetition:
         wait: Callable[[float], None],
         *,
         first_contact_seconds: float | None = None,
-        tell: Callable[[str], object] | None = None,
+        on_retry: Callable[[str], object] | None = None,
     ) -> None:
         self._budget_seconds = budget_seconds
         self._wait = wait
@@ -473,15 +475,15 @@ class Repetition:
             budget_seconds if first_contact_seconds is None else first_contact_seconds
         )
         self._was_reached = False
-        self._tell = tell
+        self._on_retry = on_retry
         self._back_off = wait_random_exponential(
-            multiplier=SHORTEST_BACK_OFF_SECONDS, max=LONGEST_BACK_OFF_SECONDS
+            multiplier=FIRST_BACK_OFF_SECONDS, max=MAX_BACK_OFF_SECONDS
         )
 
     def run(self, attempt: Callable[[], _T]) -> _T:
-        """Return what `attempt` returns, or raise what the last one raised."""
+        """Return the result of the first attempt that succeeds, or raise the error of the last."""
 
-        def noted() -> _T:
+        def attempt_noting_reach() -> _T:
             try:
                 value = attempt()
             except GoError as error:
@@ -495,9 +497,9 @@ class Repetition:
             wait=self._seconds,
             stop=self._is_spent,
             sleep=self._wait,
-            before_sleep=self._tell_wait,
+            before_sleep=self._report,
             reraise=True,
-        )(noted)
+        )(attempt_noting_reach)
 
     def _is_spent(self, state: RetryCallState) -> bool:
         seconds = self._budget_seconds
@@ -505,13 +507,13 @@ class Repetition:
             seconds = min(seconds, self._reach_seconds)
         return stop_before_delay(seconds)(state)
 
-    def _tell_wait(self, state: RetryCallState) -> None:
-        if self._tell and state.outcome:
-            said = str(state.outcome.exception())
-            failure, _, _advice = said.rpartition("; ")
-            self._tell(f"{failure or said}; asking again in {state.upcoming_sleep:.1f} s")
+    def _report(self, state: RetryCallState) -> None:
+        if self._on_retry and state.outcome:
+            message = str(state.outcome.exception())
+            failure, _, _advice = message.rpartition("; ")
+            self._on_retry(f"{failure or message}; asking again in {state.upcoming_sleep:.1f} s")
 
     def _seconds(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, TryAgainLater) else None
-        return max(self._back_off(state), asked or 0)
+        retry_after = error.retry_after if isinstance(error, TryAgainLater) else None
+        return max(self._back_off(state), retry_after or 0)

@@ -1,7 +1,7 @@
-"""Where the turns of all who share a subscription key are kept: memory, a file, or PostgreSQL.
+"""Where clients with the same subscription key share their turns: memory, a file or PostgreSQL.
 
-A store has the one clock by which its turns are told, for the clocks of several machines differ.
-What it holds is no secret: the key stands there as a keyed hash.
+Each store has a single clock for its turns, since the clocks of several machines differ. It holds
+no secret: the subscription key is stored as a keyed hash.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 IN_MEMORY = "memory"
-"""The setting for a limit that this process keeps to itself."""
+"""The value of the setting for a limit that is not shared with other processes."""
 _BUSY_SECONDS = 5.0
-"""How long another process may hold a store, which it should for some milliseconds."""
-_BACK_SECONDS = 5.0
-"""A clock that went back further began anew, as that of a machine does when it starts."""
+"""How long to wait for another process that has locked the store, normally for milliseconds."""
+_CLOCK_TOLERANCE_SECONDS = 5.0
+"""A clock that went back further has been reset, as when a machine restarts."""
 
 
 class TurnStoreError(Exception):
-    """A store that cannot be used; `str()` says why in one line."""
+    """A store that cannot be used; `str()` is the reason in one line."""
 
 
 class TurnStore(Protocol):
     """Keeps the turns of one subscription key."""
 
     def change(self, change: Callable[[Turns, float], _T]) -> _T:
-        """Return what `change` makes of the turns and the moment; nobody else changes them then.
+        """Call `change` with the turns and the time, under a lock, and return its result.
 
         Raises:
             TurnStoreError: the store cannot be used.
         """
 
     def close(self) -> None:
-        """Let go of what the store holds open; it is opened again when it is used again."""
+        """Close what the store has open; the next use opens it again."""
 
 
 class TurnsInMemory:
@@ -73,30 +73,30 @@ class TurnsInMemory:
 
 
 class _Stored(msgspec.Struct):
-    """The turns of a key, and the moment at which they were stored."""
+    """The turns of a key, and when they were stored."""
 
     at: float
     turns: Turns
 
     def turns_at(self, now: float) -> Turns:
-        """Return the turns, unless they are from before the clock began anew."""
-        return self.turns if self.at <= now + _BACK_SECONDS else Turns()
+        """Return the turns; new ones if the clock has been reset since."""
+        return self.turns if self.at <= now + _CLOCK_TOLERANCE_SECONDS else Turns()
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    """What a file holds: the turns by the hash of the key."""
+    """The content of a file: the turns by the hash of the key."""
 
     rate_limits: dict[str, _Stored]
 
 
-_BEGINNING = msgspec.json.encode(_File({})).removesuffix(b"}}")
+_FILE_START = msgspec.json.encode(_File({})).removesuffix(b"}}")
 
 
 class TurnsInFile:
-    """The turns of all processes of one machine, by the clock that it counts from its start.
+    """The turns of all processes of a machine, by its monotonic clock.
 
-    The file is locked, read and written as a whole in a fraction of a millisecond. It must not be
-    on a drive that other machines share: each has a clock of its own.
+    The file is locked, read and rewritten in a fraction of a millisecond. It must not be on a drive
+    that several machines share, since each has its own clock.
     """
 
     def __init__(self, path: Path, key: str, stop: threading.Event) -> None:
@@ -108,28 +108,28 @@ class TurnsInFile:
         """Change the turns.
 
         Raises:
-            TurnStoreError: the file cannot be opened, is locked for long, or is no such file.
+            TurnStoreError: the file cannot be opened, stays locked, or is another program's.
         """
         try:
             with self._locked() as file:
                 return self._change(file, change)
         except OSError as error:
-            raise TurnStoreError(f"{self._path}: {self._why(error)}") from None
+            raise TurnStoreError(f"{self._path}: {self._describe(error)}") from None
         except msgspec.MsgspecError:
             raise TurnStoreError(
-                f"{self._path} is another program's file, and nothing was changed in it; name a"
-                " file of its own, or remove this one"
+                f"{self._path} is another program's file, and was not changed; name another file,"
+                " or remove this one"
             ) from None
 
     def _change(self, file: int, change: Callable[[Turns, float], _T]) -> _T:
         content = os.pread(file, os.fstat(file).st_size, 0)
-        stored = _stored_in(content)
+        stored = _parse(content)
         now = time.monotonic()
-        own = stored.rate_limits.get(self._key)
-        turns = own.turns_at(now) if own else Turns()
+        of_key = stored.rate_limits.get(self._key)
+        turns = of_key.turns_at(now) if of_key else Turns()
         result = change(turns, now)
         stored.rate_limits[self._key] = _Stored(now, turns)
-        # Never shorter, so that nothing of what was there before stays behind it.
+        # Padded to the old length, so that nothing of the old content remains.
         text = msgspec.json.encode(stored).ljust(len(content))
         if os.pwrite(file, text, 0) < len(text):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -137,20 +137,20 @@ class TurnsInFile:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
-        """Open the file, made private if there is none, and lock it against other threads too."""
+        """Open the file, created private if missing, and lock it, against other threads too."""
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600)
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise OSError(errno.EINVAL, "it is no file")
+                raise OSError(errno.EINVAL, "it is not a file")
             give_up_at = time.monotonic() + _BUSY_SECONDS
-            while not _is_locked_now(file):
+            while not _try_to_lock(file):
                 if self._stop.wait(0.001) or time.monotonic() > give_up_at:
                     raise OSError(errno.EAGAIN, "another process keeps it locked")
             yield file
         finally:
             os.close(file)
 
-    def _why(self, error: OSError) -> str:
+    def _describe(self, error: OSError) -> str:
         if isinstance(error, FileNotFoundError):
             return f"there is no folder {self._path.resolve().parent}; create it"
         return str(error.strerror)
@@ -159,8 +159,8 @@ class TurnsInFile:
         """Do nothing: the file is open only while it is used."""
 
 
-def _stored_in(content: bytes) -> _File:
-    """Return what a file holds; nothing if a power cut or a full disk left only a part of it.
+def _parse(content: bytes) -> _File:
+    """Return the content of a file; an empty one if a power cut or full disk left only a part.
 
     Raises:
         MsgspecError: it is another program's file.
@@ -172,12 +172,12 @@ def _stored_in(content: bytes) -> _File:
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        if not content.startswith(_BEGINNING):
+        if not content.startswith(_FILE_START):
             raise
         return _File({})
 
 
-def _is_locked_now(file: int) -> bool:
+def _try_to_lock(file: int) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -185,15 +185,15 @@ def _is_locked_now(file: int) -> bool:
     return True
 
 
-# Without WAL: the turns of the last second are worth nothing after a crash.
+# Without WAL: the turns of the last second are worthless after a crash.
 _TABLE = """
 BEGIN;
 SELECT pg_advisory_xact_lock({lock});
 CREATE UNLOGGED TABLE IF NOT EXISTS rate_limits (key text PRIMARY KEY, stored text NOT NULL);
 COMMIT
 """
-# One journey for all. The lock is given in the order asked for, and the clock is read once it is
-# held; a process that then sleeps or is cut off does not hold it for long.
+# One round trip for all. Locks are granted in the order of the requests, and the clock is read
+# under the lock; a process that then sleeps or loses its connection does not hold it for long.
 _READ = """
 BEGIN;
 SET LOCAL lock_timeout = {milliseconds};
@@ -210,7 +210,7 @@ COMMIT
 
 
 class TurnsInPostgresql:
-    """The turns of all processes of any machines, by the database's clock; two journeys a change.
+    """The turns of processes on any machine, by the database's clock; a change is two round trips.
 
     A wait for a machine that cannot be reached ends after a few seconds, not at once.
     """
@@ -220,25 +220,25 @@ class TurnsInPostgresql:
         self._key = key
         self._lock_number = int(key[:15], 16)
         self._lock = threading.Lock()
-        self._opened: sa.Connection | None = None
+        self._open_connection: sa.Connection | None = None
 
     def change(self, change: Callable[[Turns, float], _T]) -> _T:
         """Change the turns.
 
         Raises:
-            TurnStoreError: the database cannot be reached, or refuses.
+            TurnStoreError: the database cannot be reached, or reports an error.
         """
         with self._lock:
             try:
                 return self._change(change)
-            except self._failures() as error:
+            except self._errors() as error:
                 self._disconnect()
-                why = str(getattr(error, "orig", error)).strip().partition("\n")[0]
-                place = self._url.set(drivername="postgresql").render_as_string()
-                raise TurnStoreError(f"{place}: {why}") from None
+                reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+                address = self._url.set(drivername="postgresql").render_as_string()
+                raise TurnStoreError(f"{address}: {reason}") from None
             except ImportError:
                 raise TurnStoreError(
-                    "turns in PostgreSQL need the package psycopg: install"
+                    "a rate limit in PostgreSQL needs the package psycopg: install"
                     " target-powerofficego[postgresql]"
                 ) from None
 
@@ -251,7 +251,7 @@ class TurnsInPostgresql:
         return result
 
     def _run(self, statements: str, **values: object) -> Any:  # noqa: ANN401 - a driver's cursor
-        """Run statements in the driver's own way, which takes several at once."""
+        """Run statements through the driver, which accepts several at once."""
         driver: Any = self._connection().connection.driver_connection
         cursor = driver.execute(statements.format(key=self._key, lock=self._lock_number, **values))
         while cursor.nextset():
@@ -259,10 +259,10 @@ class TurnsInPostgresql:
         return cursor
 
     def _connection(self) -> sa.Connection:
-        if self._opened is None:
+        if self._open_connection is None:
             import sqlalchemy as sa  # noqa: PLC0415 - takes long to load
 
-            self._opened = sa.create_engine(
+            self._open_connection = sa.create_engine(
                 self._url,
                 isolation_level="AUTOCOMMIT",
                 connect_args={
@@ -272,35 +272,37 @@ class TurnsInPostgresql:
                     "client_encoding": "utf8",
                 },
             ).connect()
-            if not sa.inspect(self._opened).has_table("rate_limits"):
+            if not sa.inspect(self._open_connection).has_table("rate_limits"):
                 self._run(_TABLE)
-        return self._opened
+        return self._open_connection
 
-    def _failures(self) -> tuple[type[Exception], ...]:
+    def _errors(self) -> tuple[type[Exception], ...]:
         import sqlalchemy as sa  # noqa: PLC0415 - takes long to load
 
-        own = self._opened.dialect.loaded_dbapi.Error if self._opened else sa.exc.DBAPIError
-        return sa.exc.DBAPIError, own, msgspec.MsgspecError
+        if self._open_connection is None:
+            return sa.exc.DBAPIError, msgspec.MsgspecError
+        driver_error = self._open_connection.dialect.loaded_dbapi.Error
+        return sa.exc.DBAPIError, driver_error, msgspec.MsgspecError
 
     def _disconnect(self) -> None:
-        if self._opened is not None:
-            self._opened.invalidate()
-            self._opened.engine.dispose()
-            self._opened = None
+        if self._open_connection is not None:
+            self._open_connection.invalidate()
+            self._open_connection.engine.dispose()
+            self._open_connection = None
 
     def close(self) -> None:
-        """End the session."""
+        """Close the connection."""
         with self._lock:
             self._disconnect()
 
 
 def turn_store(place: str, subscription_key: str, stop: threading.Event) -> TurnStore:
-    """Return the store at a place: `memory`, a path, or the address of a PostgreSQL database.
+    """Return the store at `memory`, a path, or the address of a PostgreSQL database.
 
-    A wait for others to let go of a file ends when `stop` is set.
+    A wait for a locked file ends when `stop` is set.
 
     Raises:
-        ConfigurationError: it is no such place.
+        ConfigurationError: `place` is none of these.
     """
     if place == IN_MEMORY:
         return TurnsInMemory()
@@ -311,14 +313,14 @@ def turn_store(place: str, subscription_key: str, stop: threading.Event) -> Turn
 
 
 def check_store_location(place: str) -> sa.URL | None:
-    """Return the address of the database where a store is, None for one elsewhere.
+    """Return the address if `place` is a database, else None.
 
     Raises:
-        ConfigurationError: it is no such place.
+        ConfigurationError: it is not `memory`, a path or the address of a PostgreSQL database.
     """
     if place == IN_MEMORY:
         return None
-    # takes long to load, and --help gives no turns
+    # takes long to load, and --help does not need it
     from target_powerofficego.database_address import database_address  # noqa: PLC0415
 
     try:

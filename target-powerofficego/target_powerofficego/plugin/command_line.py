@@ -1,7 +1,7 @@
 """A plugin's command line: its help, and one line for each file or variable that cannot be read.
 
-Files and variables are checked before the SDK reads them: the SDK would end in a traceback, or take
-any word that it does not know for "false".
+Files and variables are checked before the SDK reads them: the SDK would end in a traceback, or read
+any unknown word as "false".
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off")
 
 
 class CommandLine(PluginBase):
-    """Comes before the SDK's class among the bases of a plugin."""
+    """A base class of a plugin, listed before the SDK's class."""
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Let `--help` say what the plugin does and where to read more; keep output readable."""
+        """Make `--help` say what the plugin does and where to read more; keep output readable."""
         keep_logs_plain()
         standard_output.print_in_utf8()
         command = super().get_singer_command()
@@ -54,8 +54,8 @@ class CommandLine(PluginBase):
         try:
             with cls.printing():
                 super().invoke(**arguments)
-        except ConfigValidationError as wrong:
-            cls.exit_with(*wrong.errors)
+        except ConfigValidationError as error:
+            cls.exit_with(*error.errors)
         except OSError as error:
             if not is_out_of_files(error):
                 raise
@@ -77,25 +77,31 @@ class CommandLine(PluginBase):
             if error.errno is None:  # raised by requests, not by the operating system
                 raise
             standard_output.discard()
-            cls.exit_with(f"What is printed cannot be written: {error.strerror}.")
+            cls.exit_with(f"The output cannot be written: {error.strerror}.")
 
     @classmethod
     def exit_with(cls, *lines: str) -> NoReturn:
-        """Say what is wrong, and end the program."""
+        """Log the lines as errors, and exit with status 1."""
         for line in lines:
             cls.logger.error("%s", line)
         sys.exit(1)
 
     @classmethod
     def checked_json(
-        cls, file: IO[str], wrong: str, read: Callable[[Any], object] = dict.copy
+        cls, file: IO[str], fault: str, read: Callable[[Any], object] = dict.copy
     ) -> IO[str]:
-        """Return a file whose JSON can be read, by default as an object; else end with a line."""
+        """Return a file whose JSON can be read, by default as an object; otherwise exit.
+
+        Args:
+            file: The file.
+            fault: The line to exit with.
+            read: Reads the JSON, and raises an error if it is not as it should be.
+        """
         text = file.read()
         try:
             read(load_json(text))
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
-            cls.exit_with(wrong)
+            cls.exit_with(fault)
         return io.StringIO(text)
 
     @classmethod
@@ -104,16 +110,16 @@ class CommandLine(PluginBase):
     ) -> ConfigInput:
         """Read the config files; a file that cannot be read ends the program with one line."""
         for path in value:
-            if path != _ENVIRONMENT and (wrong := config_file_fault(path)):
-                cls.exit_with(f"--config: {wrong}")
+            if path != _ENVIRONMENT and (fault := config_file_fault(path)):
+                cls.exit_with(f"--config: {fault}")
         return super().cb_config(ctx, param, value)
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as the SDK has it
         schema = cls.config_jsonschema
         cls.append_builtin_config(schema)
-        if wrong := variable_faults(cls._env_var_prefix, schema["properties"]):
-            raise ConfigValidationError("The variables are not usable", errors=wrong, schema={})
+        if faults := variable_faults(cls._env_var_prefix, schema["properties"]):
+            raise ConfigValidationError("The variables are not usable", errors=faults, schema={})
         return settings_from_environment(schema, cls._env_var_prefix)
 
 
@@ -121,49 +127,49 @@ def read_bookmarks(state: Any) -> None:  # noqa: ANN401 - JSON
     """Go through the bookmarks of a state as the SDK does, to fail where the SDK would.
 
     Raises:
-        TypeError, AttributeError: it is not a state, or what it holds are not bookmarks.
+        TypeError, AttributeError: It is not a state, or its bookmarks are not bookmarks.
     """
-    for held in dict.copy(state).get("bookmarks", {}).values():
-        for part in (held, *held.get("partitions", ())):
+    for bookmark in dict.copy(state).get("bookmarks", {}).values():
+        for part in (bookmark, *bookmark.get("partitions", ())):
             dict.copy(part).get("progress_markers", {}).items()
 
 
 def config_file_fault(path: str) -> str | None:
-    """Say why a file is not a config; None if it is one."""
-    shown = "the file that is named" if not path or may_be_a_key(path) else path
+    """Return why a file is not a config; None if it is one."""
+    file = "the file that is named" if not path or may_be_a_key(path) else path
     if Path(path).exists() and not Path(path).is_file():
-        return f"{shown} is no file, such as a pipe, which can be read only once"
+        return f"{file} is not a file, but for example a pipe, which can be read only once"
     try:
-        told: object = read_json_file(path)
+        settings: object = read_json_file(path)
     except (OSError, RuntimeError):
-        return f"{shown} cannot be read; see that it is there, and may be read"
+        return f"{file} cannot be read; check that it exists and is readable"
     except ValueError as error:
-        return f"{shown} holds no settings as JSON: {error}"
-    if not isinstance(told, dict):
-        return f'{shown} must hold an object of settings, such as {{"name": "value"}}'
+        return f"{file} does not contain settings as JSON: {error}"
+    if not isinstance(settings, dict):
+        return f'{file} must contain an object of settings, such as {{"name": "value"}}'
     return None
 
 
 def variable_faults(prefix: str, settings: Mapping[str, Any]) -> list[str]:
-    """Say which variables with a plugin's prefix name no setting, or hold an impossible value.
+    """Return a line for each variable with a plugin's prefix that is unknown or invalid.
 
     Args:
-        prefix: what the plugin's variables begin with, such as `TAP_CUSTOMWEBSHOP_`.
-        settings: the schema of each setting by its name.
+        prefix: What the names of the plugin's variables begin with, such as `TAP_CUSTOMWEBSHOP_`.
+        settings: The schema of each setting by its name.
     """
     load_dotenv()
     known = {prefix + name.upper(): schema for name, schema in settings.items()}
     lines: list[str] = []
     for variable, value in sorted(os.environ.items()):
         if variable in known:
-            lines += _wrong_value(variable, value, known[variable].get("type", ()))
+            lines += _value_faults(variable, value, known[variable].get("type", ()))
         elif _is_meant_as_setting(variable, prefix):
             name = variable.removeprefix(prefix).lower()
-            near = difflib.get_close_matches(name, settings, n=1)
-            meant = f"; did you mean {prefix}{near[0].upper()}?" if near else ""
-            is_shown = near or looks_like_a_name(name)
-            shown = variable if is_shown else f"that begins with {prefix} ({NOT_SHOWN})"
-            lines.append(f"There is no setting for the variable {shown}{meant}")
+            close = difflib.get_close_matches(name, settings, n=1)
+            hint = f"; did you mean {prefix}{close[0].upper()}?" if close else ""
+            is_shown = close or looks_like_a_name(name)
+            label = variable if is_shown else f"that begins with {prefix} ({NOT_SHOWN})"
+            lines.append(f"There is no setting for the variable {label}{hint}")
     return lines
 
 
@@ -173,20 +179,20 @@ def _is_meant_as_setting(variable: str, prefix: str) -> bool:
     return name != variable and name != "LOGLEVEL" and not name.startswith("_")
 
 
-def _wrong_value(variable: str, value: str, kinds: Collection[str]) -> list[str]:
-    """Say what a value should be without showing it, for it may be a key in the wrong place."""
-    if "boolean" in kinds and value.lower() not in _BOOLEANS:
+def _value_faults(variable: str, value: str, types: Collection[str]) -> list[str]:
+    """Return what a value should be, without showing it: it may be a key in the wrong place."""
+    if "boolean" in types and value.lower() not in _BOOLEANS:
         return [f"{variable} must be true or false"]
-    if "integer" in kinds and _why_unreadable(int, value):
+    if "integer" in types and _parse_error(int, value):
         return [f"{variable} must be a whole number"]
-    if "object" in kinds and (why := _why_unreadable(load_json, value)):
-        return [f"{variable} must be an object of names and values, as JSON: {why}"]
+    if "object" in types and (reason := _parse_error(load_json, value)):
+        return [f"{variable} must be an object of names and values, as JSON: {reason}"]
     return []
 
 
-def _why_unreadable(read: Callable[[str], object], value: str) -> str | None:
+def _parse_error(parse: Callable[[str], object], value: str) -> str | None:
     try:
-        read(value)
+        parse(value)
     except ValueError as error:
         return str(error)
     return None

@@ -1,4 +1,4 @@
-"""Standard output: in which characters, and what to do once it cannot be written any more."""
+"""Standard output: its encoding, and what to do once it can no longer be written to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import os
 import sys
 
-CLOSED = "standard output is closed, so nothing can be told on it; let it go to a file or a pipe"
+CLOSED = "standard output is closed, so nothing can be printed; redirect it to a file or a pipe"
 
 
 def is_closed() -> bool:
@@ -15,7 +15,7 @@ def is_closed() -> bool:
 
 
 def print_in_utf8() -> None:
-    """Print in UTF-8, whatever the locale says; a terminal shows "?" for what it does not have."""
+    """Print in UTF-8, whatever the locale; a terminal shows "?" for characters it does not have."""
     if not isinstance(sys.stdout, io.TextIOWrapper):
         return
     if sys.stdout.isatty():
@@ -25,7 +25,7 @@ def print_in_utf8() -> None:
 
 
 def discard() -> None:
-    """Discard what cannot be printed; else Python would try again at exit, and fail."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    """Discard what cannot be printed; otherwise Python would try again at exit, and fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

@@ -1,6 +1,6 @@
-"""What a run decided, change by change: the plan of a dry run, and the record of a real one.
+"""The decisions of a run, change by change: the plan of a dry run, and the record of a real one.
 
-It is shown by `terminal`, and written to a file as JSON lines where the user asks for one.
+`terminal` prints it, and it is written to a file as JSON lines if the user asks for one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from target_powerofficego.decisions.changes import Change
 
 
-_WORDS: dict[type, str] = {
+_ACTIONS: dict[type, str] = {
     Create: "create",
     Patch: "change",
     Link: "link",
@@ -63,36 +63,38 @@ class PlannedField:
 
 @dataclass(frozen=True)
 class PlannedChange:
-    """One decision about one record, named by its shop id: the same in a plan as in what is done.
+    """A decision about a record, named by its shop id; the same in a plan as in a real run.
 
-    `what` is the change in one word; `fields` are what would be written; `why` says why it is not.
+    `action` is the change in a word or two; `fields` are the values that are written; `reason` is
+    why it is done, or why nothing is.
     """
 
     entity: str
     record: str
-    what: str
+    action: str
     fields: tuple[PlannedField, ...] = ()
-    why: str = ""
+    reason: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as an object with stable keys."""
+        """Return an object with stable keys."""
         return {
             "entity": self.entity,
             "record": self.record,
-            "what": self.what,
+            "what": self.action,
             "fields": [
-                {"property": one.property, "from": one.before, "to": one.after}
-                for one in self.fields
+                {"property": field.property, "from": field.before, "to": field.after}
+                for field in self.fields
             ],
-            "why": self.why,
+            "why": self.reason,
         }
 
 
 class Plan:
-    """Collects decisions, in the order they were made; kept only where they will be shown.
+    """Collects decisions in the order they are made.
 
-    `is_dry` means that nothing is written, so that what Go would answer is not known; `names_shop`
-    means that properties bear the shop's names, as they do on the way back.
+    `is_dry`: nothing is written, so Go's answers are not known. `is_kept`: the decisions will be
+    shown; otherwise none is kept. `names_shop`: properties have the shop's names, as on the way
+    back.
     """
 
     def __init__(
@@ -117,34 +119,34 @@ class Plan:
         if not self._is_kept:
             return
         fields = tuple(self._fields(entity, change))
-        planned = PlannedChange(entity, shop_id, _WORDS[type(change)], fields, _why(change))
+        planned = PlannedChange(entity, shop_id, _ACTIONS[type(change)], fields, _reason(change))
         with self._lock:
             self._changes.append(planned)
 
     def changes(self) -> list[PlannedChange]:
-        """Return what was decided; a record that waited and was then taken up is listed once."""
+        """Return the decisions, without the parking of records that were taken up again later."""
         with self._lock:
             changes = list(self._changes)
         last = {(change.entity, change.record): change for change in changes}
         return [
             change
             for change in changes
-            if change.what != "park" or last[change.entity, change.record] is change
+            if change.action != "park" or last[change.entity, change.record] is change
         ]
 
     def _fields(self, entity: str, change: Change) -> list[PlannedField]:
-        named = self._properties.get(entity, {})
+        names = self._properties.get(entity, {})
         if isinstance(change, (Create, Credit)):
             return [
-                PlannedField(named.get(name, name), None, value)
+                PlannedField(names.get(name, name), None, value)
                 for name, value in change.values.items()
                 if value is not None
             ]
         rows = change.rows if isinstance(change, Patch) else ()
-        return [PlannedField(named.get(row.row, row.row), row.before, row.after) for row in rows]
+        return [PlannedField(names.get(row.row, row.row), row.before, row.after) for row in rows]
 
 
-def _why(change: Change) -> str:
+def _reason(change: Change) -> str:
     if isinstance(change, (Park, Reject, Hold)):
         return change.reason
     if isinstance(change, Skip):
@@ -162,11 +164,12 @@ def _why(change: Change) -> str:
 
 
 def write_changes(changes: Sequence[PlannedChange], path: Path) -> None:
-    """Write every change to a private file, one JSON object per line, with exact decimals.
+    """Write every change to a private file, as one JSON object per line, with exact decimals.
 
     Raises:
         OSError: the file cannot be written.
     """
     with open(path, "w", encoding="utf-8", opener=open_private) as file:
-        for one in changes:
-            file.write(simplejson.dumps(one.as_json(), use_decimal=True, ensure_ascii=False) + "\n")
+        for change in changes:
+            line = simplejson.dumps(change.as_json(), use_decimal=True, ensure_ascii=False)
+            file.write(line + "\n")

@@ -1,4 +1,4 @@
-"""How far a run is: a line every ten seconds or, on a terminal, a bar; and roughly when it ends."""
+"""The progress of a run: a line every ten seconds or a bar on a terminal, and the time left."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _CALLS_OF_A_NEW_RECORD = {"customers": 1.5, "products": 1.0, "orders": 1.0}
-"""What a record of each kind takes relative to the others, until one of them was done."""
+"""The relative cost of a record of each kind, until one of that kind is done."""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How far a run is at one moment.
+class Snapshot:
+    """The progress of a run at one moment.
 
     Attributes:
-        seen: records that were read so far and brought something new, by entity.
-        done: those of them that were dealt with.
+        seen: records read so far that brought something new, by entity.
+        done: those of them that are done.
         passed: records that brought nothing new, which takes no time.
         writes: requests that may have changed something.
         parked: records of this run that wait for another one, or for a later reading, by entity;
-            they are done, but are tried once more at the end.
+            they count as done, but are tried again at the end.
         open_ones: records of this run that are rejected or held.
-        is_all_read: whether the input has come to its end.
+        is_all_read: whether the input has ended.
     """
 
     seen: Mapping[str, int]
@@ -42,7 +42,7 @@ class Standing:
 
     @property
     def left(self) -> dict[str, int]:
-        """Records that have yet to be dealt with, or are to be tried once more, by entity."""
+        """Records that are not done yet, or will be tried again, by entity."""
         return {
             entity: number - self.done.get(entity, 0) + self.parked.get(entity, 0)
             for entity, number in self.seen.items()
@@ -50,27 +50,27 @@ class Standing:
 
 
 class Pace:
-    """How long one record of each entity takes, judging by those done so far."""
+    """How long a record of each entity takes, judging by those done so far."""
 
     def __init__(self) -> None:
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._done: Counter[str] = Counter()
-        self._unspent = 0.0
+        self._unassigned = 0.0
 
     def note(self, seconds: float, done: Mapping[str, int]) -> None:
-        """Note what was done in so many seconds; where nothing was, they count next time."""
-        self._unspent += seconds
+        """Note the records done in this time; if there are none, it counts for the next ones."""
+        self._unassigned += seconds
         costs = {entity: self._cost(entity) * number for entity, number in done.items()}
-        whole = sum(costs.values())
-        if not whole:
+        total = sum(costs.values())
+        if not total:
             return
         for entity, cost in costs.items():
-            self._seconds[entity] += self._unspent * cost / whole
+            self._seconds[entity] += self._unassigned * cost / total
             self._done[entity] += done[entity]
-        self._unspent = 0.0
+        self._unassigned = 0.0
 
     def seconds_for(self, records: Mapping[str, int]) -> float | None:
-        """Return how long so many records take at this pace; None while none has been done."""
+        """Return how long these records take at this pace; None while no record is done."""
         if not any(self._done.values()):
             return None
         return sum(self._cost(entity) * number for entity, number in records.items())
@@ -78,42 +78,42 @@ class Pace:
     def _cost(self, entity: str) -> float:
         if self._done[entity]:
             return self._seconds[entity] / self._done[entity]
-        calls = sum(_CALLS_OF_A_NEW_RECORD[one] * number for one, number in self._done.items())
-        seconds_a_call = sum(self._seconds.values()) / calls if calls else 1.0
-        return _CALLS_OF_A_NEW_RECORD[entity] * seconds_a_call
+        calls = sum(_CALLS_OF_A_NEW_RECORD[kind] * number for kind, number in self._done.items())
+        seconds_per_call = sum(self._seconds.values()) / calls if calls else 1.0
+        return _CALLS_OF_A_NEW_RECORD[entity] * seconds_per_call
 
 
-class Teller(Protocol):
-    """Where it is reported how far a run is: the log, or a terminal."""
+class Reporter(Protocol):
+    """Reports progress, to the log or a terminal."""
 
     seconds_between: float
 
-    def tell(self, words: str, standing: Standing) -> None:
-        """Report it, in words and in figures."""
+    def report(self, text: str, snapshot: Snapshot) -> None:
+        """Report the progress, in words and in figures."""
 
     def close(self) -> None:
-        """Leave the place as it was."""
+        """Leave the log or terminal as it was."""
 
 
 class Progress:
-    """Reports again and again how far a run is, from a thread of its own once it is started.
+    """Reports the progress of a run at intervals, from its own thread once it is started.
 
     Args:
-        standing: returns how far the run is now.
-        teller: where it is reported.
-        system: what is written to, as a person calls it.
+        take_snapshot: returns the progress now.
+        reporter: where to report it.
+        system: the name of the system that is written to.
         clock: a clock in seconds that never goes back.
     """
 
     def __init__(
         self,
-        standing: Callable[[], Standing],
-        teller: Teller,
+        take_snapshot: Callable[[], Snapshot],
+        reporter: Reporter,
         system: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._standing = standing
-        self._teller = teller
+        self._take_snapshot = take_snapshot
+        self._reporter = reporter
         self._system = system
         self._clock = clock
         self._noted_at = clock()
@@ -131,62 +131,62 @@ class Progress:
         self._closing.set()
         if self._ticker.is_alive():
             self._ticker.join()
-        self._teller.close()
+        self._reporter.close()
 
-    def tell(self) -> float | None:
-        """Report how far the run is now; return how many seconds it takes from here, if known."""
-        standing, now = self._standing(), self._clock()
-        newly_done = Counter(standing.done)
+    def report(self) -> float | None:
+        """Report the progress now; return the seconds left, if known."""
+        snapshot, now = self._take_snapshot(), self._clock()
+        newly_done = Counter(snapshot.done)
         newly_done.subtract(self._done)
         self._pace.note(now - self._noted_at, newly_done)
-        self._noted_at, self._done = now, standing.done
-        seconds_left = self._pace.seconds_for(standing.left) if standing.is_all_read else None
-        self._teller.tell(_in_words(standing, seconds_left, self._system), standing)
+        self._noted_at, self._done = now, snapshot.done
+        seconds_left = self._pace.seconds_for(snapshot.left) if snapshot.is_all_read else None
+        self._reporter.report(_describe(snapshot, seconds_left, self._system), snapshot)
         return seconds_left
 
     def _tick(self) -> None:
-        while not self._closing.wait(self._teller.seconds_between):
-            self.tell()
+        while not self._closing.wait(self._reporter.seconds_between):
+            self.report()
 
 
-class Lines:
-    """Logs how far a run is."""
+class LogReporter:
+    """Logs the progress of a run."""
 
     seconds_between = 10.0
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
 
-    def tell(self, words: str, standing: Standing) -> None:
-        """Log it, in words and in figures."""
-        self._logger.info("%s", words, extra={"progress": dataclasses.asdict(standing)})
+    def report(self, text: str, snapshot: Snapshot) -> None:
+        """Log the progress, in words and in figures."""
+        self._logger.info("%s", text, extra={"progress": dataclasses.asdict(snapshot)})
 
     def close(self) -> None:
-        """Do nothing: a log is left as it is."""
+        """Do nothing: a log needs no cleaning up."""
 
 
-def _in_words(standing: Standing, seconds_left: float | None, system: str) -> str:
-    seen = standing.passed + sum(standing.seen.values())
-    done = standing.passed + sum(standing.done.values())
-    parked = sum(standing.parked.values())
-    ahead = ""
-    if not standing.is_all_read:
-        ahead = "more being read"
+def _describe(snapshot: Snapshot, seconds_left: float | None, system: str) -> str:
+    seen = snapshot.passed + sum(snapshot.seen.values())
+    done = snapshot.passed + sum(snapshot.done.values())
+    parked = sum(snapshot.parked.values())
+    remaining = ""
+    if not snapshot.is_all_read:
+        remaining = "more being read"
     elif done == seen:
-        ahead = "retrying what waited"
+        remaining = "retrying what waited"
     elif seconds_left is not None:
-        ahead = f"about {_rounded(seconds_left)} left"
+        remaining = f"about {_format_duration(seconds_left)} left"
     parts = (
         f"{done:,} of {seen:,} records done",
-        ahead,
-        f"{standing.writes:,} writes to {system}",
+        remaining,
+        f"{snapshot.writes:,} writes to {system}",
         f"{parked:,} parked" if parked else "",
-        f"{standing.open_ones:,} rejected or held" if standing.open_ones else "",
+        f"{snapshot.open_ones:,} rejected or held" if snapshot.open_ones else "",
     )
     return ", ".join(filter(None, parts))
 
 
-def _rounded(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{max(10, round(seconds, -1)):.0f} seconds"

@@ -1,6 +1,6 @@
-"""The frame of every walk: a record arrives, and ends settled, parked, rejected or held.
+"""The frame of every walk: a record arrives, and ends as settled, parked, rejected or held.
 
-Here is also what the walks of either way are given: the record's arrival, and the tools of the run.
+Also what the walks of both directions receive: the record's arrival, and the tools of the run.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from target_powerofficego.decisions.merge import Evidence, Way, human_edit, merg
 from target_powerofficego.decisions.personal_data import ERASED_CUSTOMER, NEVER_IN_GO
 from target_powerofficego.plugin.open_files import is_out_of_files
 from target_powerofficego.settle.versions import (
-    MOST_RUNS,
-    SURE_AFTER,
+    MAX_RUNS,
+    MIN_READINGS,
     Doubt,
     Version,
-    doubt,
-    see_that_it_counts,
+    find_doubt,
+    require_enough_readings,
 )
 from target_powerofficego.settle.writes import BrakeReached
 from target_powerofficego.store.link_store import NEWER_VERSION, PROGRAM_FAULT, LinkStoreError
@@ -62,22 +62,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-powerofficego")
 
 OTHER_WAY = "the other way"
-"""What a record awaits while the other way's write to it is unanswered: it is no person's edit."""
+"""What a record waits for while a write of the other direction to it is unanswered."""
 
 OLD_VERSION = "a newer version waits"
-"""Why nothing is done about an older version of a record that is open."""
+"""Why nothing is done about an older version of an open record."""
 
 ID_REUSED = "deleted in the shop, where its id is another record's since"
-"""Why an old record that is sent again says nothing about the one that has its id now."""
+"""Why an old record that is sent again does not concern the one that has its id now."""
 
 _NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, ID_REUSED, NEVER_IN_GO)
 
 
 @dataclass(kw_only=True)
 class RunTools:
-    """The store, and what is known of the run; shared by all workers.
+    """The store, and what is known about the run; shared by all workers.
 
-    `wait` sleeps for that many seconds, where what is read may come from a replica that is behind.
+    `wait` sleeps for a number of seconds, so that a replica that is behind can catch up.
     """
 
     settings: SideSettings
@@ -99,11 +99,11 @@ class RunTools:
         unstamped_rows: frozenset[str] = frozenset(),
         way: Way = Way.FORWARD,
     ) -> Merge:
-        """Merge what both sides hold of a linked record; see `merge`.
+        """Merge both sides of a linked record; see `merge`.
 
-        `stamps` are when the record was last changed on each side, as the shop and Go state it.
+        `stamps` are the times of the last change that the shop and Go state.
         """
-        of_shop, of_go = stamps
+        shop_stamp, go_stamp = stamps
         return merge(
             self.settings.tables[link.entity],
             shop,
@@ -111,8 +111,8 @@ class RunTools:
             link.base,
             owners=self.settings.owners[link.entity],
             evidence=Evidence(
-                shop=human_edit(of_shop, link.own_shop_stamp),
-                go=human_edit(of_go, link.own_stamp),
+                shop=human_edit(shop_stamp, link.own_shop_stamp),
+                go=human_edit(go_stamp, link.own_stamp),
                 margin=self.settings.clock_margin,
                 unstamped_rows=unstamped_rows,
                 asked=self.store.conflicts.undecided(link.entity, link.shop_id),
@@ -121,17 +121,17 @@ class RunTools:
         )
 
     def note_conflict(self, entity: str, shop_id: str, conflict: Conflict) -> None:
-        """Log a property that both sides changed, and keep it with its values."""
+        """Log a property that both sides changed, and store it with its values."""
         self.tally.note_conflict(entity, shop_id, conflict)
         self.store.conflicts.note(entity, shop_id, conflict)
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A record, when its side was read, and whether it is taken at the end of the input.
+    """A record, and when it was read from its side.
 
-    `at_end` is true once no more input comes: then what is still missing may be made. `text_hash`
-    is a hash of its bytes, if it is to be recognised by them when it comes again.
+    `at_end`: the input has ended, so what is still missing may be made. `text_hash` is a hash of
+    the record's bytes, if it should be recognised by them when it comes again.
     """
 
     record: Record
@@ -141,12 +141,12 @@ class Arrival:
 
     @property
     def is_made(self) -> bool:
-        """Whether it was made for an order that needs it, rather than sent by the shop."""
+        """Whether it was made for an order that needs it, and not sent by the shop."""
         return MADE_FOR_ORDERS in self.record
 
     @property
     def shop_id(self) -> str:
-        """The id under which the record is kept."""
+        """The id under which the record is stored."""
         return str(self.record["id"])
 
 
@@ -163,25 +163,25 @@ AnyTools = TypeVar("AnyTools", bound=RunTools)
 
 
 class Walk(abc.ABC, Generic[AnyTools]):
-    """Takes records of one entity through the rooms; safe to use from several workers."""
+    """Settles the records of one entity; safe to use from several workers."""
 
     entity: str
     goes_back: ClassVar[bool] = False
-    """Whether records of Go are taken to the shop."""
+    """Whether records of Go are written to the shop."""
     stops: tuple[type[Exception], ...] = (BrakeReached, LinkStoreError)
-    """What ends the run."""
+    """The exceptions that end the run."""
 
     def __init__(self, tools: AnyTools) -> None:
         self.tools = tools
 
     @property
     def kept_as(self) -> str:
-        """The name under which the store keeps what is settled or open."""
+        """The name under which the store keeps settled and open records."""
         return back_name(self.entity) if self.goes_back else self.entity
 
     @property
     def other_way(self) -> str:
-        """The name under which the other way keeps such a record and its writes."""
+        """The name under which the other direction keeps these records and its writes."""
         return self.entity if self.goes_back else back_name(self.entity)
 
     @property
@@ -190,10 +190,10 @@ class Walk(abc.ABC, Generic[AnyTools]):
         return self.tools.settings.tables[self.entity]
 
     def take(self, arrival: Arrival) -> str:
-        """Settle one record, whatever happens to it; return the outcome in one word.
+        """Bring one record to its outcome, and return that in one word.
 
         Raises:
-            BrakeReached, LinkStoreError, and what else `stops` names: the run cannot go on; the
+            BrakeReached, LinkStoreError, and what else `stops` names: the run cannot continue; the
                 record is not settled.
         """
         kept = replace(arrival, record=self.kept(arrival.record))
@@ -206,7 +206,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         return change.outcome
 
     def _outcome(self, arrival: Arrival) -> Change:
-        """Return what is done about a record, or why nothing can be."""
+        """Return what was done about a record, or why nothing could be."""
         try:
             return self._take(arrival)
         except Undecidable as undecidable:
@@ -217,42 +217,42 @@ class Walk(abc.ABC, Generic[AnyTools]):
             return Reject(str(unusable))
         except self.stops:
             raise
-        except Exception as error:  # one bad record never stops the others
+        except Exception as error:  # a bad record never stops the others
             if is_out_of_files(error):
                 raise
-            return self._refusal(error) or self._own_fault(arrival.shop_id, error)
+            return self._refusal(error) or self._program_fault(arrival.shop_id, error)
 
-    def _own_fault(self, shop_id: str, error: Exception) -> Reject:
-        """Return where our own code broke; values are left out, as they may be personal data."""
+    def _program_fault(self, shop_id: str, error: Exception) -> Reject:
+        """Return a reject with where our code failed, without values, as they may be personal."""
         steps = traceback.extract_tb(error.__traceback__)
         logger.error(
             "%s %s: a fault of this program, please report it with this line: %s at %s",
             *(self.entity, shop_id, type(error).__name__),
-            ", in ".join(f"{Path(one.filename).name}:{one.lineno} {one.name}" for one in steps),
+            ", in ".join(f"{Path(step.filename).name}:{step.lineno} {step.name}" for step in steps),
         )
         place = f"{steps[-1].name}, line {steps[-1].lineno}"
         reason = f"this program could not read it ({type(error).__name__} in {place}); report it"
         return Reject(reason, title=PROGRAM_FAULT)
 
     def _resting(self, record: Record) -> Unsettled | None:
-        """Return the other side's refusal of just this record, while it is too early to retry."""
-        before = self.tools.store.unsettled.resting(self.kept_as, record["id"])
-        if before is None or record_hash(before.payload, "") != record_hash(record, ""):
+        """Return the refusal of this same record by the other side, if it is too early to retry."""
+        refused = self.tools.store.unsettled.resting(self.kept_as, record["id"])
+        if refused is None or record_hash(refused.payload, "") != record_hash(record, ""):
             return None
-        return before
+        return refused
 
     def money_members(self, record: Record) -> Record:
-        """Return the part of an open record whose change a person must hear of again."""
+        """Return the part of an open record that a person must hear about again if it changes."""
         del record
         return {}
 
-    def _has_same_stakes(self, before: Record, record: Record) -> bool:
+    def _has_same_money(self, before: Record, record: Record) -> bool:
         return record_hash(self.money_members(before), "") == record_hash(
             self.money_members(record), ""
         )
 
     def kept(self, record: Record) -> Record:
-        """Return a record as it may be worked with and kept: without what was erased."""
+        """Return a record without what was erased, as it may be used and stored."""
         return record
 
     @abc.abstractmethod
@@ -260,30 +260,30 @@ class Walk(abc.ABC, Generic[AnyTools]):
         """Decide and write; return the change.
 
         Raises:
-            Undecidable, Unusable, and what `stops` and `_refusal` cover.
+            Undecidable, Unusable, and the exceptions of `stops` and `_refusal`.
         """
 
     @abc.abstractmethod
     def settle_unanswered(self, shop_id: str) -> None:
-        """Find out first what became of a record's writes that have no answer."""
+        """Find out what became of a record's unanswered writes."""
 
     @abc.abstractmethod
     def _refusal(self, error: Exception) -> Reject | None:
-        """Return what an error of the side that is written to means for the record.
+        """Return the reject for a refusal by the side that is written to.
 
         None: it is not an error of that side.
         """
 
     def _take(self, arrival: Arrival) -> Change:
         self.settle_unanswered(arrival.shop_id)
-        open_word = self._see_that_it_is_the_newest(arrival)
-        if open_word is not None:
-            return Nothing(OLD_VERSION, open_word)
+        newer_outcome = self._see_that_it_is_the_newest(arrival)
+        if newer_outcome is not None:
+            return Nothing(OLD_VERSION, newer_outcome)
         self.require_other_way_answered(arrival.shop_id)
         return self._settle(arrival)
 
     def require_other_way_answered(self, shop_id: str) -> None:
-        """Require that every write of the other way to a record has been answered.
+        """Require that every write of the other direction to a record has been answered.
 
         Raises:
             Undecidable: with a Park.
@@ -291,58 +291,59 @@ class Walk(abc.ABC, Generic[AnyTools]):
         if self.tools.store.intents.of_record((self.other_way,), shop_id):
             raise Undecidable(
                 Park(
-                    "a write of the other way has no answer yet; the next run that way looks",
+                    "a write in the other direction has no answer yet; the next run in that"
+                    " direction checks it",
                     (OTHER_WAY,),
                 )
             )
 
     def _see_that_it_is_the_newest(self, arrival: Arrival) -> str | None:
-        """Require that a record is not an older version than the one known.
+        """Require that a record is not older than the known version.
 
-        The outcome of a newer version that is open and stays so is returned, in one word.
+        Return the outcome, in one word, of a newer version that is open and remains so; else None.
 
         Raises:
-            Undecidable: with a Park or Hold, where it may be older than the version that was
-                settled.
+            Undecidable: with a Park or Hold; it may be older than the version that was settled.
         """
         store, shop_id = self.tools.store, arrival.shop_id
         record, read_at = arrival.record, arrival.read_at
         stamp = self.stamp_of(record)
         link = store.links.get(self.entity, shop_id)
         settled = store.settled.last_version(self.kept_as, shop_id)
-        newest = store.unsettled.get(self.kept_as, shop_id)
+        unsettled = store.unsettled.get(self.kept_as, shop_id)
         is_overdue = False
-        if newest is not None and NEWER_VERSION in store.unsettled.awaited_by(newest.id):
-            is_overdue = newest.kind == "hold" or newest.attempts >= MOST_RUNS
-            newest = None
-        known = []
+        if unsettled is not None and NEWER_VERSION in store.unsettled.awaited_by(unsettled.id):
+            is_overdue = unsettled.kind == "hold" or unsettled.attempts >= MAX_RUNS
+            unsettled = None
+        versions = []
         if link is not None:
             replaced = self._shows_what_was_replaced(record, link)
-            known.append(Version(stamp, self._own_stamp(link), seems_old=replaced))
+            versions.append(Version(stamp, self._own_stamp(link), seems_old=replaced))
         if settled is not None:
-            known.append(Version(stamp, settled.stamp, seems_old=read_at < settled.read_at))
-        than_open = None
-        if newest is not None:
-            seems_old = read_at < newest.read_at
-            than_open = doubt([Version(stamp, self.stamp_of(newest.payload), seems_old=seems_old)])
-        found = doubt(known)
-        if found is None and than_open is None:
+            versions.append(Version(stamp, settled.stamp, seems_old=read_at < settled.read_at))
+        open_doubt = None
+        if unsettled is not None:
+            known_stamp, seems_old = self.stamp_of(unsettled.payload), read_at < unsettled.read_at
+            open_doubt = find_doubt([Version(stamp, known_stamp, seems_old=seems_old)])
+        doubt = find_doubt(versions)
+        if doubt is None and open_doubt is None:
             return None
         readings = store.settled.count_reading(self.kept_as, shop_id, read_at)
-        if newest and than_open and (than_open is Doubt.OLDER or readings < SURE_AFTER):
-            return OUTCOME_OF[newest.kind]
-        # an open one is not in any books: what may be newer, and was read so often, replaces it
-        if found is not None:
-            see_that_it_counts(found, readings, is_overdue=is_overdue)
+        if unsettled and open_doubt and (open_doubt is Doubt.OLDER or readings < MIN_READINGS):
+            return OUTCOME_OF[unsettled.kind]
+        # an open version was never booked: one that may be newer, and was read often enough,
+        # replaces it
+        if doubt is not None:
+            require_enough_readings(doubt, readings, is_overdue=is_overdue)
         return None
 
     @abc.abstractmethod
     def stamp_of(self, record: Record) -> str | None:
-        """Return when a record was last changed, as its own side states it."""
+        """Return the time of a record's last change that its own side states."""
 
     @abc.abstractmethod
     def _own_stamp(self, link: Link) -> str | None:
-        """Return the stamp that our own last write left on that side."""
+        """Return the stamp that our own last write left on the record's side."""
 
     def _shows_what_was_replaced(self, record: Record, link: Link) -> bool:
         """Return whether a record shows a value that our own last write to its side replaced."""
@@ -350,12 +351,12 @@ class Walk(abc.ABC, Generic[AnyTools]):
         return False
 
     def keep(self, arrival: Arrival, change: Change, kept: Arrival | None = None) -> None:
-        """Count and keep what became of a record; `kept` is the record without what was erased."""
+        """Count and store what became of a record; `kept` is the record without what was erased."""
         tools, shop_id = self.tools, arrival.shop_id
         if type(change) is not Nothing:
             tools.plan.add(self.entity, shop_id, change)
-        why_skipped = change.reason if isinstance(change, Skip) else ""
-        tools.tally.count(self.entity, shop_id, change.outcome, why_skipped)
+        skip_reason = change.reason if isinstance(change, Skip) else ""
+        tools.tally.count(self.entity, shop_id, change.outcome, skip_reason)
         if isinstance(change, Open):
             self.keep_open(kept or arrival, change)
         elif not (isinstance(change, Nothing) and change.reason in _NOTHING_TO_KEEP):
@@ -369,9 +370,9 @@ class Walk(abc.ABC, Generic[AnyTools]):
             )
 
     def keep_open(self, arrival: Arrival, change: Open) -> None:
-        """Keep a record that is open, and why it is."""
+        """Store an open record, and the reason."""
         before = self.tools.store.unsettled.get(self.kept_as, arrival.shop_id)
-        same = before is None or self._has_same_stakes(before.payload, arrival.record)
+        has_same_money = before is None or self._has_same_money(before.payload, arrival.record)
         self.tools.store.unsettled.put(
             change.kind,
             self.kept_as,
@@ -383,14 +384,14 @@ class Walk(abc.ABC, Generic[AnyTools]):
             detail=change.detail,
             is_refusal=change.is_refusal,
             waits_for=change.awaited,
-            keeps_acknowledgement=same,
+            keeps_acknowledgement=has_same_money,
         )
 
     def require_same_record(self, record: Record, link: Link) -> Link:
-        """Return the link of a record, with when the shop made it if that was not known yet.
+        """Return the link of a record, with its time of creation in the shop if that was unknown.
 
         Raises:
-            Undecidable: with a Hold, when the shop has given the id to another record.
+            Undecidable: with a Hold; the shop has given the id to another record.
         """
         created = created_at(record)
         if created and not link.shop_created_at:
@@ -406,14 +407,14 @@ class Walk(abc.ABC, Generic[AnyTools]):
 
 
 def created_at(record: Record) -> str | None:
-    """Return when the shop made a record, as the shop states it; None where that is not text."""
+    """Return the time of creation that the shop states for a record; None if it is not text."""
     stamp = record.get("created_at")
     return stamp if isinstance(stamp, str) and stamp.strip() else None
 
 
-def _is_same_moment(one: object, other: object) -> bool:
-    """Return whether two stamps mean the same; what is not a stamp is compared as it stands."""
+def _is_same_moment(stamp: object, other: object) -> bool:
+    """Return whether two stamps mean the same moment, or are equal if one cannot be read."""
     try:
-        return instant(one, label="created_at") == instant(other, label="created_at")
+        return instant(stamp, label="created_at") == instant(other, label="created_at")
     except Unusable:
-        return one == other
+        return stamp == other

@@ -1,4 +1,4 @@
-"""Records as the bytes that a tap wrote, by which those that have not changed are recognised.
+"""Records as the bytes that a tap wrote, by which unchanged records are recognised.
 
 Reading a record into objects takes many times as long as hashing its bytes.
 """
@@ -14,7 +14,7 @@ from target_powerofficego.dataflow.values import text_id
 
 
 class RecordText(NamedTuple):
-    """A record of a stream as JSON; `shop_id` is the id that stands in it, as text."""
+    """A record of a stream as JSON; `shop_id` is its id as text."""
 
     stream: str
     shop_id: str
@@ -34,23 +34,23 @@ class _Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     version: int | None = None
 
 
-class _Named(msgspec.Struct, gc=False):
+class _WithId(msgspec.Struct, gc=False):
     id: str | int
 
 
 _MESSAGE = msgspec.json.Decoder(_Message)
-_NAMED = msgspec.json.Decoder(_Named)
+_WITH_ID = msgspec.json.Decoder(_WithId)
 
 
 def record_text(line: bytes) -> RecordText | None:
-    """Return the record of a RECORD message; None for another line, and for one that is odd.
+    """Return the record of a RECORD message; None for other messages and unusual ones.
 
-    Whatever line a record stands in, the same bytes are always read as the same record.
+    The same bytes are always read as the same record, in whatever line they are.
     """
     try:
-        line.decode()  # what is passed over is not checked
+        line.decode()  # msgspec does not check what it skips
         message = _MESSAGE.decode(line)
-        shop_id = text_id(_NAMED.decode(message.record).id)
+        shop_id = text_id(_WITH_ID.decode(message.record).id)
     except (ValueError, RecursionError):
         return None
     if shop_id is None or "\0" in shop_id:

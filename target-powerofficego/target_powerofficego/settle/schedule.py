@@ -1,6 +1,6 @@
-"""Runs the work of many records at once, yet in order for each key they share.
+"""Runs the work of many records at once, but in order for each key they share.
 
-STATE is emitted as soon as everything before it is settled, and never earlier.
+STATE is emitted once everything before it is settled, and never earlier.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _BACKLOG = 20_000
-"""What may be read ahead, in weights: some 20 MB; enough to tell early how long most runs take."""
+"""The weight of the work that may be read ahead: some 20 MB, enough to estimate most runs early."""
 
 
 _SECONDS_BETWEEN = 2.0  # storing a state costs Meltano about 7 ms
@@ -40,10 +40,11 @@ class _Task:
 
 
 class Schedule:
-    """A bounded pool: work that writes a key waits for earlier work that writes it.
+    """A bounded pool, in which work that writes a key waits for earlier work that writes it.
 
-    Work that only reads a key waits for the last writer and holds up nobody. `submit` blocks while
-    the backlog is full. After a failure nothing more is begun, and `submit` and `drain` raise it.
+    Work that only reads a key waits for the last writer, and no other work waits for it. `submit`
+    blocks while the backlog is full. After a failure no more work begins, and `submit` and `drain`
+    raise that failure.
     """
 
     def __init__(self, workers: int) -> None:
@@ -61,7 +62,7 @@ class Schedule:
 
     @property
     def position(self) -> int:
-        """How much work was submitted; all of it is done once `settled` reaches this."""
+        """The number of pieces of work submitted; all are done once `settled` reaches it."""
         with self._changed:
             return self._next_position
 
@@ -72,12 +73,12 @@ class Schedule:
             return self._settled
 
     def is_busy_with(self, key: str) -> bool:
-        """Return whether work that writes this key is under way or waiting."""
+        """Return whether work that writes this key is running or waiting."""
         with self._changed:
             return key in self._last_writer
 
     def kinds(self) -> tuple[Counter[str], Counter[str]]:
-        """Return how much work of each kind was submitted, and how much of that is done."""
+        """Return how much work of each kind was submitted, and how much of it is done."""
         with self._changed:
             return self._submitted_kinds.copy(), self._done_kinds.copy()
 
@@ -91,12 +92,12 @@ class Schedule:
         kind: str | None = None,
         weight: int = 1,
     ) -> None:
-        """Add work; blocks while the backlog is full, unless it comes from a worker itself.
+        """Add work; block while the backlog is full, unless it comes from a worker.
 
         `kinds` counts it by its kind; `weight` is what it adds to the backlog.
 
         Raises:
-            BaseException: what earlier work failed with.
+            BaseException: the error of earlier work.
         """
         with self._changed:
             while not is_from_worker and self._weight >= _BACKLOG and self._failure is None:
@@ -111,10 +112,12 @@ class Schedule:
             self._weight += weight
             if kind is not None:
                 self._submitted_kinds[kind] += 1
-            before = {writer for key in (*writes, *reads) if (writer := self._last_writer.get(key))}
-            for writer in before:
+            awaited = {
+                writer for key in (*writes, *reads) if (writer := self._last_writer.get(key))
+            }
+            for writer in awaited:
                 writer.followers.append(task)
-            task.waits_for = len(before)
+            task.waits_for = len(awaited)
             for key in task.writes:
                 self._last_writer[key] = task
             if not task.waits_for:
@@ -124,7 +127,7 @@ class Schedule:
         """Wait until all submitted work is done.
 
         Raises:
-            BaseException: what work failed with.
+            BaseException: the error of failed work.
         """
         with self._changed:
             while self._unfinished and self._failure is None:
@@ -133,13 +136,13 @@ class Schedule:
                 raise self._failure
 
     def interrupt(self, failure: BaseException) -> None:
-        """Begin no more work; `submit` and `drain` raise this. A signal handler may call it."""
+        """Begin no more work; `submit` and `drain` raise `failure`. For signal handlers too."""
         with self._changed:
             self._failure = self._failure or failure
             self._changed.notify_all()
 
     def stop(self, failure: BaseException | None = None) -> None:
-        """Begin no more work, and wait for what is under way."""
+        """Begin no more work, and wait for running work."""
         self.interrupt(failure or RuntimeError("the schedule was stopped"))
         self._pool.shutdown(wait=True, cancel_futures=True)
 
@@ -175,13 +178,13 @@ class Schedule:
 
 
 class OutputClosed(Exception):  # noqa: N818 - reads as what happened
-    """No more states can be written: nobody reads them, or the disk that they go to is full."""
+    """No more states can be written: their reader is gone, or the disk is full."""
 
 
 class StateGate:
     """Holds each STATE until the work before it is done; prints at most one every few seconds.
 
-    It prints from a thread of its own, so that a state is emitted even while the tap is silent.
+    It prints from its own thread, so that states are emitted even while the tap sends nothing.
     Without an output it prints none: after a plan, every record must come again.
     """
 
@@ -199,7 +202,7 @@ class StateGate:
         """Take a STATE that is true once all work submitted so far is done.
 
         Raises:
-            RecursionError: it is nested too deep.
+            RecursionError: it is nested too deeply.
         """
         line = simplejson.dumps(state, use_decimal=True)
         with self._lock:
@@ -209,7 +212,7 @@ class StateGate:
         """Print the last state that is true, and no more after it.
 
         Raises:
-            OutputClosed: nobody reads it, or it cannot be written.
+            OutputClosed: its reader is gone, or it cannot be written.
         """
         self._closing.set()
         self._ticker.join()
@@ -240,11 +243,7 @@ class StateGate:
         except OSError as error:
             self._output = None
             standard_output.discard()
-            msg = (
-                f"the states of this run cannot be written ({error.strerror}); what is done is kept"
-            )
+            fault = f"the states of this run cannot be written ({error.strerror})"
             if isinstance(error, BrokenPipeError):
-                msg = (
-                    "whoever reads the states of this run has stopped reading; what is done is kept"
-                )
-            raise OutputClosed(msg) from None
+                fault = "the reader of this run's states has stopped reading"
+            raise OutputClosed(f"{fault}; what was done is kept") from None

@@ -1,4 +1,4 @@
-"""The mechanism that settles the records of one side: schedule, parking, retries, end of input."""
+"""Settling the records of one direction: schedule, parking, retries and the end of the input."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from target_powerofficego.dataflow.orders.order import MADE_FOR_ORDERS
 from target_powerofficego.dataflow.table import now
-from target_powerofficego.settle.progress import Standing
+from target_powerofficego.settle.progress import Snapshot
 from target_powerofficego.settle.record_flow import AnyTools, Arrival, record_hash
 from target_powerofficego.settle.schedule import OutputClosed, Schedule, StateGate
 from target_powerofficego.store.link_store import LinkStoreError
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 _WITHOUT_ID = "without id "
-_TEXTS_AT_ONCE = 1000
-"""How many records have their bytes noted in one transaction."""
+_BATCH_SIZE = 1000
+"""How many records have the hash of their bytes stored in one transaction."""
 
 
 Reply = TypeVar("Reply")
@@ -36,10 +36,10 @@ AnyWalk = TypeVar("AnyWalk", bound="Walk[Any]")
 
 
 class TargetSide(abc.ABC, Generic[AnyTools, AnyWalk]):
-    """The side that is written to: how one record is settled, and what it must wait for.
+    """The side that is written to: how a record is settled, and what it must wait for.
 
-    `entities` are the names under which the store keeps what it settles; `source` is where the
-    records come from.
+    `entities` are the names under which the store keeps the records it settles; `source` is where
+    they come from.
     """
 
     entities: tuple[str, ...]
@@ -54,37 +54,37 @@ class TargetSide(abc.ABC, Generic[AnyTools, AnyWalk]):
         return self._walks[entity].take(arrival)
 
     def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
-        """Return the keys that the record's work writes, and those it only reads."""
+        """Return the keys that the work of a record writes, and those it only reads."""
         del entity, record
         return (), ()
 
     @abc.abstractmethod
     def is_settled(self, entity: str, arrival: Arrival) -> bool:
-        """Return whether a record brings nothing new since it was settled; makes no call."""
+        """Return whether a record has nothing new since it was settled; make no call."""
 
     def fingerprint(self, record: Record) -> str:
-        """Return a hash of a record and of all that decides what becomes of it."""
+        """Return a hash of a record and of everything that decides its outcome."""
         return record_hash(record, self._tools.fingerprint)
 
     def text_hash(self, text: RecordText) -> str:
-        """Return such a hash of a record's bytes, which need not be read for it."""
+        """Return such a hash of the bytes of a record, without parsing them."""
         return text.hash(self._tools.fingerprint)
 
     def archives(self) -> list[Unsettled]:
-        """Return the parked records that are to be archived, all at once at the end."""
+        """Return the parked records that are archived together at the end."""
         return []
 
     def is_made_for_others(self, unsettled: Unsettled) -> bool:
-        """Return whether the source never sent this record, which another record needs."""
+        """Return whether a record was made for one that needs it; the source did not send it."""
         return MADE_FOR_ORDERS in unsettled.payload
 
     def settle_at_end(self) -> Iterable[Callable[[], None]]:
-        """Return what is left to do once all input is settled; each is done before the next."""
+        """Return the work that remains once all input is settled, to be done in this order."""
         return ()
 
 
 class Settlement:
-    """Takes the records of a run in arrival order and brings each to its end."""
+    """Takes the records of a run in the order of arrival, and settles each."""
 
     def __init__(
         self,
@@ -102,9 +102,9 @@ class Settlement:
         self._gate = StateGate(self._schedule, output)
         self._seen: set[tuple[str, str]] = set()
         self._passed = 0
-        self._texts: list[SettledText] = []
+        self._settled_texts: list[SettledText] = []
         self._is_all_read = False
-        self._unsettled = {(one.entity, one.shop_id) for one in self._open()}
+        self._unsettled = {(record.entity, record.shop_id) for record in self._open()}
 
     def take(
         self,
@@ -113,9 +113,9 @@ class Settlement:
         read_at: datetime.datetime,
         text: RecordText | None = None,
     ) -> None:
-        """Take one record of the input; one that brings nothing new costs nothing.
+        """Take one record of the input; one with nothing new costs no call.
 
-        `text` is the record as its bytes, if it is to be recognised by them when it comes again.
+        `text` is the record as bytes, if it should be recognised by them when it comes again.
         """
         arrival = Arrival(record, read_at, text_hash=text and self._side.text_hash(text))
         if self._is_untouched(entity, arrival.shop_id) and self._is_settled(entity, arrival):
@@ -133,16 +133,16 @@ class Settlement:
     def are_unchanged(self, entity: str, texts: Sequence[RecordText]) -> Iterator[bool]:
         """Yield for each record, when its turn comes, whether its bytes are those last settled.
 
-        What the store knows of them is read at once, and holds as long as nothing is written there.
+        Their stored hashes are all read at the beginning, and are valid until the store changes.
         """
         writes = self._store.write_count
-        settled = self._store.settled.text_hashes(entity, [one.shop_id for one in texts])
-        for one in texts:
-            known = settled.get(one.shop_id)
+        settled = self._store.settled.text_hashes(entity, [text.shop_id for text in texts])
+        for text in texts:
+            settled_hash = settled.get(text.shop_id)
             is_unchanged = (
-                known is not None
-                and known == self._side.text_hash(one)
-                and self._is_untouched(entity, one.shop_id)
+                settled_hash is not None
+                and settled_hash == self._side.text_hash(text)
+                and self._is_untouched(entity, text.shop_id)
                 and self._store.write_count == writes
             )
             if is_unchanged:
@@ -154,28 +154,30 @@ class Settlement:
         self._passed += 1
 
     def _is_untouched(self, entity: str, shop_id: str) -> bool:
-        """Return whether nothing of a record is open or was taken up in this run."""
+        """Return whether a record is not open, and was not taken in this run."""
         key = (entity, shop_id)
         is_known_settled = key not in self._unsettled and key not in self._seen
-        return is_known_settled and not self._schedule.is_busy_with(_own_key(*key))
+        return is_known_settled and not self._schedule.is_busy_with(_record_key(*key))
 
     def _note_text(self, entity: str, arrival: Arrival) -> None:
-        """Note the bytes of a record that was recognised only when it was read."""
+        """Note the hash of the bytes of a record that was recognised only after parsing."""
         if arrival.text_hash is not None:
             record_hash = self._side.fingerprint(arrival.record)
-            self._texts.append(SettledText(entity, arrival.shop_id, record_hash, arrival.text_hash))
-        if len(self._texts) == _TEXTS_AT_ONCE:
-            self._keep_texts()
+            self._settled_texts.append(
+                SettledText(entity, arrival.shop_id, record_hash, arrival.text_hash)
+            )
+        if len(self._settled_texts) == _BATCH_SIZE:
+            self._store_texts()
 
-    def _keep_texts(self) -> None:
-        self._store.settled.note_texts(self._texts)
-        self._texts.clear()
+    def _store_texts(self) -> None:
+        self._store.settled.note_texts(self._settled_texts)
+        self._settled_texts.clear()
 
     def _is_settled(self, entity: str, arrival: Arrival) -> bool:
-        return _asked(lambda: self._side.is_settled(entity, arrival), otherwise=False)
+        return _call_side(lambda: self._side.is_settled(entity, arrival), default=False)
 
     def reject_without_id(self, entity: str, record: Record, read_at: datetime.datetime) -> None:
-        """Keep a record that has no usable id, under a hash of itself."""
+        """Reject a record without a usable id, and store it under a hash of itself."""
         shop_id = f"{_WITHOUT_ID}{self._side.fingerprint(record)[:12]}"
         self._seen.add((entity, shop_id))
         self._store.unsettled.put(
@@ -190,18 +192,18 @@ class Settlement:
         self._tally.count(entity_of(entity), shop_id, "rejected")
         self._passed += 1
 
-    def standing(self, writes: int) -> Standing:
-        """Return how far the run is, after so many writes; any thread may call this."""
+    def snapshot(self, writes: int) -> Snapshot:
+        """Return the progress of the run, with the number of writes; any thread may call this."""
         submitted, done = self._schedule.kinds()
         outcomes = self._tally.counts()
-        return Standing(
+        return Snapshot(
             seen=dict(submitted),
             done=dict(done),
             passed=self._passed,
             writes=writes,
-            parked={entity: one.get("parked", 0) for entity, one in outcomes.items()},
+            parked={entity: counts.get("parked", 0) for entity, counts in outcomes.items()},
             open_ones=sum(
-                one.get(kind, 0) for one in outcomes.values() for kind in ("rejected", "held")
+                counts.get(kind, 0) for counts in outcomes.values() for kind in ("rejected", "held")
             ),
             is_all_read=self._is_all_read,
         )
@@ -211,15 +213,15 @@ class Settlement:
         self._gate.add(state)
 
     def retry_waiting(self, entity: str, shop_id: str) -> None:
-        """Take up the records that waited for this one, which is linked now."""
-        for one in self._store.unsettled.waiting_for(_own_key(entity, shop_id)):
-            if one.entity != entity:
-                self._take_up(one, is_from_worker=True)
+        """Take up the records that waited for this one, which is now linked."""
+        for waiting in self._store.unsettled.waiting_for(_record_key(entity, shop_id)):
+            if waiting.entity != entity:
+                self._take_up(waiting, is_from_worker=True)
 
     def finish(self) -> None:
-        """Settle what is still open, in the order that makes most of it possible."""
+        """Settle what is still open, in the order in which most of it can be settled."""
         self._is_all_read = True
-        self._keep_texts()
+        self._store_texts()
         self._schedule.drain()
         self._retry_refused()
         self._schedule.drain()
@@ -228,44 +230,44 @@ class Settlement:
         for settle in self._side.settle_at_end():
             self._schedule.submit(settle, writes=())
             self._schedule.drain()
-        self._forget_needless()
+        self._forget_unneeded()
         self._gate.close()
 
     def interrupt(self, reason: BaseException) -> None:
-        """Make the thread that hands in records, or waits for the end, raise this."""
+        """Make the thread that submits records, or waits for the end, raise `reason`."""
         self._schedule.interrupt(reason)
 
     def stop(self, failure: BaseException) -> None:
-        """Begin nothing more; calls in flight finish; print the last state that is true."""
+        """Begin no more work, let calls in flight finish, and print the last state that is true."""
         self._schedule.stop(failure)
-        with contextlib.suppress(OutputClosed):  # why the run ends is already reported
+        with contextlib.suppress(OutputClosed):  # the reason why the run ends is already reported
             self._gate.close()
 
     def close(self) -> None:
-        """End the workers."""
+        """Stop the workers."""
         self._schedule.stop()
 
     def _open(self, *kinds: UnsettledKind) -> list[Unsettled]:
-        """Return what is open on this side, by entity: orders need customers and products."""
-        found = self._store.unsettled.all(*kinds)
+        """Return the open records of this side by entity, since orders need the other entities."""
         entities = self._side.entities
-        own = [one for one in found if one.entity in entities]
-        return sorted(own, key=lambda one: entities.index(one.entity))
+        records = [
+            record for record in self._store.unsettled.all(*kinds) if record.entity in entities
+        ]
+        return sorted(records, key=lambda record: entities.index(record.entity))
 
     def _take_up(
-        self, one: Unsettled, *, at_end: bool = False, is_from_worker: bool = False
+        self, waiting: Unsettled, *, at_end: bool = False, is_from_worker: bool = False
     ) -> None:
-        """Take up a waiting record again, unless a newer version was dealt with meanwhile."""
+        """Take up a waiting record again, unless a newer version was taken meanwhile."""
+        entity, record, read_at = waiting.entity, waiting.payload, waiting.read_at
 
         def take() -> object:
-            before = self._store.unsettled.get(one.entity, one.shop_id)
-            if before is None or (before.read_at, before.payload) != (one.read_at, one.payload):
+            now_open = self._store.unsettled.get(entity, waiting.shop_id)
+            if now_open is None or (now_open.read_at, now_open.payload) != (read_at, record):
                 return None
-            return self._side.take(one.entity, Arrival(one.payload, one.read_at, at_end))
+            return self._side.take(entity, Arrival(record, read_at, at_end))
 
-        self._submit(
-            one.entity, one.payload, take, is_thorough=at_end, is_from_worker=is_from_worker
-        )
+        self._submit(entity, record, take, makes_missing=at_end, is_from_worker=is_from_worker)
 
     def _submit(
         self,
@@ -274,54 +276,55 @@ class Settlement:
         take: Callable[[], object],
         *,
         kind: str | None = None,
-        is_thorough: bool = False,
+        makes_missing: bool = False,
         is_from_worker: bool = False,
     ) -> None:
-        """Have a record taken once its turn comes; `is_thorough`: what it needs may be made."""
-        none: tuple[Collection[str], Collection[str]] = ((), ())
-        writes, reads = _asked(lambda: self._side.keys(entity, record), otherwise=none)
-        if is_thorough:  # what it needs must not be made by two at once
+        """Have a record taken in its turn; `makes_missing`: what it needs may be made for it."""
+        no_keys: tuple[Collection[str], Collection[str]] = ((), ())
+        writes, reads = _call_side(lambda: self._side.keys(entity, record), default=no_keys)
+        if makes_missing:  # two records must not make the same one at once
             writes, reads = {*writes, *reads}, ()
         self._schedule.submit(
             take,
-            writes={_own_key(entity, record["id"]), *writes},
+            writes={_record_key(entity, record["id"]), *writes},
             reads=reads,
             is_from_worker=is_from_worker,
             kind=kind,
-            weight=1 + sum(len(one) for one in record.values() if isinstance(one, list)),
+            weight=1 + sum(len(member) for member in record.values() if isinstance(member, list)),
         )
 
     def _retry_refused(self) -> None:
-        """Retry rejects and holds that this run did not replace; Go's refusals rest a while."""
-        for one in self._open("reject", "hold"):
-            rests = one.is_resting(now())
-            is_nameless = one.shop_id.startswith(_WITHOUT_ID)
-            if not rests and not is_nameless and (one.entity, one.shop_id) not in self._seen:
-                self._take_up(one)
+        """Retry rejects and holds that this run did not replace; Go's refusals rest for a while."""
+        for record in self._open("reject", "hold"):
+            is_resting = record.is_resting(now())
+            has_id = not record.shop_id.startswith(_WITHOUT_ID)
+            if has_id and not is_resting and (record.entity, record.shop_id) not in self._seen:
+                self._take_up(record)
 
     def _take_up_parked(self) -> None:
-        archives = {one.id for one in self._side.archives()}
-        for one in self._open("parked"):
-            if one.id not in archives:
-                self._take_up(one, at_end=True)
+        archives = {record.id for record in self._side.archives()}
+        for record in self._open("parked"):
+            if record.id not in archives:
+                self._take_up(record, at_end=True)
 
-    def _forget_needless(self) -> None:
-        """Forget records that could not be made for others, once none of those waits for them."""
-        for one in self._open("reject", "hold"):
-            waiting = self._store.unsettled.waiting_for(_own_key(one.entity, one.shop_id))
-            if not waiting and self._side.is_made_for_others(one):
-                self._store.unsettled.clear(one.entity, one.shop_id)
+    def _forget_unneeded(self) -> None:
+        """Forget records that could not be made for others, if no other waits for them now."""
+        for record in self._open("reject", "hold"):
+            key = _record_key(record.entity, record.shop_id)
+            is_awaited = bool(self._store.unsettled.waiting_for(key))
+            if not is_awaited and self._side.is_made_for_others(record):
+                self._store.unsettled.clear(record.entity, record.shop_id)
 
 
-def _own_key(entity: str, shop_id: str) -> str:
+def _record_key(entity: str, shop_id: str) -> str:
     return f"{entity}:{shop_id}"
 
 
-def _asked(ask: Callable[[], Reply], *, otherwise: Reply) -> Reply:
-    """Return what a side says of a record; where it cannot, the record's walk reports why."""
+def _call_side(call: Callable[[], Reply], *, default: Reply) -> Reply:
+    """Return the result of a call about a record, or the default if its values make it fail."""
     try:
-        return ask()
+        return call()
     except LinkStoreError:
         raise
-    except Exception:  # noqa: BLE001 - its walk fails too, and rejects this record alone
-        return otherwise
+    except Exception:  # noqa: BLE001 - the walk fails too, and rejects only this record
+        return default

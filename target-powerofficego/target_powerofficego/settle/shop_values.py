@@ -1,4 +1,4 @@
-"""What a shop record says, in Go's form, under the names used in the base of its link."""
+"""The values of a shop record in Go's form, by the names used in the base of its link."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ if TYPE_CHECKING:
 def shop_values(
     entity: str, record: Record, table: Table, conversion: Conversion
 ) -> dict[str, Value]:
-    """Return a record in Go's form, each row on its own; what cannot be read is left out.
+    """Return a record's values in Go's form, without those that cannot be read.
 
-    For a customer this includes what becomes entries of their own; for an order, its lines and what
-    they come to.
+    For a customer they include what becomes separate entries in Go; for an order, its lines and
+    their amounts.
     """
-    found: dict[str, Value] = {}
+    by_name: dict[str, Value] = {}
     order = ShopOrder(record)
     with contextlib.suppress(Unusable):
         if entity == "customers":
-            found |= separate_entries(record)
+            by_name |= separate_entries(record)
         elif entity == "orders":
             members = members_by_reference(order)
-            found |= {f"{LINE}{reference}": one for reference, one in members.items()}
+            by_name |= {f"{LINE}{reference}": line for reference, line in members.items()}
     for row in table.active:
         try:
             value = row.to_go(record, conversion)
         except Unusable:
             continue
         if value is not ABSENT:
-            found[row.name] = value
+            by_name[row.name] = value
     if entity == "orders":
         with contextlib.suppress(Unusable):
-            found[AMOUNTS] = amounts_to_base(order_amounts(found, order.lines))
-    return found
+            by_name[AMOUNTS] = amounts_to_base(order_amounts(by_name, order.lines))
+    return by_name
 
 
 def equality_by_name(table: Table) -> Callable[[str, Value, Value], bool]:
-    """Return a function that says whether two values of one name are the same."""
+    """Return a function of a name and two values that returns whether they are the same."""
     rows = {row.name: row for row in table.rows}
-    return lambda name, one, other: (
-        rows[name].are_equal(one, other) if name in rows else lines_agree(one, other)
+    return lambda name, value, other: (
+        rows[name].are_equal(value, other) if name in rows else lines_agree(value, other)
     )

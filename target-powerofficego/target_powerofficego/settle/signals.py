@@ -1,8 +1,7 @@
-"""Reads the input line by line, until it ends or SIGTERM or SIGINT ends the run.
+"""Reads the input line by line, until it ends, or SIGTERM or SIGINT ends the run.
 
-A signal ends it at once while it awaits input, else at the next safe place. What is wrong with a
-line is reported without showing any of it. A line that need not be read as a message is only
-counted.
+A signal ends the run at once while it waits for input, else at the next safe point. A fault in a
+line is reported without quoting the line. A line that need not be parsed is only counted.
 """
 
 from __future__ import annotations
@@ -25,55 +24,54 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 
-_NAMED_BY_TEXT = ("type", "stream")
+_TEXT_MEMBERS = ("type", "stream")
 _READ_AHEAD = 1 << 16
-"""The most bytes that are read at once; as many as a pipe holds."""
+"""The maximum number of bytes that are read at once: the capacity of a pipe."""
 
 
 class BrokenInput(InvalidInputLine):
-    """The input is not a Singer stream; the text says where, and holds none of what stood there."""
+    """The input is not a Singer stream; the message says where, without quoting the input."""
 
 
 def read_message(line: str, number: int) -> dict[str, Any]:
-    """Return the message of a line, with fractional numbers as Decimal.
+    """Return the message in a line, with fractional numbers as Decimal.
 
     Raises:
-        BrokenInput: the line is not a JSON object, or names its type or stream by something other
-            than text.
+        BrokenInput: the line is not a JSON object, or its type or stream is not text.
     """
     message: Any = None
     with contextlib.suppress(ValueError):
         message = read_json(line)
     if not isinstance(message, dict):
         raise BrokenInput(
-            f"line {number} of the input is no Singer message (a JSON object); the tap broke off,"
-            " or something else prints to its output"
+            f"line {number} of the input is not a Singer message (a JSON object); the tap was"
+            " interrupted, or something else prints to its output"
         )
-    for name in _NAMED_BY_TEXT:
+    for name in _TEXT_MEMBERS:
         if not isinstance(message.get(name, ""), str):
             raise BrokenInput(
-                f"the message in line {number} of the input does not name its {name} by text"
+                f"the {name} of the message in line {number} of the input is not text"
             )
     return message
 
 
 def require(message: object, members: set[str]) -> None:
-    """Check that a message, or a part of one, has what Singer demands.
+    """Check that a message, or part of one, has the members that Singer requires.
 
     Raises:
-        BrokenInput: it is not an object, or lacks something.
+        BrokenInput: it is not an object, or lacks a member.
     """
     if not isinstance(message, dict):
         raise BrokenInput("a record, schema or state of the input is not a JSON object")
     missing = " and ".join(sorted(members.difference(message)))
     if missing:
         kind = message.get("type")
-        known = kind if kind in ("RECORD", "SCHEMA", "STATE", "BATCH") else "message or schema"
-        raise BrokenInput(f"a {known} of the input lacks {missing}, which Singer demands")
+        label = kind if kind in ("RECORD", "SCHEMA", "STATE", "BATCH") else "message or schema"
+        raise BrokenInput(f"a {label} of the input lacks {missing}, which Singer requires")
 
 
 class Terminated(Exception):  # noqa: N818 - reads as what happened
-    """The run was asked to end by a signal."""
+    """A signal has ended the run."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"ended by {signal.Signals(signum).name}")
@@ -81,16 +79,16 @@ class Terminated(Exception):  # noqa: N818 - reads as what happened
 
 
 class InterruptibleReader(SingerReader):
-    """Reads messages; a signal raises while it waits for the next line, and is otherwise kept."""
+    """Reads messages until a signal, which interrupts waiting for input, but not a message."""
 
     def __init__(self) -> None:
         super().__init__()
         self.has_messages = False
-        """Whether any message came."""
-        self.are_unchanged: Callable[[Sequence[bytes]], Iterator[bool]] = _none_is
-        """Yields for each line, when its turn comes, whether it is a record with nothing new."""
+        """Whether there was any message."""
+        self.are_unchanged: Callable[[Sequence[bytes]], Iterator[bool]] = _none_are_unchanged
+        """Yields for each line, when its turn comes, whether it is an unchanged record."""
         self._is_waiting = False
-        self._asked_by: int | None = None
+        self._signal: int | None = None
         self._line_number = 0
         self._unchanged = 0
 
@@ -100,21 +98,21 @@ class InterruptibleReader(SingerReader):
         Raises:
             Terminated: the reader is waiting for input.
         """
-        self._asked_by = signum
+        self._signal = signum
         if self._is_waiting:
             raise Terminated(signum)
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let a signal interrupt what is done inside at once, as while waiting for input.
+        """Let a signal interrupt the block at once, as it interrupts waiting for input.
 
         Raises:
             Terminated: a signal came.
         """
         self._is_waiting = True
         try:
-            if self._asked_by is not None:
-                raise Terminated(self._asked_by)
+            if self._signal is not None:
+                raise Terminated(self._signal)
             yield
         finally:
             self._is_waiting = False
@@ -124,7 +122,7 @@ class InterruptibleReader(SingerReader):
         file_input: IO[str] | None,
         callbacks: dict[str, Callable[[dict[str, Any]], None]],
     ) -> Counter[str]:
-        """Hand each message to its callback, except the records that `are_unchanged` recognises.
+        """Pass each message to its callback, except the records that `are_unchanged` recognises.
 
         Raises:
             Terminated: a signal came.
@@ -145,17 +143,17 @@ class InterruptibleReader(SingerReader):
                     self._unchanged += 1
                 elif line.strip():
                     yield self._decoded(line)
-                if self._asked_by is not None:
-                    raise Terminated(self._asked_by)
+                if self._signal is not None:
+                    raise Terminated(self._signal)
 
     def _read_ahead(self, file_input: IO[bytes]) -> Iterator[list[bytes]]:
-        """Yield the lines that came meanwhile; wait only while there is no whole line."""
+        """Yield the lines that have arrived; wait only until there is a complete line."""
         pieces: list[bytes] = []
         while piece := self._next_piece(file_input):
             pieces.append(piece)
             if b"\n" in piece:
-                *lines, begun = b"".join(pieces).split(b"\n")
-                pieces = [begun]
+                *lines, rest = b"".join(pieces).split(b"\n")
+                pieces = [rest]
                 yield lines
         yield [b"".join(pieces)]
 
@@ -172,7 +170,7 @@ class InterruptibleReader(SingerReader):
         raise BrokenInput(msg)
 
     def deserialize_json(self, line: str) -> dict[str, Any]:
-        """Return the message of a line; an error names the line and shows none of it."""
+        """Return the message in a line; an error names the line without quoting it."""
         message = read_message(line, self._line_number)
         self.has_messages = True
         return message
@@ -185,18 +183,18 @@ class InterruptibleReader(SingerReader):
     def _process_unknown_message(self, message_dict: dict[str, Any]) -> None:
         del message_dict
         raise BrokenInput(
-            f"line {self._line_number} of the input is no message of a kind that Singer knows"
+            f"line {self._line_number} of the input is not a message of a kind that Singer knows"
         )
 
 
-def _none_is(lines: Sequence[bytes]) -> Iterator[bool]:
+def _none_are_unchanged(lines: Sequence[bytes]) -> Iterator[bool]:
     return itertools.repeat(False, len(lines))
 
 
 def _as_bytes(file_input: IO[str]) -> IO[bytes]:
-    """Return an input as bytes: JSON is UTF-8, whatever this machine's locale says."""
-    found: IO[bytes] | None = getattr(file_input, "buffer", None)
-    return found or io.BytesIO(file_input.read().encode(errors="surrogatepass"))
+    """Return an input as bytes: JSON is UTF-8, whatever the locale of this machine."""
+    buffer: IO[bytes] | None = getattr(file_input, "buffer", None)
+    return buffer or io.BytesIO(file_input.read().encode(errors="surrogatepass"))
 
 
 def _standard_input() -> IO[str]:

@@ -1,6 +1,6 @@
-"""Counts what became of the records of a run, and tells a person at its end.
+"""Counts the outcomes of the records of a run, and reports them at its end.
 
-A terminal gets a table, anything else one structured line.
+A terminal gets a table; otherwise one structured line is logged.
 """
 
 from __future__ import annotations
@@ -43,55 +43,54 @@ _NAMES = ("MELTANO_LOADER_NAME", "MELTANO_UTILITY_NAME")
 
 
 class Tally:
-    """One outcome per record: when a record comes twice, or is tried again, the last one counts.
+    """Counts one outcome per record: the last, if a record comes twice or is tried again.
 
-    The stage that an order was brought to is counted separately, as is that its buyer was
-    anonymised.
+    The stage that an order has reached, and that its buyer was anonymised, are counted separately.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
         self._lock = threading.Lock()
         self._outcomes: dict[tuple[str, str], str] = {}
-        self._why_skipped: dict[tuple[str, str], str] = {}
+        self._skip_reasons: dict[tuple[str, str], str] = {}
         self._stages: set[tuple[str, str, str]] = set()
         self._unchanged: Counter[str] = Counter()
 
-    def count(self, entity: str, shop_id: str, outcome: str, why_skipped: str = "") -> None:
-        """Count one record; `why_skipped` is why nothing is done with it at all, if that is so."""
+    def count(self, entity: str, shop_id: str, outcome: str, skip_reason: str = "") -> None:
+        """Count one record; `skip_reason` is why it was skipped, if it was."""
         with self._lock:
             record = (entity, shop_id)
             before = self._outcomes.get(record)
             if before in ("created", "linked", "changed", "credited") and outcome == "unchanged":
                 return
             self._outcomes[record] = outcome
-            self._why_skipped.pop(record, None)
-            if why_skipped:
-                self._why_skipped[record] = why_skipped
+            self._skip_reasons.pop(record, None)
+            if skip_reason:
+                self._skip_reasons[record] = skip_reason
 
     def count_stage(self, entity: str, shop_id: str, stage: str) -> None:
-        """Count that a record was confirmed, invoiced or anonymised, whatever else comes of it."""
+        """Count that a record was confirmed, invoiced or anonymised, beside its outcome."""
         with self._lock:
             self._stages.add((entity, shop_id, stage))
 
     def count_unchanged(self, entity: str) -> None:
-        """Count a record that is identical to the one last settled."""
+        """Count a record that is identical to the version last settled."""
         with self._lock:
             self._unchanged[entity] += 1
 
     def skipped(self) -> list[str]:
-        """Return a line for each reason why records were skipped: how many, and their first ids."""
-        of_reason: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        """Return a line for each reason for skipping records: how many, and their first ids."""
+        ids_by_reason: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         with self._lock:
-            for (entity, shop_id), why in self._why_skipped.items():
-                of_reason[entity, why].append(shop_id)
+            for (entity, shop_id), reason in self._skip_reasons.items():
+                ids_by_reason[entity, reason].append(shop_id)
         return [
-            f"{entity}: {len(ids):,} skipped: {why} ({_shortened(ids)})"
-            for (entity, why), ids in sorted(of_reason.items())
+            f"{entity}: {len(ids):,} skipped: {reason} ({_first_ids(ids)})"
+            for (entity, reason), ids in sorted(ids_by_reason.items())
         ]
 
     def note(self, remark: str) -> None:
-        """Log in words what the whole run left undone."""
+        """Log something that the run as a whole has left undone."""
         self._logger.warning("%s", remark)
 
     def log_repair(self, entity: str, shop_id: str, repair: str) -> None:
@@ -122,14 +121,14 @@ class Tally:
         return {entity: dict(outcomes) for entity, outcomes in counts.items()}
 
 
-def tell_summary(
+def report_summary(
     counts: Mapping[str, Mapping[str, int]],
     calls: Mapping[str, Any],
     open_ones: Mapping[str, int],
     *,
     skipped: Sequence[str],
-    left_alone: int,
-    waits_elsewhere: bool,
+    unsupported: int,
+    other_way_waits: bool,
     program_faults: int,
     is_plan: bool,
     system: str,
@@ -137,22 +136,24 @@ def tell_summary(
     logger: logging.Logger,
     show: Callable[..., bool] | None,
 ) -> None:
-    """Print what became of the records, the calls it took, and last what waits for a person.
+    """Report the outcomes of the records, the calls, and last what waits for a person.
 
-    `skipped` has a line for each reason why records were skipped; `left_alone` is how many of the
-    edits that are parked the shop does not take; `waits_elsewhere`: something of the other way
-    waits for a person too; `program_faults` is how many rejects are faults of this program; `system` is
-    what the calls went to; `show` is `show_summary` where there may be a terminal.
+    `skipped` has a line for each reason for skipping records; `unsupported` is the number of parked
+    edits that the shop does not accept; `other_way_waits`: something of the other direction waits
+    for a person too; `program_faults` is the number of rejects that are faults of this program;
+    `system` is the system that was called; `show` is `show_summary` if there may be a terminal.
     """
     ending = _ending(
         calls.get("writes", 0), open_ones, is_plan=is_plan, system=system, exit_status=exit_status
     )
-    if waits_elsewhere:
-        ending += "; on the other way something waits, see " + links_command_for("check")
+    if other_way_waits:
+        ending += "; something waits in the other direction, see " + links_command_for("check")
     parked = sum(outcomes.get("parked", 0) for outcomes in counts.values())
     if not is_plan:
-        ending += _parked(parked - left_alone, "the next run tries again")
-        ending += _parked(left_alone, f"the shop does not take; see {links_command_for('parked')}")
+        ending += _parked(parked - unsupported, "the next run tries again")
+        ending += _parked(
+            unsupported, f"the shop does not accept; see {links_command_for('parked')}"
+        )
     faults = [describe_program_faults(program_faults)] if program_faults else []
     if show is not None and show(counts, calls, system, [*skipped, *faults], ending):
         return
@@ -167,25 +168,25 @@ def tell_summary(
     logger.log(logging.WARNING if any(open_ones.values()) else logging.INFO, "%s", ending)
 
 
-def _shortened(ids: Sequence[str]) -> str:
+def _first_ids(ids: Sequence[str]) -> str:
     more = f", and {len(ids) - _EXAMPLES:,} more" if len(ids) > _EXAMPLES else ""
     return plain(", ".join(ids[:_EXAMPLES])) + more
 
 
 def describe_program_faults(number: int) -> str:
-    """Say that this program failed on that many records, and what to do about it."""
-    which = "1 reject is a fault" if number == 1 else f"{number:,} rejects are faults"
-    return f"{which} of this program; report the lines of the log that say where"
+    """Return that this program failed on a number of records, and what to do about it."""
+    subject = "1 reject is a fault" if number == 1 else f"{number:,} rejects are faults"
+    return f"{subject} of this program; report the lines of the log that say where"
 
 
-def _parked(number: int, what_follows: str) -> str:
-    return f"; {number:,} parked, which {what_follows}" if number > 0 else ""
+def _parked(number: int, clause: str) -> str:
+    return f"; {number:,} parked, which {clause}" if number > 0 else ""
 
 
 def _ending(
     writes: int, open_ones: Mapping[str, int], *, is_plan: bool, system: str, exit_status: int
 ) -> str:
-    """Say whether anything was written, and what waits for a person, in one line."""
+    """Return in one line whether anything was written, and what waits for a person."""
     written = f"{_counted(writes, 'write')} to {system}"
     if is_plan:
         written = f"this is what a run would do: nothing was written to {system}"
@@ -203,15 +204,15 @@ def _ending(
     return f"{written}; {counted} {verb} for a person{status}; see {commands}"
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def links_command_for(words: str) -> str:
-    """Return the line that runs `powerofficego-links` with these words from where this process is.
+    """Return the command line of `powerofficego-links` with these words, for this process's user.
 
-    Meltano passes a plugin the plugin's own name and the environment of the run. Each target's
-    definition for Meltano has the commands of `powerofficego-links`.
+    Under Meltano, a plugin is given its own name and the environment of the run, and the definition
+    of each target has the commands of `powerofficego-links`.
     """
     plugin = next((os.environ[name] for name in _NAMES if os.environ.get(name)), None)
     if plugin is None:

@@ -1,7 +1,7 @@
 """What a run draws on a terminal: a bar while it lasts, its plan and its summary.
 
-Elsewhere a plan is shown as one line per change. A run that needs none of this does not load it,
-for that takes long.
+Without a terminal, a plan is printed with one line per change. A run that needs none of this does
+not load this module, which takes long.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from target_powerofficego.settle.plan import PlannedChange, PlannedField
-    from target_powerofficego.settle.progress import Standing
+    from target_powerofficego.settle.progress import Snapshot
 
-_AS_WIDE_AS_THERE_IS = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+_FULL_WIDTH = Column(no_wrap=True, overflow="ellipsis", ratio=1)
 _FIRST = ("customers", "products", "orders")
-"""What a plan lists first; what depends on them comes after."""
+"""The entities that a plan lists first, before those that depend on them."""
 _EXAMPLES = 10
-_LONGEST_VALUE = 60
+_MAX_VALUE_LENGTH = 60
 
 
 class Bar:
-    """Draws a bar at the foot of a terminal; the lines of the log scroll past above it."""
+    """Draws a bar at the bottom of a terminal; the lines of the log scroll above it."""
 
     seconds_between = 2.0
 
     def __init__(self, console: Console) -> None:
         self._drawn = Progress(
             BarColumn(bar_width=10),
-            TextColumn("{task.description}", markup=False, table_column=_AS_WIDE_AS_THERE_IS),
+            TextColumn("{task.description}", markup=False, table_column=_FULL_WIDTH),
             console=console,
             expand=True,
             auto_refresh=False,
@@ -55,13 +55,13 @@ class Bar:
         self._drawn.start()  # from here on sys.stderr prints above the bar
         _log_to(sys.stderr, instead_of=self._stderr)
 
-    def tell(self, words: str, standing: Standing) -> None:
-        """Draw the bar, with the words beside it."""
-        seen, done = sum(standing.seen.values()), sum(standing.done.values())
-        total = seen if standing.is_all_read else None
+    def report(self, text: str, snapshot: Snapshot) -> None:
+        """Draw the bar, with the text beside it."""
+        seen, done = sum(snapshot.seen.values()), sum(snapshot.done.values())
+        total = seen if snapshot.is_all_read else None
         with contextlib.suppress(OSError):  # the terminal may be gone
             self._drawn.update(
-                self._task, description=words, total=total, completed=done, refresh=True
+                self._task, description=text, total=total, completed=done, refresh=True
             )
 
     def close(self) -> None:
@@ -72,66 +72,68 @@ class Bar:
 
 
 def _log_to(stream: TextIO, *, instead_of: TextIO) -> None:
-    """Send the log to another stream."""
+    """Redirect the log to another stream."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is instead_of:
             handler.setStream(stream)
 
 
 def bar() -> Bar | None:
-    """Return a bar on the terminal of the log; None if that cannot redraw a line."""
+    """Return a bar on the terminal of the log; None if it cannot redraw a line."""
     console = Console(stderr=True, soft_wrap=True)
     return Bar(console) if console.is_interactive else None
 
 
-def tell_plan(changes: Sequence[PlannedChange], *, every_one: bool) -> None:
-    """Print how many changes of each kind there are, and ten of each, or every one."""
+def print_plan(changes: Sequence[PlannedChange], *, is_complete: bool) -> None:
+    """Print how many changes of each kind there are, and ten of each, or all."""
     console = Console(stderr=True, soft_wrap=True)
     if not changes:
         console.print("Plan: nothing would be written.")
         return
-    counted = Table("entity", "what", "how many", title="Plan: what a run would do")
-    shown: list[PlannedChange] = []
-    for (_, entity, what), group in itertools.groupby(sorted(changes, key=_place), key=_place):
+    counts = Table("entity", "what", "how many", title="Plan: what a run would do")
+    listed: list[PlannedChange] = []
+    for (_, entity, action), group in itertools.groupby(
+        sorted(changes, key=_sort_key), key=_sort_key
+    ):
         of_kind = list(group)
-        counted.add_row(entity, what, str(len(of_kind)))
-        shown += of_kind if every_one else of_kind[:_EXAMPLES]
-    console.print(counted)
+        counts.add_row(entity, action, str(len(of_kind)))
+        listed += of_kind if is_complete else of_kind[:_EXAMPLES]
+    console.print(counts)
     if console.is_terminal:
-        console.print(_table(shown))
+        console.print(_table(listed))
         return
-    for one in shown:
-        why = "; ".join(filter(None, (*map(_field, one.fields), one.why)))
-        line = f"{one.what} {one.entity} {one.record}" + (f": {why}" if why else "")
-        console.print(Text(plain(line)))
+    for change in listed:
+        details = "; ".join(filter(None, (*map(_format_field, change.fields), change.reason)))
+        line = f"{change.action} {change.entity} {change.record}"
+        console.print(Text(plain(f"{line}: {details}" if details else line)))
 
 
-def _place(change: PlannedChange) -> tuple[int, str, str]:
-    place = _FIRST.index(change.entity) if change.entity in _FIRST else len(_FIRST)
-    return place, change.entity, change.what
+def _sort_key(change: PlannedChange) -> tuple[int, str, str]:
+    position = _FIRST.index(change.entity) if change.entity in _FIRST else len(_FIRST)
+    return position, change.entity, change.action
 
 
 def _table(changes: Sequence[PlannedChange]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("entity", "record", "what", "which fields", "why"):
         table.add_column(heading, overflow="fold")
-    for one in changes:
-        fields = Text("\n").join(Text(plain(_field(field))) for field in one.fields)
-        record, why = Text(plain(one.record)), Text(plain(one.why))
-        table.add_row(one.entity, record, one.what, fields, why)
+    for change in changes:
+        fields = Text("\n").join(Text(plain(_format_field(field))) for field in change.fields)
+        record, reason = Text(plain(change.record)), Text(plain(change.reason))
+        table.add_row(change.entity, record, change.action, fields, reason)
     return table
 
 
-def _field(field: PlannedField) -> str:
+def _format_field(field: PlannedField) -> str:
     if field.before is None:
-        return f"{field.property}: {_value(field.after)}"
-    return f"{field.property}: {_value(field.before)} → {_value(field.after)}"
+        return f"{field.property}: {_format_value(field.after)}"
+    return f"{field.property}: {_format_value(field.before)} → {_format_value(field.after)}"
 
 
-def _value(value: object) -> str:
-    """Return a value on one line; a long text is shortened."""
+def _format_value(value: object) -> str:
+    """Return a value on one line; long text is shortened."""
     text = " ".join(str("empty" if value is None else value).split())
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+    return text if len(text) <= _MAX_VALUE_LENGTH else text[: _MAX_VALUE_LENGTH - 1] + "…"
 
 
 def show_summary(
@@ -141,7 +143,7 @@ def show_summary(
     remarks: Sequence[str],
     ending: str,
 ) -> bool:
-    """Show the summary, and return True; False, and nothing shown, where there is no terminal."""
+    """Show the summary on a terminal and return True; return False if there is none."""
     console = Console(stderr=True)
     if not console.is_terminal:
         return False
@@ -156,8 +158,8 @@ def show_summary(
 
 
 def outcome_table(counts: Mapping[str, Mapping[str, int]]) -> Table:
-    """Return a table of entities by those outcomes that any of them had."""
-    shown = [one for one in OUTCOMES if any(one in outcomes for outcomes in counts.values())]
+    """Return a table of entities by the outcomes that any of them had."""
+    shown = [name for name in OUTCOMES if any(name in outcomes for outcomes in counts.values())]
     table = Table(title="Records")
     table.add_column("")
     for outcome in shown:

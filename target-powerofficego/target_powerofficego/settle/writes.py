@@ -1,4 +1,4 @@
-"""How a write under an intent is sent: again only where a look shows that it was not done.
+"""How a write under an intent is sent: repeated only if a check shows that it was not done.
 
 Before it, the brakes `max_creates` and `max_changes` may stop the run.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from target_powerofficego.store.link_store import Intent, LinkStore
 
 
-_MOST_TRIES = 3
+_MAX_ATTEMPTS = 3
 
 SECOND_LOOK_SECONDS = 2.0
 """PowerOffice Go v1 served reads from a replica up to 1 s behind; unstated for v2."""
@@ -29,27 +29,27 @@ Refusal = TypeVar("Refusal", bound=Exception)
 def look_twice(
     look: Callable[[], Outcome | None], wait: Callable[[float], object]
 ) -> Outcome | None:
-    """Look, and look once more when a replica that was behind would have caught up."""
-    found = look()
-    if found is None:
+    """Look, and if nothing is found look again, once a replica that is behind has caught up."""
+    outcome = look()
+    if outcome is None:
         wait(SECOND_LOOK_SECONDS)
-        found = look()
-    return found
+        outcome = look()
+    return outcome
 
 
 @dataclass
 class CarefulWrite(Generic[Lost, Refusal]):
     """A write under an intent, which stays until it is known what became of the write.
 
-    After `no_answer` it may or may not have been done. `broken_off` means that it was not sent at
-    all, and `refusal` that it was not done. `was_sent` is true once a try has had no answer;
-    `unanswered` is why the last such try of this run had none.
+    After `no_answer` it may or may not have been done; `not_sent` means that it was not sent, and
+    `refusal` that it was not done. `was_sent` is true once an attempt has had no answer;
+    `unanswered` is the error of the last such attempt of this run.
     """
 
     store: LinkStore
     intent: Intent
     no_answer: type[Lost]
-    broken_off: tuple[type[Exception], ...]
+    not_sent: tuple[type[Exception], ...]
     refusal: tuple[type[Refusal], ...]
     was_sent: bool = False
     unanswered: Lost | None = None
@@ -60,35 +60,35 @@ class CarefulWrite(Generic[Lost, Refusal]):
         look: Callable[[bool], Outcome | None],
         refused: Callable[[Refusal], Outcome],
     ) -> Outcome:
-        """Send until the answer comes, or `look` returns what the side turns out to hold.
+        """Send until there is an answer, or until `look` returns what the other side has.
 
-        `look` is given whether that was the last try; it returns None where nothing was done.
-        `refused` returns or raises what follows from a refusal.
+        `look` takes whether that was the last attempt, and returns None if nothing was done.
+        `refused` returns or raises the outcome of a refusal.
 
         Raises:
-            Exception: one of `broken_off`, the last `no_answer`, or what the given functions raise.
+            Exception: one of `not_sent`, the last `no_answer`, or any error of the functions given.
         """
-        for tries_left in reversed(range(_MOST_TRIES)):
+        for attempts_left in reversed(range(_MAX_ATTEMPTS)):
             try:
                 return send()
             except self.no_answer as error:
                 self.was_sent, self.unanswered = True, error
-            except self.broken_off:
+            except self.not_sent:
                 if not self.was_sent:
                     self.store.intents.end(self.intent)
                 raise
             except self.refusal as error:
                 return refused(error)
-            found = look(not tries_left)
-            if found is not None:
-                return found
-        raise self.unanswered or AssertionError("unreachable: the last try has no answer")
+            outcome = look(not attempts_left)
+            if outcome is not None:
+                return outcome
+        raise self.unanswered or AssertionError("unreachable: the last attempt has no answer")
 
     def give_up(self, refusal: Refusal) -> NoReturn:
-        """End with a refusal, which does not show what became of an earlier try without an answer.
+        """End with a refusal, which does not show what became of an earlier unanswered attempt.
 
         Raises:
-            Exception: the refusal; or why a try has no answer, and then the intent stays.
+            Exception: the refusal; or the error of an unanswered attempt, whose intent stays.
         """
         if self.unanswered is not None:
             raise self.unanswered from refusal
@@ -96,12 +96,12 @@ class CarefulWrite(Generic[Lost, Refusal]):
         raise refusal
 
 
-class BrakeReached(Exception):  # noqa: N818 - reads as what it says
-    """The run must stop before its next write: max_creates or max_changes is used up."""
+class BrakeReached(Exception):  # noqa: N818 - reads as what happened
+    """The run must stop before its next write: max_creates or max_changes is reached."""
 
 
 class Brakes:
-    """Counts writes against `max_creates` and `max_changes`; in a plan it stops nothing."""
+    """Counts writes against `max_creates` and `max_changes`; a plan is not stopped."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class Brakes:
         *,
         stops: bool = True,
     ) -> None:
-        self._most = {"max_creates": max_creates, "max_changes": max_changes}
+        self._limits = {"max_creates": max_creates, "max_changes": max_changes}
         self._stops = stops
         self._done: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -131,17 +131,17 @@ class Brakes:
         """
         self._count("max_changes", "changes were made")
 
-    def _count(self, name: str, what: str) -> None:
-        most = self._most[name]
+    def _count(self, name: str, description: str) -> None:
+        limit = self._limits[name]
         with self._lock:
-            if self._stops and most is not None and self._done[name] >= most:
-                raise BrakeReached(f"{name}: {most} {what}; the run stops here")
+            if self._stops and limit is not None and self._done[name] >= limit:
+                raise BrakeReached(f"{name}: {limit} {description}; the run stops here")
             self._done[name] += 1
 
-    def told_by_a_plan(self) -> list[str]:
-        """Return in words which settings would stop the run that a plan foresees."""
+    def plan_warnings(self) -> list[str]:
+        """Return a line for each setting that would stop the planned run."""
         return [
-            f"{name} is {most}: a run would stop before the rest of these {self._done[name]} writes"
-            for name, most in self._most.items()
-            if most is not None and self._done[name] > most
+            f"{name} is {limit}: a run would stop before the rest of these {done} writes"
+            for name, limit in self._limits.items()
+            if limit is not None and (done := self._done[name]) > limit
         ]

@@ -143,7 +143,7 @@ def test_an_order_whose_total_differs_is_never_confirmed(confirming, box, reason
         assert confirming.run(*held, invoice_on=["completed"]).status == 3
         assert the_order(box)["SalesOrderStatus"] == "Draft"
 
-    assert "Go's order is not the shop's" in reasons()["hold", "orders", "9001"]
+    assert "Go's order differs from the shop's" in reasons()["hold", "orders", "9001"]
     there = the_order(box)
     line_id = there["SalesOrderLines"][0]["Id"]
     box.go.edit(

@@ -222,7 +222,7 @@ def test_all_that_an_order_lacks_is_told_in_one_reason(ledger, box, order, line,
 
     assert reasons()["reject", "orders", "9001"] == (
         "line 1 has no quantity; discount 1 has no amount_incl, the discount with VAT; refund 1 has"
-        " no id; the order has no total_incl, the whole order with VAT"
+        " no id; the order has no total_incl, its total with VAT"
     )
     assert box.go.entries("SalesOrders") == []
 
@@ -332,7 +332,7 @@ def test_an_order_without_placed_at_counts_from_when_it_was_made(
     ("stamps", "reason"),
     [
         ({"placed_at": None, "created_at": None}, "neither placed_at nor created_at"),
-        ({"placed_at": "i går"}, 'placed_at "i går" is not a moment'),
+        ({"placed_at": "i går"}, 'placed_at "i går" is not a date and time'),
         ({"placed_at": None, "created_at": "2019-01-01"}, 'created_at "2019-01-01" is not'),
     ],
 )

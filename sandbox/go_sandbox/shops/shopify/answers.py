@@ -52,7 +52,7 @@ class Asked:
 
     def visible(self, kind: str) -> list[Record]:
         """Return the records of a kind; of orders those of 60 days, unless the app may see all."""
-        return [one for one in self.shop.all(kind) if not self._is_too_old(one)]
+        return [record for record in self.shop.all(kind) if not self._is_too_old(record)]
 
     def _is_too_old(self, record: Record) -> bool:
         if record["__typename"] != "Order" or "read_all_orders" in self.shop.scopes:
@@ -113,9 +113,9 @@ def connection(member: str) -> Callable[..., Record]:
         pages.pop("namespace", None)
         keys: Any = pages.pop("keys", None)
         kept = [
-            one
-            for one in record[member]
-            if keys is None or f"{one['namespace']}.{one['key']}" in keys
+            metafield
+            for metafield in record[member]
+            if keys is None or f"{metafield['namespace']}.{metafield['key']}" in keys
         ]
         return page(kept, pages)
 
@@ -144,7 +144,7 @@ def money(amount: Callable[[Record], Decimal]) -> Callable[..., Record]:
 
 def after_discounts(lines: Iterable[Record]) -> Decimal:
     """Return what lines come to after discounts, with VAT where the order's prices have it."""
-    return sum((one["after"] for one in lines), acts.ZERO)
+    return sum((line["after"] for line in lines), acts.ZERO)
 
 
 def tax_lines(order: Record, part: Record) -> list[Record]:
@@ -185,7 +185,9 @@ def shown_line(order: Record, line: Record) -> Record:
         "originalUnitPriceSet": bag(line["unit"]),
         "originalTotalSet": bag(line["before"]),
         "discountedTotalSet": bag(line["before"] - line["line_discount"]),
-        "discountAllocations": [{"allocatedAmountSet": bag(one)} for one in line["discounts"]],
+        "discountAllocations": [
+            {"allocatedAmountSet": bag(discount)} for discount in line["discounts"]
+        ],
         "taxLines": tax_lines(order, line),
     }
 
@@ -204,19 +206,19 @@ def fees(order: Record, _: object) -> list[Record]:
     """Answer Order.additionalFees."""
     bag = order["money"].bag
     return [
-        {**one, "price": bag(one["after"]), "taxLines": tax_lines(order, one)}
-        for one in order["fees"]
+        {**fee, "price": bag(fee["after"]), "taxLines": tax_lines(order, fee)}
+        for fee in order["fees"]
     ]
 
 
 def lines(order: Record, _: object, **pages: object) -> Record:
     """Answer Order.lineItems."""
-    return page([shown_line(order, one) for one in order["lines"]], pages)
+    return page([shown_line(order, line) for line in order["lines"]], pages)
 
 
 def freight(order: Record, _: object, **pages: object) -> Record:
     """Answer Order.shippingLines."""
-    return page([shown_freight(order, one) for one in order["freight"]], pages)
+    return page([shown_freight(order, charge) for charge in order["freight"]], pages)
 
 
 def of_order(order: Record, _: object) -> list[Record]:
@@ -254,13 +256,13 @@ def refunded_lines(refund: Record, _: object, **pages: object) -> Record:
     shown = [
         {
             "id": None,
-            "lineItem": shown_line(order, one["line"]),
-            "quantity": one["quantity"],
-            "priceSet": bag(one["line"]["unit"]),
-            "subtotalSet": bag(one["subtotal"]),
-            "totalTaxSet": bag(one["tax"]),
+            "lineItem": shown_line(order, line["line"]),
+            "quantity": line["quantity"],
+            "priceSet": bag(line["line"]["unit"]),
+            "subtotalSet": bag(line["subtotal"]),
+            "totalTaxSet": bag(line["tax"]),
         }
-        for one in refund["lines"]
+        for line in refund["lines"]
     ]
     return page(shown, pages)
 
@@ -272,12 +274,12 @@ def refunded_freight(refund: Record, _: object, **pages: object) -> Record:
     shown = [
         {
             "__typename": "RefundShippingLine",
-            "id": one["id"],
-            "shippingLine": shown_freight(order, one["line"]),
-            "subtotalAmountSet": bag(one["subtotal"]),
-            "taxAmountSet": bag(one["tax"]),
+            "id": charge["id"],
+            "shippingLine": shown_freight(order, charge["line"]),
+            "subtotalAmountSet": bag(charge["subtotal"]),
+            "taxAmountSet": bag(charge["tax"]),
         }
-        for one in refund["freight"]
+        for charge in refund["freight"]
     ]
     return page(shown, pages)
 
@@ -286,15 +288,15 @@ def adjustments(refund: Record, _: object, **pages: object) -> Record:
     """Answer Refund.orderAdjustments: the difference of the calculated and the actual refund."""
     bag = refund["order"]["money"].bag
     shown = [
-        {**one, "amountSet": bag(one["amount"]), "taxAmountSet": bag(acts.ZERO)}
-        for one in refund["adjustments"]
+        {**adjustment, "amountSet": bag(adjustment["amount"]), "taxAmountSet": bag(acts.ZERO)}
+        for adjustment in refund["adjustments"]
     ]
     return page(shown, pages)
 
 
 def total_refunded(refund: Record, _: object) -> Record:
     """Answer Refund.totalRefundedSet: what its transactions come to."""
-    paid_back = sum((one["amount"] for one in refund["transactions"]), acts.ZERO)
+    paid_back = sum((transaction["amount"] for transaction in refund["transactions"]), acts.ZERO)
     bag: Record = refund["order"]["money"].bag(paid_back)
     return bag
 
@@ -348,7 +350,7 @@ def any_single(_: object, info: GraphQLResolveInfo[Any], id: str) -> Record | No
 
 def any_of(_: object, info: GraphQLResolveInfo[Any], ids: list[str]) -> list[Record | None]:
     """Answer records of any kind; null where there is none."""
-    return [info.context.find(one) for one in ids]
+    return [info.context.find(gid) for gid in ids]
 
 
 RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
@@ -374,8 +376,8 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
     },
     "Product": {
         "variants": connection("variants"),
-        "hasOnlyDefaultVariant": lambda one, _: (
-            [v["title"] for v in one["variants"]] == ["Default Title"]
+        "hasOnlyDefaultVariant": lambda product, _: (
+            [v["title"] for v in product["variants"]] == ["Default Title"]
         ),
     },
     "Order": {
@@ -389,20 +391,22 @@ RESOLVERS: dict[str, dict[str, Callable[..., Any]]] = {
         "displayFinancialStatus": financial_status,
         "displayFulfillmentStatus": fulfillment_status,
         "totalPriceSet": money(acts.order_total),
-        "currentTotalPriceSet": money(lambda one: acts.order_total(one) - acts.removed_value(one)),
+        "currentTotalPriceSet": money(
+            lambda order: acts.order_total(order) - acts.removed_value(order)
+        ),
         "totalTaxSet": money(acts.order_tax),
-        "subtotalPriceSet": money(lambda one: after_discounts(one["lines"])),
-        "totalShippingPriceSet": money(lambda one: after_discounts(one["freight"])),
+        "subtotalPriceSet": money(lambda order: after_discounts(order["lines"])),
+        "totalShippingPriceSet": money(lambda order: after_discounts(order["freight"])),
         "totalDiscountsSet": money(
-            lambda one: sum(
-                (sum(part["discounts"], acts.ZERO) for part in acts.parts(one)), acts.ZERO
+            lambda order: sum(
+                (sum(part["discounts"], acts.ZERO) for part in acts.parts(order)), acts.ZERO
             )
         ),
         "totalTipReceivedSet": money(
-            lambda one: after_discounts(line for line in one["lines"] if line["title"] == "Tip")
+            lambda order: after_discounts(line for line in order["lines"] if line["title"] == "Tip")
         ),
         "totalReceivedSet": money(acts.taken_in),
-        "totalRefundedSet": money(lambda one: acts.transacted(one, "REFUND")),
+        "totalRefundedSet": money(lambda order: acts.transacted(order, "REFUND")),
     },
     "Refund": {
         "refundLineItems": refunded_lines,

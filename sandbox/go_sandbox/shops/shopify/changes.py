@@ -1,4 +1,4 @@
-"""Mutations: what is wrong with an input is told in `userErrors`, beside a null result.
+"""Mutations: what is wrong with an input comes in `userErrors`, beside a null result.
 
 (shopify.dev, "Error handling": a mutation that is refused is answered with 200 and without
 `errors`.) The mutations of one request are executed one after the other, and one that is refused
@@ -73,8 +73,8 @@ def update_customer(shop: Shopify, input: Record) -> Record:  # noqa: A002
     if sent.get("phone") and not PHONE.fullmatch(sent["phone"]):
         raise UserError("Phone is invalid", "phone")
     for name in ("email", "phone"):
-        taken = (one for one in shop.all("Customer") if one is not customer)
-        if sent.get(name) and any(one[name] == sent[name] for one in taken):
+        taken = (other for other in shop.all("Customer") if other is not customer)
+        if sent.get(name) and any(other[name] == sent[name] for other in taken):
             raise UserError(f"{name.capitalize()} has already been taken", name)
     after = {**customer, **sent}
     if not any(after[name] for name in ("email", "phone", "firstName", "lastName")):
@@ -103,7 +103,7 @@ def update_address(
     """Change an address of a customer, whose stamp moves."""
     customer = found(shop, customerId, "Customer", "customerId")
     kept: list[Record] = customer["addressesV2"]
-    known = next((one for one in kept if one["id"] == addressId), None)
+    known = next((address for address in kept if address["id"] == addressId), None)
     if known is None:
         raise UserError("Address does not exist", "addressId")
     known.update(_address(address))
@@ -166,14 +166,14 @@ def update_variants(
             variant["sku"] = item["sku"]
         shop.touch(variant)
     shop.touch(product)
-    return {"product": product, "productVariants": [one for one, _, _ in changes]}
+    return {"product": product, "productVariants": [variant for variant, _, _ in changes]}
 
 
 def _of_variant(product: Record, place: int, sent: Record) -> tuple[Record, Record, Record]:
     """Return a variant, and what changes of it and of its inventory item, once it was checked."""
     members = dict(sent)
     gid, at = members.pop("id", None), ("variants", str(place))
-    variant = next((one for one in product["variants"] if one["id"] == gid), None)
+    variant = next((variant for variant in product["variants"] if variant["id"] == gid), None)
     if variant is None:
         raise UserError("Product variant does not exist", *at, "id")
     item = {

@@ -43,9 +43,9 @@ class Costs:
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
         self._fragments = {
-            one.name.value: one
-            for one in operation.document.definitions
-            if isinstance(one, FragmentDefinitionNode)
+            definition.name.value: definition
+            for definition in operation.document.definitions
+            if isinstance(definition, FragmentDefinitionNode)
         }
 
     def requested(self) -> int:
@@ -77,13 +77,15 @@ class Costs:
         kind: Any,  # noqa: ANN401
         chosen: SelectionSetNode | None,
     ) -> Iterator[tuple[Any, FieldNode]]:
-        for one in chosen.selections if chosen else ():
-            if isinstance(one, FieldNode):
-                if not one.name.value.startswith("__"):
-                    yield kind, one
+        for selection in chosen.selections if chosen else ():
+            if isinstance(selection, FieldNode):
+                if not selection.name.value.startswith("__"):
+                    yield kind, selection
                 continue
             fragment = (
-                self._fragments[one.name.value] if isinstance(one, FragmentSpreadNode) else one
+                self._fragments[selection.name.value]
+                if isinstance(selection, FragmentSpreadNode)
+                else selection
             )
             assert isinstance(fragment, (InlineFragmentNode, FragmentDefinitionNode))  # noqa: S101
             named = fragment.type_condition
@@ -104,7 +106,7 @@ class Costs:
         if data is None:
             return int(size * (1 + self._of_members(kind, field.selection_set, None)))
         values = value if isinstance(value, list) else [value]
-        return sum(1 + self._of_members(kind, field.selection_set, one or {}) for one in values)
+        return sum(1 + self._of_members(kind, field.selection_set, value or {}) for value in values)
 
     def _of_connection(self, kind: Any, field: FieldNode, value: Any, size: int) -> int:  # noqa: ANN401
         """Return what the objects of a connection cost, whether asked for as nodes or in edges."""
@@ -121,8 +123,8 @@ class Costs:
                 shown = value[part.alias.value if part.alias else name]
                 costs.append(
                     sum(
-                        self._of_members(node, part.selection_set, one) + (name == "nodes")
-                        for one in shown
+                        self._of_members(node, part.selection_set, item) + (name == "nodes")
+                        for item in shown
                     )
                 )
         return max(costs, default=0)
@@ -159,7 +161,7 @@ class Bucket:
 
     @property
     def status(self) -> dict[str, float]:
-        """What an answer tells of it."""
+        """What an answer reports about it."""
         return {
             "maximumAvailable": float(self.most),
             "currentlyAvailable": int(self.left),

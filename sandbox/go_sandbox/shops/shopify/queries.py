@@ -33,12 +33,12 @@ TERM = re.compile(r"(?P<name>\w+):(?P<compare>>=|<=|>|<)?(?P<value>'[^']*'|\"[^\
 COMPARE = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 SORTED_BY: dict[str, Callable[[Record], Any]] = {
     "ID": lambda _: 0,
-    "CREATED_AT": lambda one: one["createdAt"],
-    "UPDATED_AT": lambda one: one["updatedAt"],
-    "PROCESSED_AT": lambda one: one["processedAt"],
-    "ORDER_NUMBER": lambda one: int(one["name"].lstrip("#")),
-    "NAME": lambda one: f"{one['lastName']}, {one['firstName']}",
-    "TITLE": lambda one: one["title"],
+    "CREATED_AT": lambda record: record["createdAt"],
+    "UPDATED_AT": lambda record: record["updatedAt"],
+    "PROCESSED_AT": lambda record: record["processedAt"],
+    "ORDER_NUMBER": lambda record: int(record["name"].lstrip("#")),
+    "NAME": lambda record: f"{record['lastName']}, {record['firstName']}",
+    "TITLE": lambda record: record["title"],
 }
 DATES = {"created_at": "createdAt", "updated_at": "updatedAt", "processed_at": "processedAt"}
 TEXTS = {"email": "email", "name": "name", "title": "title"}
@@ -58,7 +58,7 @@ def searched(records: Iterable[Record], query: str | None) -> tuple[list[Record]
             )
             warnings.append({"field": match["name"], "message": message, "code": code})
         else:
-            found = [one for one in found if test(one)]
+            found = [record for record in found if test(record)]
     return found, warnings
 
 
@@ -67,11 +67,11 @@ def _test(name: str, compare: str, value: str) -> Callable[[Record], bool] | Non
     is_quoted = value[:1] in "'\"" and len(value) > 1
     plain = value[1:-1] if is_quoted else value
     if name == "id" and plain.isdecimal():
-        return lambda one: COMPARE.get(compare, operator.eq)(number_of(one["id"]), int(plain))
+        return lambda record: COMPARE.get(compare, operator.eq)(number_of(record["id"]), int(plain))
     if name in DATES and is_quoted and re.match(r"\d{4}-\d\d-\d\dT[\d:]{8}Z$", plain):
-        return lambda one: COMPARE.get(compare, operator.eq)(one[DATES[name]], plain)
+        return lambda record: COMPARE.get(compare, operator.eq)(record[DATES[name]], plain)
     if name in TEXTS:
-        return lambda one: str(one.get(TEXTS[name], "")).lower() == plain.lower()
+        return lambda record: str(record.get(TEXTS[name], "")).lower() == plain.lower()
     return None
 
 
@@ -94,23 +94,25 @@ def page(records: Iterable[Record], pages: Mapping[str, Any], by: str = "") -> R
     if not 0 < size <= MOST:
         raise GraphQLError(f"first or last must be between 1 and {MOST}")
     keyed = [
-        ((SORTED_BY[by](one), number_of(one["id"])) if by else (place, 0), one)
-        for place, one in enumerate(records)
+        ((SORTED_BY[by](record), number_of(record["id"])) if by else (place, 0), record)
+        for place, record in enumerate(records)
     ]
     if by:
         keyed.sort(key=operator.itemgetter(0), reverse=reverse)
     low, high = (
-        None if one is None else _key(one) for one in (pages.get("after"), pages.get("before"))
+        None if cursor is None else _key(cursor)
+        for cursor in (pages.get("after"), pages.get("before"))
     )
     beyond = operator.lt if reverse else operator.gt
-    left = [one for one in keyed if low is None or beyond(one[0], low)]
-    left = [one for one in left if high is None or beyond(high, one[0])]
+    left = [pair for pair in keyed if low is None or beyond(pair[0], low)]
+    left = [pair for pair in left if high is None or beyond(high, pair[0])]
     shown = left[:size] if first is not None else left[-size:]
     cursors = [_cursor(key) for key, _ in shown]
     return {
-        "nodes": [one for _, one in shown],
+        "nodes": [record for _, record in shown],
         "edges": [
-            {"cursor": own, "node": one} for own, (_, one) in zip(cursors, shown, strict=True)
+            {"cursor": cursor, "node": record}
+            for cursor, (_, record) in zip(cursors, shown, strict=True)
         ],
         "pageInfo": {
             "hasNextPage": len(left) > len(shown) if first is not None else high is not None,

@@ -32,7 +32,7 @@ ADDRESS = (
 class Currency:
     """The currency of an order's buyer, in which its amounts are worked out.
 
-    Each amount is also told in the shop's currency, converted and rounded by itself: so there the
+    Each amount is also given in the shop's currency, converted and rounded by itself: so there the
     lines of an order in a foreign currency need not come to its total.
 
     Args:
@@ -147,7 +147,7 @@ class Shopify:
             members: others of Customer, such as firstName and phone.
         """
         with self.lock:
-            own = [self.address(one) for one in addresses]
+            own = [self.address(address) for address in addresses]
             record: Record = {
                 **dict.fromkeys(("firstName", "lastName", "phone", "note")),
                 "email": email,
@@ -166,7 +166,7 @@ class Shopify:
             return number_of(record["id"])
 
     def address(self, members: Mapping[str, str], of: str = "Customer") -> Record:
-        """Return an address; its id tells whose it is, as in `…/7?model_name=CustomerAddress`."""
+        """Return an address; its id says whose it is, as in `…/7?model_name=CustomerAddress`."""
         own = {name: members.get(name) for name in ADDRESS}
         name = f"{own['firstName'] or ''} {own['lastName'] or ''}".strip() or None
         gid = f"{self._gid('MailingAddress')}?model_name={of}Address"
@@ -176,9 +176,9 @@ class Shopify:
         """Set a metafield, as an app does: beside the record, whose stamp does not move."""
         namespace, _, key = name.partition(".")
         others = [
-            one
-            for one in record["metafields"]
-            if (one["namespace"], one["key"]) != (namespace, key)
+            metafield
+            for metafield in record["metafields"]
+            if (metafield["namespace"], metafield["key"]) != (namespace, key)
         ]
         field = {"id": self._gid("Metafield"), "namespace": namespace, "key": key, "value": value}
         record["metafields"] = [*others, field]
@@ -200,8 +200,8 @@ class Shopify:
             title: its name.
             sku: of its only variant.
             price: of its only variant, as prices are entered here.
-            rate: the VAT on it, as a fraction. Shopify tells
-                none of a product, only that of a line.
+            rate: the VAT on it, as a fraction. Shopify gives the rate
+                of a line, but none of a product.
             stock: how many there are of its only variant; None where that is not tracked.
             variants: several instead of the only one, as keywords of `add_variant`.
             members: others of Product, such as status and isGiftCard.
@@ -225,8 +225,8 @@ class Shopify:
             )
             self.rates[product["id"]] = Decimal(rate)
             only = {"title": "Default Title", "sku": sku, "price": price, "stock": stock}
-            for one in list(variants) or [only]:
-                self.add_variant(product, **one)
+            for variant in list(variants) or [only]:
+                self.add_variant(product, **variant)
             return number_of(product["variants"][0]["id"])
 
     def add_variant(
@@ -260,7 +260,8 @@ class Shopify:
                 **members,
                 "inventoryItem": item,
                 "selectedOptions": [
-                    {"name": f"Option{place}", "value": one} for place, one in enumerate(options, 1)
+                    {"name": f"Option{place}", "value": option}
+                    for place, option in enumerate(options, 1)
                 ],
                 "product": product,
             },
@@ -338,7 +339,7 @@ class Shopify:
             if tip is not None:
                 order["lines"].append(self._tip(order, Decimal(tip)))
             order["freight"] = self._freight(order, freight, Decimal(freight_discount))
-            order["fees"] = [self._fee(order, *one) for one in fees]
+            order["fees"] = [self._fee(order, *fee) for fee in fees]
             if paid:
                 self._pay(order, paid, order_total(order))
             return number_of(order["id"])
@@ -354,7 +355,9 @@ class Shopify:
             unit = cents(unit / (1 + rate)) if order["taxesIncluded"] else unit
             rate = ZERO
         whole = unit * quantity
-        discounts = [one for one in (cents(taken * money.rate), cents(whole * off)) if one]
+        discounts = [
+            discount for discount in (cents(taken * money.rate), cents(whole * off)) if discount
+        ]
         line = {
             "id": self._gid("LineItem"),
             "title": product["title"],
@@ -464,7 +467,7 @@ class Shopify:
         with self.lock:
             order = self.record("Order", number)
             if refunded:
-                whole = {number_of(one["id"]): one["quantity"] for one in order["lines"]}
+                whole = {number_of(line["id"]): line["quantity"] for line in order["lines"]}
                 self.refund(number, whole, freight=True)
             elif not taken_in(order):
                 order["transactions"] = []
@@ -493,7 +496,7 @@ class Shopify:
         with self.lock:
             order = self.record("Order", number)
             refund = self._taken_back(order, lines or {}, freight, note)
-            worth = sum((one["value"] for one in (*refund["lines"], *refund["freight"])), ZERO)
+            worth = sum((part["value"] for part in (*refund["lines"], *refund["freight"])), ZERO)
             paid_back = worth if amount is None else Decimal(amount)
             if paid_back != worth:
                 reason = "PENDING_REFUND_DISCREPANCY" if not paid_back else "REFUND_DISCREPANCY"
@@ -545,11 +548,11 @@ class Shopify:
             taken.append({"line": line, "quantity": quantity, **worth(order, subtotal, tax)})
         back = [
             {
-                "line": one,
+                "line": freight_line,
                 "id": self._gid("RefundShippingLine"),
-                **worth(order, one["after"], one["tax"]),
+                **worth(order, freight_line["after"], freight_line["tax"]),
             }
-            for one in (order["freight"] if freight else ())
+            for freight_line in (order["freight"] if freight else ())
         ]
         members = {"note": note, "order": order, "lines": taken, "freight": back}
         refund = self._stamped("Refund", {**members, "adjustments": [], "transactions": []})
@@ -577,7 +580,7 @@ class Shopify:
             self.touch(record)
 
     def erase(self, kind: str, number: int) -> None:
-        """Delete a record: no list tells that it was there."""
+        """Delete a record: no list shows that it was there."""
         with self.lock:
             del self._kinds[kind][f"gid://shopify/{kind}/{number}"]
 
@@ -621,28 +624,30 @@ def parts(order: Record) -> list[Record]:
 
 def order_tax(order: Record) -> Decimal:
     """Return the VAT of an order as it was sold."""
-    return sum((one["tax"] for one in parts(order)), ZERO)
+    return sum((part["tax"] for part in parts(order)), ZERO)
 
 
 def order_total(order: Record) -> Decimal:
     """Return what an order came to with VAT, before anything was taken back."""
-    whole = sum((one["after"] for one in parts(order)), ZERO)
+    whole = sum((part["after"] for part in parts(order)), ZERO)
     return whole if order["taxesIncluded"] else whole + order_tax(order)
 
 
 def removed_value(order: Record) -> Decimal:
     """Return what refunds and edits took off the order."""
-    taken = (one for refund in order["refunds"] for one in (*refund["lines"], *refund["freight"]))
-    adjusted = (one["amount"] for refund in order["refunds"] for one in refund["adjustments"])
-    return sum((one["value"] for one in taken), ZERO) - sum(adjusted, ZERO)
+    taken = (part for refund in order["refunds"] for part in (*refund["lines"], *refund["freight"]))
+    adjusted = (
+        adjustment["amount"] for refund in order["refunds"] for adjustment in refund["adjustments"]
+    )
+    return sum((part["value"] for part in taken), ZERO) - sum(adjusted, ZERO)
 
 
 def transacted(order: Record, *kinds: str) -> Decimal:
     """Return what the order's transactions of some kinds come to."""
     amounts = (
-        one["amount"]
-        for one in order["transactions"]
-        if one["kind"] in kinds and one["status"] == "SUCCESS"
+        transaction["amount"]
+        for transaction in order["transactions"]
+        if transaction["kind"] in kinds and transaction["status"] == "SUCCESS"
     )
     return sum(amounts, ZERO)
 

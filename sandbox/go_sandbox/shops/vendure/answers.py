@@ -105,9 +105,9 @@ def page(records: list[Record], options: Record) -> Record:
     if take > MOST_ROWS:
         message = f"Cannot take more than {MOST_ROWS} results from a list query"
         raise refusal(message, "USER_INPUT_ERROR")
-    fits = [one for one in records if fits_all(one, options.get("filter") or {})]
+    fits = [record for record in records if fits_all(record, options.get("filter") or {})]
     for name, order in reversed((options.get("sort") or {}).items()):
-        fits.sort(key=lambda one: sortable(name, one[name]), reverse=order == "DESC")
+        fits.sort(key=lambda record: sortable(name, record[name]), reverse=order == "DESC")
     skip = max(options.get("skip") or 0, 0)
     until = skip + take if take > 0 else None
     return {"items": fits[skip:until], "totalItems": len(fits)}
@@ -164,12 +164,12 @@ def discounts(part: Record, _: object) -> list[Record]:
     """Answer what was taken off a part of an order."""
     return [
         {
-            "adjustmentSource": one.source,
-            "description": one.description,
+            "adjustmentSource": adjustment.source,
+            "description": adjustment.description,
             "amount": amount.excl,
             "amountWithTax": amount.incl,
         }
-        for one, amount in part["price"].discounts()
+        for adjustment, amount in part["price"].discounts()
     ]
 
 
@@ -177,10 +177,10 @@ def of_order(order: Record, info: object) -> list[Record]:
     """Answer Order.discounts: those of all parts, by what gave them."""
     by_source: dict[str, Record] = {}
     parts = (part for name in PARTS for part in order[name])
-    for one in (one for part in parts for one in discounts(part, info)):
-        known = by_source.setdefault(one["adjustmentSource"], {**one, **NOTHING})
+    for discount in (discount for part in parts for discount in discounts(part, info)):
+        known = by_source.setdefault(discount["adjustmentSource"], {**discount, **NOTHING})
         for name in NOTHING:
-            known[name] += one[name]
+            known[name] += discount[name]
     return list(by_source.values())
 
 
@@ -211,9 +211,9 @@ def update_customer(_: object, info: GraphQLResolveInfo[Any], input: Record) -> 
     customer = asked.found("Customer", input.pop("id"))
     refuse_null("customer", input)
     emails = {
-        one["emailAddress"]
-        for one in asked.shop.all("Customer")
-        if one["user"] and one is not customer
+        other["emailAddress"]
+        for other in asked.shop.all("Customer")
+        if other["user"] and other is not customer
     }
     if input.get("emailAddress") in emails:
         return {
@@ -267,8 +267,8 @@ def update_variant(_: object, info: GraphQLResolveInfo[Any], input: Record) -> R
     asked: Asked = info.context
     record_id = input.pop("id")
     variant = asked.found("ProductVariant", record_id)
-    for one in input.pop("translations", None) or []:
-        input["name"] = one["name"]
+    for translation in input.pop("translations", None) or []:
+        input["name"] = translation["name"]
     asked.shop.edit_variant(record_id, **input)
     return variant
 

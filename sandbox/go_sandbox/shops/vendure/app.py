@@ -59,5 +59,5 @@ def refused(error: RefusedError) -> JSONResponse:
         code = "BAD_USER_INPUT"
     elif isinstance(error.errors[0], GraphQLSyntaxError):
         code = "GRAPHQL_PARSE_FAILED"
-    errors = [{**one, "extensions": {"code": code}} for one in error.answer["errors"]]
+    errors = [{**fault, "extensions": {"code": code}} for fault in error.answer["errors"]]
     return JSONResponse({"errors": errors}, status_code=200 if error.is_in_values else 400)

@@ -101,7 +101,9 @@ class Price:
     def after(self) -> Amount:
         """What all cost: of a discount each takes its share, also those that were cancelled."""
         of_one = (
-            sum(one.amount / self._discounted for one in self.adjustments) if self.quantity else 0
+            sum(adjustment.amount / self._discounted for adjustment in self.adjustments)
+            if self.quantity
+            else 0
         )
         return self.amount(self.listed + of_one, self.quantity)
 
@@ -117,7 +119,10 @@ class Price:
     def discounts(self) -> list[tuple[Adjustment, Amount]]:
         """Return what was taken off those that are left."""
         of_all = self._discounted or 1
-        return [(one, self.amount(one.amount / of_all * self.quantity)) for one in self.adjustments]
+        return [
+            (adjustment, self.amount(adjustment.amount / of_all * self.quantity))
+            for adjustment in self.adjustments
+        ]
 
     def take_off(self, source: str, description: str, amount: int) -> None:
         """Take something off, and not more than there is."""
@@ -133,34 +138,34 @@ def rounded(value: float) -> int:
 
 def total(prices: Iterable[Price]) -> Amount:
     """Return what several come to."""
-    amounts = [one.after for one in prices]
-    return Amount(sum(one.excl for one in amounts), sum(one.incl for one in amounts))
+    amounts = [price.after for price in prices]
+    return Amount(sum(amount.excl for amount in amounts), sum(amount.incl for amount in amounts))
 
 
 def tax_summary(prices: Iterable[Price]) -> list[dict[str, Any]]:
     """Return the VAT; a rate comes once for each name that it has."""
     rows: dict[tuple[str, float], dict[str, Any]] = {}
-    for one in prices:
-        new = {"description": one.tax_name, "taxRate": one.rate, "taxBase": 0, "taxTotal": 0}
-        row = rows.setdefault((one.tax_name, one.rate), new)
-        row["taxBase"] += one.after.excl
-        row["taxTotal"] += one.after.incl - one.after.excl
+    for price in prices:
+        new = {"description": price.tax_name, "taxRate": price.rate, "taxBase": 0, "taxTotal": 0}
+        row = rows.setdefault((price.tax_name, price.rate), new)
+        row["taxBase"] += price.after.excl
+        row["taxTotal"] += price.after.incl - price.after.excl
     return list(rows.values())
 
 
 def apply(promotions: Iterable[Promotion], lines: list[Price], freight: list[Price]) -> None:
     """Work out anew what promotions take off."""
-    for one in (*lines, *freight):
-        one.adjustments.clear()
+    for part in (*lines, *freight):
+        part.adjustments.clear()
     for promotion in promotions:
         if promotion.action == FREIGHT:
-            for one in freight:
-                one.take_off(promotion.source, promotion.name, -one.leading)
+            for charge in freight:
+                charge.take_off(promotion.source, promotion.name, -charge.leading)
             continue
-        off = _off(promotion, sum(one.leading for one in lines))
-        weights = [one.after.incl if one.quantity else 0 for one in lines]
-        for one, share in zip(lines, prorated(weights, off), strict=True):
-            one.take_off(promotion.source, promotion.name, share)
+        off = _off(promotion, sum(line.leading for line in lines))
+        weights = [line.after.incl if line.quantity else 0 for line in lines]
+        for line, share in zip(lines, prorated(weights, off), strict=True):
+            line.take_off(promotion.source, promotion.name, share)
 
 
 def _off(promotion: Promotion, amount: int) -> int:
@@ -173,8 +178,8 @@ def _off(promotion: Promotion, amount: int) -> int:
 def prorated(weights: list[int], amount: int) -> list[int]:
     """Divide an amount by weights: øre that are left go to whom most was rounded off."""
     whole = sum(weights)
-    exact = [amount * (one / whole) if whole else amount / len(weights) for one in weights]
-    shares = [math.floor(one) for one in exact]
+    exact = [amount * (weight / whole) if whole else amount / len(weights) for weight in weights]
+    shares = [math.floor(share) for share in exact]
     by_loss = sorted(range(len(exact)), key=lambda place: shares[place] - exact[place])
     for place in by_loss[: amount - sum(shares)]:
         shares[place] += 1

@@ -89,9 +89,9 @@ class Vendure:
     def _note(self, record: Record, *types: str) -> None:
         """Add to a history; that of a customer has milliseconds."""
         is_exact = record["__typename"] == "Customer"
-        for one in types:
+        for kind in types:
             now = self.stamp(is_exact=is_exact)
-            record["history"].append(self._new("HistoryEntry", type=one) | {"createdAt": now})
+            record["history"].append(self._new("HistoryEntry", type=kind) | {"createdAt": now})
 
     def enter_prices_with_vat(self, included: bool = True) -> None:
         """Set whether the merchant enters prices with VAT."""
@@ -102,7 +102,7 @@ class Vendure:
     ) -> list[str]:
         """Add a product with variants: SKU, price in øre, rate; return their ids.
 
-        More than one are told apart by `options`, such as "S M L".
+        Several are distinguished by `options`, such as "S M L".
         """
         product = self._keep("Product", name=name, description=f"{name}, fin", enabled=True)
         product["variants"] = [
@@ -121,7 +121,7 @@ class Vendure:
             )
             for place, (sku, price, rate) in enumerate(variants)
         ]
-        return [one["id"] for one in product["variants"]]
+        return [variant["id"] for variant in product["variants"]]
 
     def price_of(self, variant: Record) -> Price:
         """Return what one of a variant costs."""
@@ -139,7 +139,9 @@ class Vendure:
         """Change what a variant has; its stamp moves even if it has that already."""
         record = self._kinds["ProductVariant"][variant]
         further = {"entered": price, "stockOnHand": stock}
-        record.update(members | {name: one for name, one in further.items() if one is not None})
+        record.update(
+            members | {name: value for name, value in further.items() if value is not None}
+        )
         record["updatedAt"] = self.stamp(is_exact=True)
 
     def describe(self, variant: str, text: str) -> None:
@@ -158,8 +160,8 @@ class Vendure:
         """Add a customer with a user."""
         customer = self._customer(email, first, last, self._new("User"), **more)
         self._note(customer, "CUSTOMER_REGISTERED", "CUSTOMER_VERIFIED")
-        for one in addresses:
-            self.add_address(customer, one)
+        for address in addresses:
+            self.add_address(customer, address)
         return str(customer["id"])
 
     def _customer(
@@ -181,12 +183,12 @@ class Vendure:
 
     def edit_customer(self, customer: Record, members: Mapping[str, Any]) -> None:
         """Change what a customer has; the stamp moves if that is something else."""
-        if any(customer[name] != one for name, one in members.items()):
+        if any(customer[name] != value for name, value in members.items()):
             customer.update(members, updatedAt=self.stamp())
         self._note(customer, "CUSTOMER_DETAIL_UPDATED")
 
     def add_address(self, customer: Record, members: Mapping[str, Any]) -> Record:
-        """Give a customer an address; what it does not tell is empty text."""
+        """Give a customer an address; what is not given is empty text."""
         empty = dict.fromkeys(ADDRESS, "") | dict.fromkeys(DEFAULTS, False)
         address = self._new("Address", **empty)
         customer["addresses"].append(address)
@@ -195,7 +197,7 @@ class Vendure:
         return address
 
     def edit_address(self, address_id: str, members: Mapping[str, Any]) -> Record | None:
-        """Change an address, of which the customer's stamp does not tell; None if there is none."""
+        """Change an address, which does not move the customer's stamp; None if there is none."""
         customer, address = self._address(address_id)
         if customer and address:
             self._fill(customer, address, members)
@@ -206,19 +208,19 @@ class Vendure:
         """Remove a customer's address; another one then serves for what it served."""
         record = self._kinds["Customer"][customer]
         removed = record["addresses"].pop(place)
-        for one in record["addresses"][:1]:
-            self._fill(record, one, {name: True for name in DEFAULTS if removed[name]})
+        for address in record["addresses"][:1]:
+            self._fill(record, address, {name: True for name in DEFAULTS if removed[name]})
         self._note(record, "CUSTOMER_ADDRESS_DELETED")
 
     def _address(self, address_id: str) -> tuple[Record | None, Record | None]:
-        pairs = ((who, one) for who in self.all("Customer") for one in who["addresses"])
+        pairs = ((who, address) for who in self.all("Customer") for address in who["addresses"])
         return next((pair for pair in pairs if pair[1]["id"] == address_id), (None, None))
 
     def _fill(self, customer: Record, address: Record, members: Mapping[str, Any]) -> None:
         """Change an address; only one is the default of its kind."""
         for name in (name for name in DEFAULTS if members.get(name)):
-            for one in customer["addresses"]:
-                one[name] = False
+            for other in customer["addresses"]:
+                other[name] = False
         address.update(members, updatedAt=self.stamp())
 
     def add_coupon(self, code: str, action: str, discount: float = 0) -> None:
@@ -240,7 +242,8 @@ class Vendure:
         """Put variants into a cart, as a customer by their e-mail address, or as a guest."""
         order = self._order("AddingItems", self._buyer(email, guest or {}))
         order["lines"] = [
-            self._line(self._kinds["ProductVariant"][one], count) for one, count in lines
+            self._line(self._kinds["ProductVariant"][variant_id], count)
+            for variant_id, count in lines
         ]
         order["couponCodes"] = list(coupons)
         order["shippingAddress"] = _order_address(address)
@@ -285,11 +288,11 @@ class Vendure:
             ValueError: A guest has the e-mail address of a customer with a user.
         """
         wanted = email or guest["emailAddress"]
-        for one in self.all("Customer"):
-            if one["emailAddress"] == wanted:
-                if one["user"] and not email:
+        for customer in self.all("Customer"):
+            if customer["emailAddress"] == wanted:
+                if customer["user"] and not email:
                     raise ValueError("the e-mail address belongs to a customer, who must log in")
-                return one
+                return customer
         phone = guest.get("phoneNumber")
         names = (guest["firstName"], guest["lastName"])
         return self._customer(wanted, *names, None, phoneNumber=phone)
@@ -301,8 +304,10 @@ class Vendure:
 
     def _work_out(self, order: Record) -> None:
         """Apply the promotions of the order's coupons."""
-        given = [one for one in self._promotions if one.code in order["couponCodes"]]
-        lines, freight = ([one["price"] for one in order[name]] for name in PARTS[:2])
+        given = [
+            promotion for promotion in self._promotions if promotion.code in order["couponCodes"]
+        ]
+        lines, freight = ([part["price"] for part in order[name]] for name in PARTS[:2])
         apply(given, lines, freight)
 
     def place_order(
@@ -316,9 +321,9 @@ class Vendure:
         order = self.fill_cart(lines, **cart)
         is_settled = method == "vipps"
         self._pay(order, method, "Settled" if is_settled else "Authorized")
-        for one in order["lines"]:
-            one["price"].placed = one["price"].quantity
-            one["productVariant"]["stockAllocated"] += one["price"].quantity
+        for line in order["lines"]:
+            line["price"].placed = line["price"].quantity
+            line["productVariant"]["stockAllocated"] += line["price"].quantity
         order["active"], order["orderPlacedAt"] = False, self.stamp(is_exact=True)
         self._note(order, "ORDER_STATE_TRANSITION", "ORDER_PAYMENT_TRANSITION")
         self._move(order, "PaymentSettled" if is_settled else "PaymentAuthorized")
@@ -331,7 +336,7 @@ class Vendure:
 
     def _pay(self, order: Record, method: str, state: str) -> None:
         """Pay what is still to be paid."""
-        paid = sum(one["amount"] for one in order["payments"])
+        paid = sum(payment["amount"] for payment in order["payments"])
         payment = self._new("Payment", method=method, state=state, refunds=[])
         payment["amount"] = total(prices(order)).incl - paid
         payment["transactionId"] = f"t-{payment['id']}"
@@ -348,24 +353,24 @@ class Vendure:
     def refund(self, order: str, amount: int, lines: Mapping[str, int] | None = None) -> None:
         """Begin to pay back so many øre, for so many of these lines if any are named.
 
-        A refund is pending until the merchant says that the money went back; only then the history
-        tells of it.
+        A refund is pending until the merchant says that the money went back; only then does it
+        appear in the history.
         """
         (payment,) = self._kinds["Order"][order]["payments"]
         self._refund(payment, amount, "Angret", lines or {})
 
     def _refund(self, payment: Record, amount: int, reason: str, lines: Mapping[str, int]) -> None:
-        told = [{"orderLineId": one, "quantity": count} for one, count in lines.items()]
-        members = {"total": amount, "reason": reason, "lines": told}
+        refunded = [{"orderLineId": line_id, "quantity": count} for line_id, count in lines.items()]
+        members = {"total": amount, "reason": reason, "lines": refunded}
         refund = self._new("Refund", **members, state="Pending", transactionId=None)
         payment["refunds"].append(refund)
 
     def settle_refunds(self, order: str) -> None:
         """Say that the money of all refunds was paid back."""
         record = self._kinds["Order"][order]
-        for one in (refund for paid in record["payments"] for refund in paid["refunds"]):
-            if one["state"] == "Pending":
-                one.update(state="Settled", transactionId="r-1", updatedAt=self.stamp())
+        for refund in (refund for paid in record["payments"] for refund in paid["refunds"]):
+            if refund["state"] == "Pending":
+                refund.update(state="Settled", transactionId="r-1", updatedAt=self.stamp())
                 self._note(record, "ORDER_REFUND_TRANSITION")
 
     def ship(self, order: str) -> None:
@@ -379,16 +384,16 @@ class Vendure:
     ) -> None:
         """Cancel an order, or so many of some lines; its stamp moves."""
         record = self._kinds["Order"][order]
-        for one in record["lines"]:
-            price = one["price"]
-            price.quantity -= price.quantity if lines is None else lines.get(one["id"], 0)
-        for one in record["shippingLines"] if shipping else ():
-            price = one["price"]
+        for line in record["lines"]:
+            price = line["price"]
+            price.quantity -= price.quantity if lines is None else lines.get(line["id"], 0)
+        for charge in record["shippingLines"] if shipping else ():
+            price = charge["price"]
             off = Adjustment("CANCEL_ORDER", "shipping cancellation", -price.leading)
             price.adjustments.append(off)
         record["updatedAt"] = self.stamp()
         self._note(record, "ORDER_CANCELLATION")
-        if not any(one["price"].quantity for one in record["lines"]):
+        if not any(line["price"].quantity for line in record["lines"]):
             self._move(record, "Cancelled")
 
     def modify(
@@ -402,18 +407,21 @@ class Vendure:
         record = self._kinds["Order"][order]
         before = record["state"]
         self._move(record, "Modifying")
-        for one in surcharges:
+        for surcharge in surcharges:
             price = Price(
-                one["price"], one["priceIncludesTax"], one["taxRate"], one["taxDescription"]
+                surcharge["price"],
+                surcharge["priceIncludesTax"],
+                surcharge["taxRate"],
+                surcharge["taxDescription"],
             )
-            members = {"description": one["description"], "price": price}
+            members = {"description": surcharge["description"], "price": price}
             record["surcharges"].append(self._new("Surcharge", **members))
-        for one in refunds:
-            (payment,) = (paid for paid in record["payments"] if paid["id"] == one["paymentId"])
-            self._refund(payment, one["amount"], "", {})
+        for refund in refunds:
+            (payment,) = (paid for paid in record["payments"] if paid["id"] == refund["paymentId"])
+            self._refund(payment, refund["amount"], "", {})
         record["updatedAt"] = self.stamp()
         self._note(record, "ORDER_MODIFIED")
-        if total(prices(record)).incl > sum(one["amount"] for one in record["payments"]):
+        if total(prices(record)).incl > sum(payment["amount"] for payment in record["payments"]):
             self._move(record, "ArrangingAdditionalPayment")
             self._pay(record, "vipps", "Settled")
             self._note(record, "ORDER_PAYMENT_TRANSITION")
@@ -425,7 +433,7 @@ PARTS = ("lines", "shippingLines", "surcharges")
 
 def prices(order: Record) -> list[Price]:
     """Return what the parts of an order cost."""
-    return [one["price"] for name in PARTS for one in order[name]]
+    return [part["price"] for name in PARTS for part in order[name]]
 
 
 def _order_address(members: Mapping[str, Any]) -> Record:

@@ -1,6 +1,6 @@
 """A local WooCommerce with its REST API v3, as its source and documentation describe it.
 
-Each oddity names where it is told: a class or function of WooCommerce's or WordPress's source, a
+Each oddity names its source: a class or function of WooCommerce's or WordPress's source, a
 page of the REST API's documentation, or an issue of github.com/woocommerce/woocommerce. It serves
 customers, products, variations, orders and refunds: lists, single records, changes and deletion.
 Records are made by the methods of `WooCommerce`, as buyers and the merchant make them.

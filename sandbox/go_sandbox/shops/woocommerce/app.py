@@ -86,20 +86,26 @@ class Api:
 
     def products(self, request: Request) -> Response:
         """List products, without variations."""
-        found = [one for one in self._shop.all("products") if one["type"] != "variation"]
+        found = [
+            product for product in self._shop.all("products") if product["type"] != "variation"
+        ]
         return self._list(request, "products", found, Shapes.product)
 
     def variations_of_product(self, request: Request) -> Response:
         """List the variations of a product; there are none of a product that does not exist."""
         parent = request.path_params["parent_id"]
-        found = [one for one in self._shop.all("products") if one["parent_id"] == parent]
+        found = [
+            product for product in self._shop.all("products") if product["parent_id"] == parent
+        ]
         return self._list(request, "variations", found, Shapes.variation)
 
     def variations(self, request: Request) -> Response:
         """List the variations of all products."""
         if not self._shop.has_variations_list:
             raise no_route()
-        found = [one for one in self._shop.all("products") if one["type"] == "variation"]
+        found = [
+            product for product in self._shop.all("products") if product["type"] == "variation"
+        ]
         return self._list(request, "variations", found, Shapes.variation_of_all)
 
     def orders(self, request: Request) -> Response:
@@ -157,7 +163,9 @@ class Api:
         with self._shop.lock:
             listing = pick(Query(kind, given, self._shop), records, self._shop.time_zone)
             shapes = self._shapes(request)
-            body = [chosen(show(shapes, one), given.get("_fields")) for one in listing.records]
+            body = [
+                chosen(show(shapes, record), given.get("_fields")) for record in listing.records
+            ]
         headers = {"X-WP-Total": str(listing.total), "X-WP-TotalPages": str(listing.pages)}
         links = self._page_links(request, listing)
         return JSONResponse(body, headers={**headers, **({"Link": links} if links else {})})
@@ -293,8 +301,8 @@ def _credentials(request: Request) -> tuple[str, str]:
 
 def _json(body: bytes) -> Record:
     try:
-        told = simplejson.loads(body, use_decimal=True)
+        content = simplejson.loads(body, use_decimal=True)
     except ValueError as error:
         message = "Invalid JSON body passed."
         raise RestError(400, "rest_invalid_json", message) from error
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}

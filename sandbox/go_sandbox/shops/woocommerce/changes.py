@@ -45,8 +45,8 @@ def read_changes(kind: str, body: Record) -> Record:
     Raises:
         RestError: 400 for a value of another type than its member's, such as a number as a price.
     """
-    told = {name: value for name, value in body.items() if value is not None}
-    taken = {name: value for name, value in told.items() if name in TAKEN[kind]}
+    given = {name: value for name, value in body.items() if value is not None}
+    taken = {name: value for name, value in given.items() if name in TAKEN[kind]}
     wrong = {}
     for name, value in taken.items():
         reason = _objection(kind, name, value)
@@ -57,9 +57,11 @@ def read_changes(kind: str, body: Record) -> Record:
     for name in ADDRESSES:
         members = (*ADDRESS, "email") if name == "billing" else ADDRESS
         if name in taken:
-            taken[name] = {one: text for one, text in taken[name].items() if one in members}
+            taken[name] = {
+                member: text for member, text in taken[name].items() if member in members
+            }
     if "meta_data" in taken:
-        taken["meta_data"] = {one["key"]: one["value"] for one in taken["meta_data"]}
+        taken["meta_data"] = {entry["key"]: entry["value"] for entry in taken["meta_data"]}
     if "stock_quantity" in taken:
         taken["stock_quantity"] = int(taken["stock_quantity"])
     return taken
@@ -117,27 +119,27 @@ def change(shop: WooCommerce, kind: str, record: Record, changes: Record) -> Non
 def _refuse_what_is_taken(
     shop: WooCommerce, kind: str, record: Record, changes: Mapping[str, Any]
 ) -> None:
-    others = [one for one in shop.all(kind) if one["id"] != record["id"]]
+    others = [other for other in shop.all(kind) if other["id"] != record["id"]]
     email, sku = changes.get("email"), changes.get("sku")
-    if email and any(one.get("email") == email for one in others):
+    if email and any(other.get("email") == email for other in others):
         code = "woocommerce_rest_customer_invalid_email"
         raise RestError(400, code, "Email address is invalid.")
-    same = next((one for one in others if sku and one.get("sku") == sku), None)
+    same = next((other for other in others if sku and other.get("sku") == sku), None)
     if same:
         message = "Invalid or duplicated SKU."
         raise RestError(400, "product_invalid_sku", message, resource_id=same["id"])
 
 
-def _change_line(order: Record, told: Record) -> None:
-    line = next((one for one in order["line_items"] if one["id"] == told.get("id")), None)
+def _change_line(order: Record, changes: Record) -> None:
+    line = next((line for line in order["line_items"] if line["id"] == changes.get("id")), None)
     if line is None:
         code = "woocommerce_rest_invalid_item_id"
         raise RestError(400, code, "Order item ID provided is not associated with order.")
-    if told.get("quantity") == 0:
+    if changes.get("quantity") == 0:
         order["line_items"].remove(line)
         return
-    line["quantity"] = told.get("quantity", line["quantity"])
+    line["quantity"] = changes.get("quantity", line["quantity"])
     for name in ("total", "subtotal"):
-        if name in told:
-            line[name] = Decimal(str(told[name]))
+        if name in changes:
+            line[name] = Decimal(str(changes[name]))
     line["subtotal"] = max(line["subtotal"], line["total"])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ZERO = Decimal(0)
 
 Taxes = dict[int, Decimal]
-"""VAT by the id of its rate; a rate of 0 % is told with a VAT of 0."""
+"""VAT by the id of its rate; a rate of 0 % has a VAT of 0."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Item:
 def apply_coupons(rules: TaxRules, coupons: Iterable[Coupon], items: Sequence[Item]) -> None:
     """Spread coupons over items, dearest item first, as `WC_Discounts` does."""
     order = ("fixed_product", "percent", "fixed_cart")
-    for coupon in sorted(coupons, key=lambda one: (order.index(one.kind), one.amount)):
+    for coupon in sorted(coupons, key=lambda coupon: (order.index(coupon.kind), coupon.amount)):
         dearest = sorted(items, key=lambda item: -item.amount * item.quantity)
         open_items = [item for item in dearest if item.left > 0]
         if coupon.kind == "percent":

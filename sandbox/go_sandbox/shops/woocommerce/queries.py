@@ -126,8 +126,8 @@ def pick(query: Query, records: Sequence[Record], zone: ZoneInfo) -> Listing:
 
     `offset` takes the place of `page` (`WP_Query`).
     """
-    found = [one for one in records if _is_asked_for(query, one, zone)]
-    found.sort(key=lambda one: _sort_key(query.orderby, one), reverse=query.order == "desc")
+    found = [record for record in records if _is_asked_for(query, record, zone)]
+    found.sort(key=lambda record: _sort_key(query.orderby, record), reverse=query.order == "desc")
     start = (query.page - 1) * query.per_page if query.offset is None else query.offset
     return Listing(
         records=found[start : start + query.per_page],

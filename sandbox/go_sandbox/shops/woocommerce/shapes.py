@@ -58,7 +58,7 @@ class Shapes:
         variations = self._shop.variations_of(record["id"])
         price = price_text(record)
         if record["type"] == "variable":
-            prices = [price_of(one) for one in variations if price_text(one)]
+            prices = [price_of(variation) for variation in variations if price_text(variation)]
             price = str(min(prices)) if prices else ""
         return {
             **self._goods(record),
@@ -69,7 +69,7 @@ class Shapes:
             "tags": [],
             "images": [],
             "attributes": _attributes(variations),
-            "variations": [one["id"] for one in variations],
+            "variations": [variation["id"] for variation in variations],
             **self._links(f"products/{record['id']}", "products"),
         }
 
@@ -103,18 +103,18 @@ class Shapes:
             **_members(record, "prices_include_tax", "customer_id", "customer_note", "billing"),
             **_members(record, "shipping", "payment_method", "payment_method_title"),
             **_members(record, "transaction_id", "meta_data"),
-            "line_items": [self._line_item(one) for one in record["line_items"]],
-            "tax_lines": [self._tax_line(one) for one in record["tax_lines"]],
-            "shipping_lines": [self._charge(one) for one in record["shipping_lines"]],
-            "fee_lines": [self._charge(one) for one in record["fee_lines"]],
-            "coupon_lines": [self._coupon_line(one) for one in record["coupon_lines"]],
+            "line_items": [self._line_item(line) for line in record["line_items"]],
+            "tax_lines": [self._tax_line(line) for line in record["tax_lines"]],
+            "shipping_lines": [self._charge(line) for line in record["shipping_lines"]],
+            "fee_lines": [self._charge(line) for line in record["fee_lines"]],
+            "coupon_lines": [self._coupon_line(line) for line in record["coupon_lines"]],
             "refunds": [
                 {
-                    "id": one["id"],
-                    "reason": one["reason"],
-                    "total": f"-{self._amount(one['amount'])}",
+                    "id": refund["id"],
+                    "reason": refund["reason"],
+                    "total": f"-{self._amount(refund['amount'])}",
                 }
-                for one in self._shop.refunds_of(record["id"])
+                for refund in self._shop.refunds_of(record["id"])
                 if self._shop.orders_tell_refunds
             ],
             "payment_url": "",
@@ -135,10 +135,10 @@ class Shapes:
             "refunded_by": 1,
             "refunded_payment": False,
             "meta_data": record["meta_data"],
-            "line_items": [self._line_item(one) for one in record["line_items"]],
-            "shipping_lines": [self._charge(one) for one in record["shipping_lines"]],
+            "line_items": [self._line_item(line) for line in record["line_items"]],
+            "shipping_lines": [self._charge(line) for line in record["shipping_lines"]],
             "tax_lines": [],
-            "fee_lines": [self._charge(one) for one in record["fee_lines"]],
+            "fee_lines": [self._charge(line) for line in record["fee_lines"]],
             **self._links(f"{path}/{record['id']}", path),
         }
 
@@ -237,7 +237,7 @@ class Shapes:
 
     def _tax_line(self, line: Record) -> Record:
         rates = self._shop.rules.rates.values()
-        rate = next(one for one in rates if one.id == line["rate_id"])
+        rate = next(rate for rate in rates if rate.id == line["rate_id"])
         percent = float(rate.percent)
         shown = int(percent) if percent.is_integer() else percent
         return {
@@ -305,7 +305,9 @@ def _attributes(variations: Iterable[Record]) -> list[Record]:
 
 
 def _shown_meta(entries: Iterable[Record]) -> list[Record]:
-    return [{**one, "display_key": one["key"], "display_value": one["value"]} for one in entries]
+    return [
+        {**entry, "display_key": entry["key"], "display_value": entry["value"]} for entry in entries
+    ]
 
 
 def _plain(value: Decimal) -> str:

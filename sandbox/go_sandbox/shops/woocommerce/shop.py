@@ -43,7 +43,7 @@ class WooCommerce:
 
     Attributes:
         clock_skew_seconds: how far the clock is ahead; raise it to let time pass.
-        time_zone: the site's time zone, in which stamps without `_gmt` are told.
+        time_zone: the site's time zone, of stamps without `_gmt`.
         permissions: what the API key may do: read, write or read_write.
         has_refunds_list: whether `/refunds` exists (since 9.0, pull request 46895).
         has_variations_list: whether `/variations` exists (since 10.3,
@@ -54,7 +54,7 @@ class WooCommerce:
             pull request 37047 (7.6); some gateways still write around it
             (woocommerce-paypal-payments issue 1125).
         orders_tell_refunds: whether orders list their refunds; issue 65488 reports an empty list.
-        tells_rate_percent: whether tax lines tell their rate; those in the examples of the
+        tells_rate_percent: whether tax lines state their rate; those in the examples of the
             documentation (page Orders) do not.
         trash_moves_date_modified: whether moving an order to the trash moves its stamp; earlier
             versions of `OrdersTableDataStore::trash_order` do not.
@@ -110,8 +110,8 @@ class WooCommerce:
 
     def refunds_of(self, order_id: int) -> list[Record]:
         """Return the refunds of an order, newest first."""
-        found = [one for one in self.all("refunds") if one["parent_id"] == order_id]
-        return sorted(found, key=lambda one: -one["id"])
+        found = [refund for refund in self.all("refunds") if refund["parent_id"] == order_id]
+        return sorted(found, key=lambda refund: -refund["id"])
 
     def pass_seconds(self, seconds: float) -> None:
         """Let time pass in the shop."""
@@ -249,9 +249,9 @@ class WooCommerce:
     def variations_of(self, product_id: int) -> list[Record]:
         """Return the variations of a product that are not in the trash."""
         return [
-            one
-            for one in self.all("products")
-            if one["parent_id"] == product_id and one["status"] != "trash"
+            product
+            for product in self.all("products")
+            if product["parent_id"] == product_id and product["status"] != "trash"
         ]
 
     def tax_class_of(self, product: Record) -> str | None:
@@ -298,9 +298,11 @@ class WooCommerce:
             members: other members of the order, such as payment_method.
         """
         with self.lock:
-            products = [(self._kinds["products"][one], quantity) for one, quantity in lines]
+            products = [
+                (self._kinds["products"][product_id], quantity) for product_id, quantity in lines
+            ]
             rules = self.rules if not is_vat_exempt else self._rules_without_vat()
-            items = [self._basket_item(*one, is_vat_exempt) for one in products]
+            items = [self._basket_item(*item, is_vat_exempt) for item in products]
             money.apply_coupons(self.rules, [self.coupons[code] for code in coupons], items)
             goods = [money.priced_item(rules, item) for item in items]
             order: Record = {
@@ -427,8 +429,8 @@ class WooCommerce:
         by_rate = {rate.id: tax_class for tax_class, rate in self.rules.rates.items()}
         lines = [*order["line_items"], *order["shipping_lines"], *fees]
         return [
-            (by_rate.get(next(iter(one["taxes"]), 0)) if one["taxes"] else None, priced(one))
-            for one in lines
+            (by_rate.get(next(iter(line["taxes"]), 0)) if line["taxes"] else None, priced(line))
+            for line in lines
         ]
 
     def _reduce_stock(self, products: Iterable[tuple[Record, int]]) -> None:
@@ -439,11 +441,11 @@ class WooCommerce:
 
     def add_up(self, order: Record) -> None:
         """Work out the sums and the tax lines of an order from its lines."""
-        goods = [priced(one) for one in order["line_items"]]
-        freight = [priced(one) for one in order["shipping_lines"]]
-        fees = [priced(one) for one in order["fee_lines"]]
+        goods = [priced(line) for line in order["line_items"]]
+        freight = [priced(line) for line in order["shipping_lines"]]
+        fees = [priced(line) for line in order["fee_lines"]]
         order.update(money.totals(self.rules, goods, freight, fees))
-        known = {one["rate_id"]: one for one in order.get("tax_lines", ())}
+        known = {tax_line["rate_id"]: tax_line for tax_line in order.get("tax_lines", ())}
         by_rate = money.taxes_by_rate(self.rules, (*goods, *fees), freight)
         order["tax_lines"] = [
             {
@@ -491,7 +493,7 @@ class WooCommerce:
 
     def refunded(self, order_id: int) -> Decimal:
         """Return how much of an order was paid back."""
-        return sum((one["amount"] for one in self.refunds_of(order_id)), money.ZERO)
+        return sum((refund["amount"] for refund in self.refunds_of(order_id)), money.ZERO)
 
     def refund(
         self,
@@ -601,11 +603,11 @@ class WooCommerce:
         """Change the quantity of a line on the order's screen; 0 takes the line away."""
         with self.lock:
             order = self._kinds["orders"][order_id]
-            line = next(one for one in order["line_items"] if one["id"] == line_id)
+            line = next(line for line in order["line_items"] if line["id"] == line_id)
             for name in ("subtotal", "total"):
                 line[name] = line[name] * quantity / line["quantity"]
             line["quantity"] = quantity
-            order["line_items"] = [one for one in order["line_items"] if one["quantity"]]
+            order["line_items"] = [line for line in order["line_items"] if line["quantity"]]
             self.recalculate(order)
             self.touch(order)
 
@@ -613,7 +615,7 @@ class WooCommerce:
         """Set meta data as a plug-in does: beside the record, whose stamp does not move."""
         with self.lock:
             for key, value in values.items():
-                known = next((one for one in record["meta_data"] if one["key"] == key), None)
+                known = next((entry for entry in record["meta_data"] if entry["key"] == key), None)
                 if known is None:
                     record["meta_data"] += self.meta({key: value})
                 else:
@@ -633,14 +635,14 @@ class WooCommerce:
                 self.trash(kind, variation["id"])
 
     def erase(self, kind: str, record_id: int) -> None:
-        """Delete a record for good: nothing tells that it was there."""
+        """Delete a record for good: nothing shows that it was there."""
         with self.lock:
             del self._kinds[kind][record_id]
 
 
-def address(told: Mapping[str, str] | None) -> Record:
-    """Return an address with all its members; those that are not told are empty."""
-    return {name: (told or {}).get(name, "") for name in ADDRESS}
+def address(given: Mapping[str, str] | None) -> Record:
+    """Return an address with all its members; those that are not given are empty."""
+    return {name: (given or {}).get(name, "") for name in ADDRESS}
 
 
 def is_on_sale(product: Record) -> bool:

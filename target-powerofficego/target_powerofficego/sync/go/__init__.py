@@ -1,4 +1,4 @@
-"""PowerOffice Go as the walks use it: its entries read in bulk, and writes that leave an intent.
+"""PowerOffice Go for the walks: its entries, read in bulk, and writes that leave an intent.
 
 Imports `settle` and the rooms below it.
 """

@@ -1,4 +1,4 @@
-"""PowerOffice Go for a dry run: reads are real, writes are answered here and sent nowhere."""
+"""PowerOffice Go for a dry run: reads are real, writes are answered here and never sent."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class DryGo(GoClient):
-    """Answers a create with the body and a made-up negative id, and a change with what it changes.
+    """Answers a create with its body and an invented negative id, and a change with its values.
 
-    It gives no totals: what depends on Go's own arithmetic is an outcome, not part of a plan.
+    It gives no totals: what Go calculates is known only after a real run, and not part of a plan.
     """
 
-    _made_up_ids = itertools.count(1)
+    _invented_ids = itertools.count(1)
 
     def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer as if the entry were created."""
+        """Answer as if the entry had been created."""
         del path
-        return {**body, "Id": -next(self._made_up_ids)}
+        return {**body, "Id": -next(self._invented_ids)}
 
     def change(self, path: str, operations: Sequence[Operation]) -> dict[str, Any]:
-        """Answer as if the entry were changed."""
+        """Answer as if the entry had been changed."""
         answer: dict[str, Any] = {"Id": path.rsplit("/", 1)[-1]}
         for operation in operations:
             if operation.op != "replace":
@@ -48,20 +48,18 @@ class DryGo(GoClient):
 
 
 class DryWriter(Writer):
-    """A writer that answers a change with the whole entry, as Go does, where it is known."""
+    """A writer that answers a change with the complete entry, as Go does, if it is known."""
 
     def patch(
-        self, path: str, operations: Sequence[Operation], whole: Mapping[str, Any] | None
+        self, path: str, operations: Sequence[Operation], current: Mapping[str, Any] | None
     ) -> Mapping[str, Any]:
-        """Return the entry as last read, with what the patch changes."""
-        known = whole or {}
-        answer = super().patch(path, operations, whole)
-        return {
-            **known,
-            **{name: _merged(known.get(name), value) for name, value in answer.items()},
-        }
+        """Return the entry as last read, with the changes of the patch."""
+        entry = dict(current or {})
+        for name, value in super().patch(path, operations, current).items():
+            entry[name] = _merge(entry.get(name), value)
+        return entry
 
 
-def _merged(known: object, value: object) -> object:
-    """Return a member after a change; the rest of a group, such as an address, stays."""
-    return {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
+def _merge(before: object, value: object) -> object:
+    """Return a member after a change; the other members of a group, such as an address, remain."""
+    return {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value

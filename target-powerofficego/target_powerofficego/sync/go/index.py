@@ -1,9 +1,9 @@
-"""What Go holds, read in bulk and kept in the link store: no record costs a call of its own.
+"""The entries of Go, read in bulk and kept in the link store, so that no record needs its own call.
 
-Ten calls per second are all there is. An entity is listed in full at first and again every
-`full_check_hours`, since edits of addresses and stock do not move an entry's stamp; in between,
-only what changed since Go's own newest stamp is listed, with an overlap. An entity is read when the
-first record needs it.
+Go allows only ten calls per second. An entity is listed in full at first, and again every
+`full_check_hours`, since edits of addresses and stock do not change an entry's stamp. In between,
+only entries changed since Go's own newest stamp are listed, with an overlap. An entity is read when
+the first record needs it.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-powerofficego")
 
 _OVERLAP = datetime.timedelta(minutes=5)
-_AHEAD = datetime.timedelta(days=1)
-_STORED_AT_ONCE = 500
+_MAX_AHEAD = datetime.timedelta(days=1)
+_BATCH_SIZE = 500
 
 Keys = list[str]
 
 
 @dataclass(frozen=True)
 class Source:
-    """One list of Go: its fields, its filter for what changed, and the keys of an entry."""
+    """A list of Go: its fields, its filter for changed entries, and the keys of an entry."""
 
     entity: str
     resource: str
@@ -51,7 +51,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """What its watermark is kept under; other fields make it another list, read anew."""
+        """The name of its watermark; with other fields it is another list, to be read in full."""
         digest = hashlib.sha256(" ".join(self.fields or ()).encode()).hexdigest()
         return f"{self.resource} {digest[:8]}"
 
@@ -66,7 +66,7 @@ class Entry:
 
     @property
     def is_invoice(self) -> bool:
-        """Whether an order has left the sales orders and become an invoice or credit note."""
+        """Whether an order is no longer a sales order, but an invoice or credit note."""
         return "InvoiceNo" in self.body
 
 
@@ -101,14 +101,14 @@ def _key(kind: str, value: object) -> Keys:
 
 
 def _fields(table: Table, *more: str) -> tuple[str, ...]:
-    """Return the members that matching and merging need."""
+    """Return the members that are needed for matching and merging."""
     names = [row.go.split(".")[0] for row in table.active if row.direction.reaches_go]
     return tuple(dict.fromkeys(["Id", *more, *names, "LastChangedDateTimeOffset"]))
 
 
 def sources(tables: Mapping[str, Table]) -> tuple[Source, ...]:
-    """Return the lists that are read, with the members that the property tables name."""
-    by_change = ("lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset")
+    """Return the lists to read, with the members that the property tables name."""
+    change_stamp = ("lastChangedDateTimeOffsetGreaterThan", "LastChangedDateTimeOffset")
     customers = _fields(
         tables["customers"],
         "Number",
@@ -121,9 +121,9 @@ def sources(tables: Mapping[str, Table]) -> tuple[Source, ...]:
     )
     products = _fields(tables["products"], "Code", "Gtin")
     return (
-        Source("customers", "Customers", *by_change, customers, _customer_keys),
-        Source("products", "Products", *by_change, products, _product_keys),
-        Source("orders", "SalesOrders", *by_change, _ORDER_FIELDS, _order_keys),
+        Source("customers", "Customers", *change_stamp, customers, _customer_keys),
+        Source("products", "Products", *change_stamp, products, _product_keys),
+        Source("orders", "SalesOrders", *change_stamp, _ORDER_FIELDS, _order_keys),
         Source(
             "orders",
             "OutgoingInvoices",
@@ -132,8 +132,10 @@ def sources(tables: Mapping[str, Table]) -> tuple[Source, ...]:
             _INVOICE_FIELDS,
             _order_keys,
         ),
-        Source("delivery_addresses", "ContactDeliveryAddresses", *by_change, None, _contact_keys),
-        Source("contact_persons", "ContactPersons", *by_change, None, _contact_keys),
+        Source(
+            "delivery_addresses", "ContactDeliveryAddresses", *change_stamp, None, _contact_keys
+        ),
+        Source("contact_persons", "ContactPersons", *change_stamp, None, _contact_keys),
     )
 
 
@@ -145,9 +147,9 @@ _ORDER_FIELDS = (
     "TotalAmount",
     "LastChangedDateTimeOffset",
 )
-"""Enough to find an order and to compare its total; a merge reads the order itself, with lines.
+"""Enough to find an order and compare its total; a merge reads the order itself, with its lines.
 
-No member reveals who bought.
+No member reveals the buyer.
 """
 
 _INVOICE_FIELDS = (
@@ -162,7 +164,7 @@ _INVOICE_FIELDS = (
 
 
 class GoIndex:
-    """Finds entries of Go by id or key; `orders_from` limits which invoices are listed."""
+    """Finds entries of Go by id or key; invoices are listed from the date `orders_from` on."""
 
     def __init__(
         self,
@@ -180,25 +182,25 @@ class GoIndex:
         self._full_check = full_check
         self._orders_from = orders_from
         self._opened_at = now()
-        self._read: set[str] = set()
-        self._reading = threading.RLock()
+        self._entities_read: set[str] = set()
+        self._read_lock = threading.RLock()
 
     def find(self, entity: str, key: str) -> list[Entry]:
-        """Return the entries found by a key such as "ref:shop:12"."""
+        """Return the entries with a key such as "ref:shop:12"."""
         self.ensure_read(entity)
-        found = (self.entry(entity, go_id) for go_id in self._store.go_entries.ids(entity, key))
-        return [entry for entry in found if entry is not None]
+        entries = (self.entry(entity, go_id) for go_id in self._store.go_entries.ids(entity, key))
+        return [entry for entry in entries if entry is not None]
 
     def find_current(self, entity: str, key: str) -> list[Entry]:
-        """As `find`, after reading again what an earlier run read: Go may no longer have it.
+        """As `find`, but read again any match from an earlier run: Go may no longer have it.
 
-        Used for linking, which is permanent.
+        Use it for linking, which is permanent.
         """
-        found = self.find(entity, key)
-        old = [entry for entry in found if not self._opened_at <= entry.read_at <= now()]
+        matches = self.find(entity, key)
+        old = [entry for entry in matches if not self._opened_at <= entry.read_at <= now()]
         for entry in old:
             self.read_again(entity, entry.go_id)
-        return self.find(entity, key) if old else found
+        return self.find(entity, key) if old else matches
 
     def entry(self, entity: str, go_id: str) -> Entry | None:
         """Return an entry by its id in Go."""
@@ -207,9 +209,9 @@ class GoIndex:
         return None if stored is None else Entry(go_id, *stored)
 
     def read_again(self, entity: str, go_id: str) -> Entry | None:
-        """Read one entry from Go now; None when Go no longer has it.
+        """Read an entry from Go now; None if Go no longer has it.
 
-        An order that is no longer a sales order is looked for among the outgoing invoices.
+        An order that is no longer a sales order is looked up among the outgoing invoices.
         """
         for source in self._sources:
             entry = self._read_now(source, go_id) if source.entity == entity else None
@@ -219,13 +221,13 @@ class GoIndex:
         return None
 
     def read_invoice(self, entity: str, go_id: str) -> Entry | None:
-        """Read the invoice of an order now, which has the order's id; None when there is none."""
-        source = next(one for one in self._sources if one.resource == "OutgoingInvoices")
+        """Read the invoice of an order, which has the order's id, now; None if there is none."""
+        source = next(source for source in self._sources if source.resource == "OutgoingInvoices")
         return self._read_now(source, go_id) if source.entity == entity else None
 
     def _read_now(self, source: Source, go_id: str) -> Entry | None:
         read_at = now()
-        body = read_if_there(self._go, f"/{source.resource}/{go_id}")
+        body = read_or_none(self._go, f"/{source.resource}/{go_id}")
         return None if body is None else self.remember(source.entity, body, read_at, source)
 
     def remember(
@@ -235,43 +237,43 @@ class GoIndex:
         read_at: datetime.datetime,
         source: Source | None = None,
     ) -> Entry:
-        """Keep an entry that Go just answered; of an erased customer only what orders need."""
-        source = source or next(one for one in self._sources if one.entity == entity)
-        told = {name: body.get(name) for name in source.fields} if source.fields else dict(body)
-        kept = self._erased.kept_entry(entity, told)
+        """Keep an entry that Go has just returned; of an erased customer only what orders need."""
+        source = source or next(source for source in self._sources if source.entity == entity)
+        members = {name: body.get(name) for name in source.fields} if source.fields else dict(body)
+        kept = self._erased.kept_entry(entity, members)
         go_id = str(body["Id"])
         if kept is None:
-            return Entry(go_id, told, read_at)
+            return Entry(go_id, members, read_at)
         self._store.go_entries.put(entity, go_id, kept, source.keys(kept), read_at)
         return Entry(go_id, kept, read_at)
 
     def forget(self, entity: str, go_id: str) -> None:
-        """Drop an entry that we deleted in Go."""
+        """Remove an entry that we deleted in Go."""
         self._store.go_entries.remove(entity, go_id)
 
     def ensure_read(self, entity: str) -> None:
         """Read an entity in bulk, once a run."""
-        if entity in self._read:
+        if entity in self._entities_read:
             return
-        with self._reading:
-            if entity in self._read:
+        with self._read_lock:
+            if entity in self._entities_read:
                 return
-            of_entity = [source for source in self._sources if source.entity == entity]
-            if any(self._is_full_read_due(source) for source in of_entity):
+            entity_sources = [source for source in self._sources if source.entity == entity]
+            if any(self._is_full_read_due(source) for source in entity_sources):
                 with self._store.transaction():
                     self._store.go_entries.clear(entity)
-                    for source in of_entity:
+                    for source in entity_sources:
                         self._store.go_entries.remove_watermark(source.name)
-            for source in of_entity:
+            for source in entity_sources:
                 mark = self._store.go_entries.watermark(source.name)
                 self._list(source, *(mark or (None, now())))
-            self._read.add(entity)
+            self._entities_read.add(entity)
 
     def _is_full_read_due(self, source: Source) -> bool:
         mark = self._store.go_entries.watermark(source.name)
         if mark is None:
             return True
-        age = now() - mark[1]  # negative, where a clock was wrong
+        age = now() - mark[1]  # negative if a clock was wrong
         return not datetime.timedelta(0) <= age < self._full_check
 
     def _list(
@@ -286,33 +288,33 @@ class GoIndex:
         newest = changed_since or "" if since else ""
         read_at = now()
         listed = self._go.list_all(f"/{source.resource}", params=params, fields=source.fields)
-        # no database lock is held while Go is asked: others may use it meanwhile
-        while page := list(itertools.islice(listed, _STORED_AT_ONCE)):
+        # no database lock is held during calls to Go, so that others can use the database
+        while page := list(itertools.islice(listed, _BATCH_SIZE)):
             with self._store.transaction():
                 for body in page:
                     self.remember(source.entity, body, read_at, source)
                     newest = max(
-                        newest, _moved_at(body.get(source.stamp), self._go.server_time or read_at)
+                        newest, _changed_at(body.get(source.stamp), self._go.server_time or read_at)
                     )
         self._store.go_entries.put_watermark(source.name, newest or None, full_read_at)
 
 
-def read_if_there(go: GoClient, path: str) -> Mapping[str, Any] | None:
-    """Return what Go has at a path now; None: nothing."""
+def read_or_none(go: GoClient, path: str) -> Mapping[str, Any] | None:
+    """Return the entry that Go has at a path now; None if there is none."""
     try:
-        found: Mapping[str, Any] = go.read(path)
+        entry: Mapping[str, Any] = go.read(path)
     except NotFound:
         return None
-    return found
+    return entry
 
 
-def _moved_at(stamp: object, server_time: datetime.datetime) -> str:
-    """Return when an entry was last changed; "" where it states no moment that can be.
+def _changed_at(stamp: object, server_time: datetime.datetime) -> str:
+    """Return an entry's stamp of its last change; "" if it is missing or implausible.
 
-    A watermark in the future would hide every change until then.
+    A watermark in the future would hide all changes until then.
     """
     moment = values.instant_or_none(stamp)
-    return str(stamp) if moment is not None and moment <= server_time + _AHEAD else ""
+    return str(stamp) if moment is not None and moment <= server_time + _MAX_AHEAD else ""
 
 
 _STAMP = "LastChangedDateTimeOffset"
@@ -321,10 +323,9 @@ _STAMP = "LastChangedDateTimeOffset"
 def newest_stamp(entry: Mapping[str, Any]) -> str | None:
     """Return when an entry of Go, or its mail address, was last changed.
 
-    An edit of the address moves only the address's own stamp.
+    An edit of the address changes only the address's own stamp.
     """
     address = entry.get("MailAddress")
     stamps = [entry.get(_STAMP), address.get(_STAMP) if isinstance(address, dict) else None]
-    moments = {instant_or_none(one): one for one in stamps}
-    found = {moment: one for moment, one in moments.items() if moment is not None}
-    return found[max(found)] if found else None
+    by_moment = {moment: stamp for stamp in stamps if (moment := instant_or_none(stamp))}
+    return by_moment[max(by_moment)] if by_moment else None

@@ -1,6 +1,6 @@
-"""What a write to Go is made of: where a new entry goes, and the operations of a change.
+"""The parts of a write to Go: the destination of a new entry, and the operations of a change.
 
-It also says how Go shows whether a write that got no answer was done.
+Also how to see from Go's entry whether an unanswered write was done.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a create goes, and how its entry is found again: a list filter, or by reference.
+    """Where an entry is created, and how it is found again: by a list filter, or by reference.
 
-    `refuses_duplicates` means that Go is known to refuse the same entry a second time.
+    `refuses_duplicates`: Go is known to refuse the same entry a second time.
     """
 
     entity: str
@@ -38,11 +38,11 @@ class Destination:
 
     @property
     def place(self) -> tuple[str, str]:
-        """What there may be one of: an entry of this path with this reference or code."""
+        """What must be unique: the path with this reference or code."""
         return self.path, self.value
 
     def detail(self, values_sent: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the intent keeps."""
+        """Return the detail that the intent keeps."""
         return {
             "path": self.path,
             "look_path": self.look_path,
@@ -70,7 +70,7 @@ class Destination:
 
 
 def customer_destination(shop_id: str, reference: str) -> Destination:
-    """Return where a customer is created; Go refuses a second one with our reference."""
+    """Return the destination of a customer; Go refuses a second one with our reference."""
     params = {"externalImportReference": reference}
     return Destination(
         "customers",
@@ -84,7 +84,7 @@ def customer_destination(shop_id: str, reference: str) -> Destination:
 
 
 def product_destination(shop_id: str, code: str) -> Destination:
-    """Return where a product is created; whether Go refuses a second code is not known."""
+    """Return the destination of a product; it is not known whether Go refuses a second code."""
     return Destination(
         "products",
         shop_id,
@@ -98,7 +98,7 @@ def product_destination(shop_id: str, code: str) -> Destination:
 
 
 def order_destination(shop_id: str, reference: str) -> Destination:
-    """Return where an order is created; it is found again by listing, as no filter exists."""
+    """Return the destination of an order; it is found again by listing, as there is no filter."""
     return Destination(
         "orders",
         shop_id,
@@ -113,9 +113,9 @@ def order_destination(shop_id: str, reference: str) -> Destination:
 def contact_destination(
     resource: str, entity: str, shop_id: str, contact_id: str, code: str
 ) -> Destination:
-    """Return where a customer's delivery address or contact person is created.
+    """Return the destination of a customer's delivery address or contact person.
 
-    Go refuses a second one with the same code, even of another customer.
+    Go refuses a second one with the same code, even for another customer.
     """
     return Destination(
         entity,
@@ -129,22 +129,26 @@ def contact_destination(
 
 
 def line_destination(shop_id: str, path: str, reference: str) -> Destination:
-    """Return where a line of an order is created; references are unique within an order."""
+    """Return the destination of an order line; references are unique within an order."""
     return Destination("orders", shop_id, path, path, {}, "ExternalImportReference", reference)
 
 
-_ROUNDING = Decimal("0.005")  # krone: a system that keeps whole øre
+_ROUNDING = Decimal("0.005")  # krone: some systems keep whole øre
 
 
 def patch_operations(
-    rows: Sequence[RowChange], whole: Mapping[str, Any] | None, *, tests: bool
+    rows: Sequence[RowChange], current: Mapping[str, Any] | None, *, tests: bool
 ) -> Iterator[Operation]:
-    """Yield the JSON Patch: first every `test` of what was merged against, then every `replace`."""
+    """Yield a JSON Patch: a `test` of each value that was merged against, then the `replace`s.
+
+    A member of `current`, the entry as last read, that is null is replaced as a whole, since a JSON
+    Patch cannot reach into it.
+    """
     nested: dict[str, dict[str, Any]] = {}
     flat: list[RowChange] = []
     for row in rows:
         parent, _, leaf = row.path.lstrip("/").rpartition("/")
-        if parent and whole is not None and whole.get(parent) is None:
+        if parent and current is not None and current.get(parent) is None:
             nested.setdefault(parent, {})[leaf] = row.after
         else:
             flat.append(row)
@@ -152,59 +156,59 @@ def patch_operations(
         yield from (Operation("test", f"/{parent}", None) for parent in nested)
         yield from (Operation("test", row.path, row.before) for row in flat)
     for parent, members in nested.items():
-        given = {name: value for name, value in members.items() if value is not None}
-        if given:
-            yield Operation("replace", f"/{parent}", given)
+        filled = {name: value for name, value in members.items() if value is not None}
+        if filled:
+            yield Operation("replace", f"/{parent}", filled)
     yield from (Operation("replace", row.path, row.after) for row in flat)
 
 
 def applied_rows(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> tuple[RowChange, ...]:
-    """Return the rows that an unanswered patch has changed, as far as Go's values show.
+    """Return the rows that an unanswered patch has changed, judging by Go's values.
 
-    A person may have edited the entry since, so only what was sent, or a form of it, is ours.
+    A person may have edited the entry since, so only the value sent, or a variant of it, counts.
     """
     return tuple(
         row
         for row in rows
-        if not _is_at(entry, row, row.before)
+        if not _has_value(entry, row, row.before)
         and is_variant_of(member_at(entry, row.path), row.after)
     )
 
 
 def is_variant_of(value: Value, sent: Value) -> bool:
-    """Return whether a system may have made this of what was sent: other spaces, case or rounding.
+    """Return whether a system may keep the value sent as this one: other spaces, case or rounding.
 
-    Of an order line, each member that was sent is compared.
+    For an order line, each member that was sent is compared.
     """
     if normalise_text(value) == normalise_text(sent):
         return True
     if isinstance(sent, dict) and isinstance(value, dict):
-        return all(is_variant_of(value.get(name), one) for name, one in sent.items())
+        return all(is_variant_of(value.get(name), member) for name, member in sent.items())
     if isinstance(sent, (Decimal, int)) and isinstance(value, (Decimal, int)):
         return abs(Decimal(value) - Decimal(sent)) <= _ROUNDING
     if isinstance(sent, str) and isinstance(value, str):
-        return _letters(value) == _letters(sent)
+        return _letters_and_digits(value) == _letters_and_digits(sent)
     return False
 
 
-def _letters(text: str) -> str:
-    return "".join(one for one in text.casefold() if one.isalnum())
+def _letters_and_digits(text: str) -> str:
+    return "".join(character for character in text.casefold() if character.isalnum())
 
 
 def is_untouched(entry: Mapping[str, Any], rows: Sequence[RowChange]) -> bool:
-    """Return whether every row still holds the value merged against, so that nothing was done."""
-    return all(_is_at(entry, row, row.before) for row in rows)
+    """Return whether every row still has the value merged against, so that nothing was done."""
+    return all(_has_value(entry, row, row.before) for row in rows)
 
 
 def describe_outcome(done: Sequence[RowChange], rows: Sequence[RowChange]) -> str:
-    """Say in words, for the log, what became of a patch."""
+    """Return, for the log, what became of an unanswered patch."""
     if not done:
         return "it was not done"
     if len(done) == len(rows):
         return "it was done"
-    open_ones = ", ".join(row.row for row in rows if row not in done)
-    return f"it was done, but for {open_ones}, which Go holds as before"
+    missing = ", ".join(row.row for row in rows if row not in done)
+    return f"it was done, except for {missing}, which Go still has as before"
 
 
-def _is_at(entry: Mapping[str, Any], row: RowChange, value: Value) -> bool:
+def _has_value(entry: Mapping[str, Any], row: RowChange, value: Value) -> bool:
     return bool(normalise_text(member_at(entry, row.path)) == normalise_text(value))

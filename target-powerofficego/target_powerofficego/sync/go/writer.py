@@ -1,8 +1,8 @@
-"""Writes to Go that leave an intent first, so that nothing is done twice when an answer is lost.
+"""Writes to Go that first leave an intent, so that nothing is done twice if an answer is lost.
 
 A POST to PowerOffice Go is not idempotent. What is about to be sent is committed to the link store
-before the call; the caller replaces the intent with the answer in one transaction. Where an answer
-is missing, Go is looked at before anything is sent again.
+before the call; the caller replaces the intent with the answer in one transaction. If an answer is
+missing, Go is checked before anything is sent again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from target_powerofficego.go_api import (
 from target_powerofficego.settle.writes import SECOND_LOOK_SECONDS, CarefulWrite, look_twice
 from target_powerofficego.store.go_rows import SENDING
 from target_powerofficego.store.tables import from_json, to_json, to_stamp
-from target_powerofficego.sync.go.index import read_if_there
+from target_powerofficego.sync.go.index import read_or_none
 from target_powerofficego.sync.go.operations import (
     Destination,
     applied_rows,
@@ -50,14 +50,14 @@ CREATE_NOT_VISIBLE = Park(
     " creates anything",
     ("what Go may have",),
 )
-"""For a create that may have been done: what Go reads from may be a replica that is behind."""
+"""For a create that may have been done: Go may be reading from a replica that is behind."""
 
 CHANGE_NOT_VISIBLE = Park(
     "a change of it may be in PowerOffice Go, which does not show it (yet): the next run looks for"
     " it before it writes",
     ("what Go may have",),
 )
-"""For an entry that Go may hold otherwise than it shows, while a change of it has no answer."""
+"""For an entry with an unanswered change, which Go may have made without showing it yet."""
 
 _GoWrite: TypeAlias = CarefulWrite[UnknownOutcome, Refused]
 
@@ -66,7 +66,7 @@ _LOOK_BACK = datetime.timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Answer:
-    """What Go answered to a write, or holds after one whose answer was lost."""
+    """The entry that Go answered to a write, or has after one whose answer was lost."""
 
     body: Mapping[str, Any]
     intent: Intent
@@ -75,7 +75,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Deletion:
-    """An entry that Go no longer has; `was_gone` when it was gone already.
+    """An entry that Go no longer has; `was_gone`: it was already gone before.
 
     An order that was gone may have become an invoice.
     """
@@ -110,17 +110,17 @@ class Writer:
         *,
         read_at: datetime.datetime,
     ) -> Answer:
-        """Create an entry once; `existed_already` when Go turns out to have it already.
+        """Create an entry once; the answer is `existed_already` if Go turns out to have it already.
 
-        Should the answer never come, a later run makes the base from `values_sent` and from when
-        their record was read.
+        If the answer is lost, a later run builds the base from `values_sent` and from `read_at`,
+        when their record was read.
 
         Raises:
-            Refused: Go said no.
-            Undecidable: with a Park, when it may be there and Go does not show it; the intent of an
-                unanswered try stays.
-            UnknownOutcome: no answer, and Go could not be looked at either; the intent stays.
-            StopRun, TryAgainLater: nothing was done, or the intent of an earlier try stays.
+            Refused: Go refused it.
+            Undecidable: with a Park; Go may have it without showing it. The intent of an unanswered
+                attempt stays.
+            UnknownOutcome: no answer, and Go could not be checked either; the intent stays.
+            StopRun, TryAgainLater: nothing was done, or the intent of an earlier attempt stays.
             BrakeReached: nothing was done.
         """
         earlier = self._open_create(target)
@@ -135,17 +135,17 @@ class Writer:
             return Answer(self._go.create(target.path, body), intent)
 
         def look(is_last: bool) -> Answer | None:
-            found = self._look_carefully(target, write, is_last=is_last)
-            if found is not None:
-                return _found_there(found, intent, values_sent)
+            entry = self._look_carefully(target, write, is_last=is_last)
+            if entry is not None:
+                return _answer_found(entry, intent, values_sent)
             if not target.refuses_duplicates:
                 raise Undecidable(CREATE_NOT_VISIBLE)
             return None
 
         def refused(refusal: Refused) -> Answer:
-            found = self._held_back_by(target, write, refusal)
-            there = _found_there(found, intent, values_sent)
-            return replace(there, existed_already=not write.was_sent)
+            entry = self._existing_entry(target, write, refusal)
+            answer = _answer_found(entry, intent, values_sent)
+            return replace(answer, existed_already=not write.was_sent)
 
         return write.run(send, look, refused)
 
@@ -160,15 +160,14 @@ class Writer:
         current: Mapping[str, Any] | None = None,
         line: str | None = None,
     ) -> Answer:
-        """Patch an entry, guarded by a `test` of each value merged against.
+        """Patch an entry, guarded by a `test` of each value that was merged against.
 
-        `current` is the entry as last read; a member of it that is null is replaced as a current, since
-        a JSON Patch cannot reach into it. `line` is the reference of an order's line.
+        `current` is the entry as last read, see `patch_operations`. `line` is the reference of an
+        order line.
 
         Raises:
-            TestFailed: Go holds another value: read again, merge again.
-            Undecidable: with a Park, when an earlier change without an answer may be what set that
-                value.
+            TestFailed: Go has another value: read again, merge again.
+            Undecidable: with a Park; an earlier unanswered change may have set that value.
             Refused, StopRun, TryAgainLater, UnknownOutcome, BrakeReached: as for `create`.
         """
         self._brakes.before_change()
@@ -187,7 +186,7 @@ class Writer:
             if earlier:
                 raise Undecidable(CHANGE_NOT_VISIBLE) from failed
             raise
-        for older in earlier:  # whatever became of it, Go now holds what it answered
+        for older in earlier:  # whatever became of them, Go has now answered the entry
             self._store.intents.end(older)
         return answer
 
@@ -204,18 +203,20 @@ class Writer:
             return Answer(self.patch(path, operations, current), write.intent)
 
         def look(is_last: bool) -> Answer | None:
-            found = self._found(write, path, rows)
-            return self._found_behind(write, path, rows) if is_last and found is None else found
+            answer = self._look_for_change(write, path, rows)
+            if answer is None and is_last:
+                return self._look_later_for_change(write, path, rows)
+            return answer
 
         def refused(refusal: Refused) -> Answer:
-            # Go refuses what an earlier try has done; where that is not seen, the next run looks
-            found = self._found_behind(write, path, rows) if write.was_sent else None
-            return found or write.give_up(refusal)
+            # Go may refuse it because an earlier attempt did it; if not visible, the next run looks
+            answer = self._look_later_for_change(write, path, rows) if write.was_sent else None
+            return answer or write.give_up(refusal)
 
         return write.run(send, look, refused)
 
     def open_changes(self, entity: str, path: str) -> list[Intent]:
-        """Return the unanswered changes of what stands at a path of Go, or below it."""
+        """Return the unanswered changes of entries at a path of Go, or below it."""
         return self._open("patch", entity, path)
 
     def open_creates(self, entity: str, path: str) -> list[Intent]:
@@ -232,15 +233,15 @@ class Writer:
     def patch(
         self, path: str, operations: Sequence[Operation], current: Mapping[str, Any] | None
     ) -> Mapping[str, Any]:
-        """Send a patch and return the entry that Go answers; `current` is the entry as last read."""
+        """Send a patch, and return Go's answer; `current` is the entry as last read."""
         del current
         answer: Mapping[str, Any] = self._go.change(path, operations)
         return answer
 
     def delete(self, entity: str, shop_id: str, path: str, *, line: str | None = None) -> Deletion:
-        """Delete an entry; one that is gone already counts as deleted.
+        """Delete an entry; one that is already gone counts as deleted.
 
-        `line` is the reference of an order's line.
+        `line` is the reference of an order line.
 
         Raises:
             Refused, StopRun, TryAgainLater, UnknownOutcome, BrakeReached: as for `create`.
@@ -262,18 +263,18 @@ class Writer:
         return write.run(send, lambda _is_last: None, refused)
 
     def _careful(self, intent: Intent, *, was_sent: bool = False) -> _GoWrite:
-        broken_off = (StopRun, TryAgainLater)
+        not_sent = (StopRun, TryAgainLater)
         return CarefulWrite(
-            self._store, intent, UnknownOutcome, broken_off, (Refused,), was_sent=was_sent
+            self._store, intent, UnknownOutcome, not_sent, (Refused,), was_sent=was_sent
         )
 
     def send_invoice(
         self, link: Link, request: Mapping[str, Any], status: str, read_at: datetime.datetime
     ) -> None:
-        """Ask Go to make and send an order's invoice: once, the request is never repeated here.
+        """Ask Go once to make and send an order's invoice; the request is never repeated here.
 
-        The intent stays even when Go has accepted it (202), until the invoice is known to be made
-        or not. `status` is the order's, which a later run keeps as what asked for it.
+        The intent stays even if Go accepts the request (202), until it is known whether the invoice
+        was made. `status` is the status of the order that requires the invoice.
 
         Raises:
             UnknownOutcome: no answer.
@@ -291,7 +292,7 @@ class Writer:
     def note_sending(
         self, link: Link, status: str, read_at: datetime.datetime, *, is_accepted: bool
     ) -> Intent:
-        """Keep that Go is asked for an order's invoice, or has been and is working on it."""
+        """Keep the intent of asking Go for an order's invoice; `is_accepted`: Go has accepted."""
         detail = {
             "status": status,
             "read_at": to_stamp(read_at),
@@ -301,9 +302,9 @@ class Writer:
         return self._store.intents.begin(link.entity, link.shop_id, SENDING, detail)
 
     def find_unanswered(self, intent: Intent) -> Mapping[str, Any] | None:
-        """Return what Go holds of a create that was left unanswered, or None.
+        """Return the entry of an unanswered create, if Go shows it, else None.
 
-        Go is looked at twice where it would accept the create a second time.
+        Go is checked twice if it would accept the create a second time.
         """
         target = Destination.of_intent(intent)
         look = self._look if target.refuses_duplicates else self._look_again
@@ -311,19 +312,19 @@ class Writer:
 
     @property
     def _run(self) -> str | None:
-        """Which run this is."""
+        """The stamp that identifies this run."""
         return to_stamp(self._store.opened_at)
 
     def was_sent_by_this_run(self, intent: Intent) -> bool:
-        """Return whether this run has sent a create that has no answer."""
+        """Return whether this run sent an unanswered create."""
         return bool(intent.detail.get("sent_by") == self._run)
 
     def _open_create(self, target: Destination) -> Intent | None:
-        """Return what an earlier run left of the same create, which this run is to send now.
+        """Return an earlier run's intent for the same create, now noted as this run's.
 
         Raises:
-            Undecidable: with a Park, when it may be another record's and Go would accept it twice,
-                as with two records of one SKU.
+            Undecidable: with a Park; there is an intent of another record, as with two records of
+                one SKU, and Go would accept the entry twice.
         """
         for intent in self._store.intents.of_entity(target.entity):
             if intent.kind != "create" or Destination.of_intent(intent).place != target.place:
@@ -341,10 +342,10 @@ class Writer:
     ) -> Mapping[str, Any] | None:
         """Look for an entry whose answer was lost.
 
-        Look twice where Go would accept it a second time, and before giving up.
+        Look twice if Go would accept it a second time, and before giving up.
 
         Raises:
-            UnknownOutcome: Go cannot be looked at.
+            UnknownOutcome: Go cannot be checked.
         """
         try:
             if target.refuses_duplicates and not is_last:
@@ -353,35 +354,35 @@ class Writer:
         except (TryAgainLater, Refused) as error:
             raise write.unanswered or error from error
 
-    def _held_back_by(
+    def _existing_entry(
         self, target: Destination, write: _GoWrite, refused: Refused
     ) -> Mapping[str, Any]:
-        """Return the entry because of which Go refused a create.
+        """Return the existing entry because of which Go refused a create.
 
-        How Go words a duplicate is not known, so whatever it says to a second POST may mean that
-        the first one, whose answer was lost, was carried out.
+        How Go words a duplicate is not known, so any refusal of a second POST may mean that the
+        first one, whose answer was lost, was done.
 
         Raises:
-            Undecidable: with a Park, when Go does not show it.
-            Refused: there is none.
+            Undecidable: with a Park; Go may have such an entry, but does not show it.
+            Refused: there is no such entry.
         """
         intent, was_sent = write.intent, write.was_sent
         if not was_sent and not isinstance(refused, DuplicateReference):
             self._store.intents.end(intent)
             raise refused
         try:
-            found = self._look_again(target, intent)
+            entry = self._look_again(target, intent)
         except (TryAgainLater, Refused):
-            found = None
-        if found is not None:
-            return found
-        is_missing_part = isinstance(refused, NotFound)  # what the body names, or an order's line
-        if is_missing_part or not was_sent:
+            entry = None
+        if entry is not None:
+            return entry
+        lacks_entry = isinstance(refused, NotFound)  # the order, or one that the body refers to
+        if lacks_entry or not was_sent:
             self._store.intents.end(intent)
-        if is_missing_part:
+        if lacks_entry:
             raise refused
         logger.warning(
-            "%s %s: Go refused the create (%s), as if it had it already, and does not show it yet",
+            "%s %s: Go refused the create (%s), as if the entry existed, but does not show it yet",
             *(intent.entity, intent.shop_id, refused),
         )
         raise Undecidable(CREATE_NOT_VISIBLE) from refused
@@ -389,52 +390,56 @@ class Writer:
     def _look_again(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
         return look_twice(lambda: self._look(target, intent), self._wait)
 
-    def _found(self, write: _GoWrite, path: str, rows: Sequence[RowChange]) -> Answer | None:
-        """Read an entry that a patch without an answer may have changed; None if it did not.
+    def _look_for_change(
+        self, write: _GoWrite, path: str, rows: Sequence[RowChange]
+    ) -> Answer | None:
+        """Return the entry that an unanswered patch has changed; None if it has changed nothing.
 
         Raises:
-            TestFailed: a person edited it meanwhile, so not all of it is as it was sent.
+            TestFailed: a person edited it meanwhile, so it does not have all values that were sent.
             UnknownOutcome: it cannot be read.
         """
         intent = write.intent
         try:
-            there: Mapping[str, Any] = self._go.read(path)
+            entry: Mapping[str, Any] = self._go.read(path)
         except (TryAgainLater, Refused) as error:
             raise write.unanswered or error from error
-        if is_untouched(there, rows):
+        if is_untouched(entry, rows):
             return None
-        done = applied_rows(there, rows)
+        done = applied_rows(entry, rows)
         logger.info(
             "%s %s: a change got no answer; %s",
             *(intent.entity, intent.shop_id, describe_outcome(done, rows)),
         )
         if len(done) == len(rows):
-            return Answer(there, intent)
+            return Answer(entry, intent)
         self._store.intents.end(intent)
         raise TestFailed(
             f"PATCH {path}: Go was edited while the answer was missing", method="PATCH", path=path
         )
 
-    def _found_behind(self, write: _GoWrite, path: str, rows: Sequence[RowChange]) -> Answer | None:
-        """As `_found`, once a replica that was behind would have caught up."""
+    def _look_later_for_change(
+        self, write: _GoWrite, path: str, rows: Sequence[RowChange]
+    ) -> Answer | None:
+        """As `_look_for_change`, after the time in which a replica that is behind catches up."""
         self._wait(SECOND_LOOK_SECONDS)
-        return self._found(write, path, rows)
+        return self._look_for_change(write, path, rows)
 
     def _look(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
         if target.path == "/SalesOrders/Complete":
             return self._look_for_order(target, intent)
-        # PowerOffice Go reads a comma in a filter as the end of one value.
-        params = {name: told for name, told in target.look_params.items() if "," not in told}
+        # PowerOffice Go reads a comma in a filter as a separator of values.
+        params = {name: value for name, value in target.look_params.items() if "," not in value}
         try:
             for entry in self._go.list_all(target.look_path, params=params):
                 if values.normalise_text(entry.get(target.member)) == target.value:
                     return entry
-        except NotFound:  # the order that the line belongs to is invoiced or removed
+        except NotFound:  # the order of the line was invoiced or removed
             return None
         return None
 
     def _look_for_order(self, target: Destination, intent: Intent) -> Mapping[str, Any] | None:
-        """Look among sales orders and invoices changed since: there is no filter by reference."""
+        """Look among the sales orders and invoices changed since; no filter takes a reference."""
         since = (intent.started_at - _LOOK_BACK).isoformat().replace("+00:00", "Z")
         fields = ("Id", "ExternalImportReference")
         lists = (
@@ -444,20 +449,20 @@ class Writer:
         for path, params in lists:
             for entry in self._go.list_all(path, params=params, fields=fields):
                 if entry.get(target.member) == target.value:
-                    current = f"{path}/{entry['Id']}" + ("/Complete" if "Sales" in path else "")
-                    return read_if_there(self._go, current)
+                    suffix = "/Complete" if "Sales" in path else ""
+                    return read_or_none(self._go, f"{path}/{entry['Id']}{suffix}")
         return None
 
 
-def _found_there(
-    found: Mapping[str, Any], intent: Intent, values_sent: Mapping[str, Any]
+def _answer_found(
+    entry: Mapping[str, Any], intent: Intent, values_sent: Mapping[str, Any]
 ) -> Answer:
-    """Return what Go turns out to have of what was sent.
+    """Return an entry that Go turns out to have as the answer to its create.
 
     Raises:
-        Undecidable: with a Park, when it may be what an earlier run sent, with other values: it is
-            linked with those first.
+        Undecidable: with a Park; an earlier run may have sent it with other values: it is linked
+            with those first.
     """
     if from_json(to_json(intent.detail["values"])) != from_json(to_json(values_sent)):
         raise Undecidable(CREATE_NOT_VISIBLE)
-    return Answer(found, intent)
+    return Answer(entry, intent)

@@ -1,4 +1,4 @@
-"""The first meeting of a shop record with an entry that Go already has: link, don't change."""
+"""A shop record whose entry is already in Go: it is linked, and not changed."""
 
 import pytest
 
@@ -9,7 +9,7 @@ ORG = "923609016"
 
 @pytest.fixture
 def by_hand(box):
-    """Makes a customer in Go as a bookkeeper would: `by_hand(Name="Fjord AS", …)`."""
+    """Creates a customer in Go as a bookkeeper would: `by_hand(Name="Fjord AS", …)`."""
 
     def make(**members):
         return box.go.create("Customers", {"IsPerson": False, **members})
@@ -30,16 +30,16 @@ def test_a_bookkeepers_company_is_linked_and_only_its_empty_reference_written(
     outcome = ledger.run(company(), ends_with=0)
 
     assert outcome.count("customers", "linked") == 1
-    (there,) = box.go.entries("Customers")
-    assert without_reference(there) == without_reference(made)
-    assert there["ExternalImportReference"] == "testshop:2001"
+    (entry,) = box.go.entries("Customers")
+    assert without_reference(entry) == without_reference(made)
+    assert entry["ExternalImportReference"] == "testshop:2001"
     (patch,) = outcome.writes
-    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == [
+    assert [operation["path"] for operation in patch.json() if operation["op"] == "replace"] == [
         "/ExternalImportReference"
     ]
 
 
-def test_without_write_references_nothing_of_it_is_changed_at_all(ledger, box, company, by_hand):
+def test_without_write_references_nothing_is_written_on_linking(ledger, box, company, by_hand):
     made = by_hand(Name="FJORD OG FJELL", OrganizationNumber=ORG)
 
     assert ledger.run(company(), write_references=False).writes == []
@@ -47,16 +47,16 @@ def test_without_write_references_nothing_of_it_is_changed_at_all(ledger, box, c
     assert ledger.run(company(note="x"), write_references=False).writes == []
 
 
-def test_an_edit_after_the_meeting_crosses_alone(ledger, box, company, by_hand):
+def test_after_linking_only_edits_are_written(ledger, box, company, by_hand):
     by_hand(Name="FJORD OG FJELL", OrganizationNumber=ORG, PhoneNumber="22 00 00 00")
     ledger.run(company())
 
     ledger.run(company(email="ny@fjord.example.no"), ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert there["EmailAddress"] == "ny@fjord.example.no"
-    assert there["Name"] == "FJORD OG FJELL"
-    assert there["PhoneNumber"] == "22 00 00 00"
+    (entry,) = box.go.entries("Customers")
+    assert entry["EmailAddress"] == "ny@fjord.example.no"
+    assert entry["Name"] == "FJORD OG FJELL"
+    assert entry["PhoneNumber"] == "22 00 00 00"
 
 
 def test_a_bookkeepers_person_is_linked_by_e_mail_in_any_case(ledger, box, customer, by_hand):
@@ -64,8 +64,8 @@ def test_a_bookkeepers_person_is_linked_by_e_mail_in_any_case(ledger, box, custo
 
     ledger.run(customer())
 
-    (there,) = box.go.entries("Customers")
-    assert there["ExternalImportReference"] == "testshop:1001"
+    (entry,) = box.go.entries("Customers")
+    assert entry["ExternalImportReference"] == "testshop:1001"
 
 
 @pytest.mark.parametrize(
@@ -81,19 +81,17 @@ def test_a_bookkeepers_person_is_linked_by_e_mail_in_any_case(ledger, box, custo
         ("GB 123456789", "GB123456789", "GB"),
     ],
 )
-def test_an_organisation_number_meets_itself_however_it_is_written(
+def test_an_organisation_number_matches_in_every_form(
     ledger, box, company, address, by_hand, in_go, in_shop, country
 ):
     by_hand(Name="Fjord", OrganizationNumber=in_go)
-    there = company(organization_number=in_shop, addresses=[address(country_code=country)])
+    entryd = company(organization_number=in_shop, addresses=[address(country_code=country)])
 
-    assert ledger.run(there).count("customers", "linked") == 1
+    assert ledger.run(entryd).count("customers", "linked") == 1
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_an_organisation_number_that_only_looks_different_is_no_conflict(
-    ledger, box, company, by_hand
-):
+def test_an_organisation_number_in_another_form_is_not_overwritten(ledger, box, company, by_hand):
     by_hand(Name="Fjord og Fjell AS", OrganizationNumber="923 609 016 MVA")
 
     ledger.run(company(), on_link="shop")
@@ -120,7 +118,7 @@ def test_a_product_made_by_hand_is_linked_by_code_and_not_touched(ledger, box, p
         ("4006381333931", 4006381333931),
     ],
 )
-def test_a_product_is_linked_by_gtin_when_no_code_meets(ledger, box, product, in_go, in_shop):
+def test_a_product_is_linked_by_gtin_if_no_code_matches(ledger, box, product, in_go, in_shop):
     made = box.go.create("Products", {"Code": "X", "Name": "Genser", "Gtin": in_go})
 
     ledger.run(product(gtin=in_shop))
@@ -156,7 +154,9 @@ def test_a_hold_for_two_candidates_ends_when_a_person_gives_one_the_reference(
 
 
 @pytest.mark.parametrize("shop", ["other", "testshop2"])
-def test_an_entry_with_another_shops_reference_is_no_candidate(ledger, box, company, by_hand, shop):
+def test_an_entry_with_another_shops_reference_is_not_a_candidate(
+    ledger, box, company, by_hand, shop
+):
     other = by_hand(Name="Fjord", OrganizationNumber=ORG, ExternalImportReference=f"{shop}:7")
 
     assert ledger.run(company()).count("customers", "created") == 1
@@ -187,9 +187,9 @@ def test_a_second_company_of_one_organisation_number_follows_and_its_orders_go_t
         ends_with=0,
     )
 
-    (there,) = box.go.entries("Customers")
-    assert there["Name"] == "Fjord og Fjell AS"
-    assert [one["CustomerId"] for one in box.go.entries("SalesOrders")] == [there["Id"]] * 2
+    (entry,) = box.go.entries("Customers")
+    assert entry["Name"] == "Fjord og Fjell AS"
+    assert [entry["CustomerId"] for entry in box.go.entries("SalesOrders")] == [entry["Id"]] * 2
 
     changed = ledger.run(
         company(id="2002", company_name="Avdeling Voss", phone="+4740000000"), ends_with=0
@@ -197,17 +197,19 @@ def test_a_second_company_of_one_organisation_number_follows_and_its_orders_go_t
     assert changed.writes == []
 
 
-def test_a_follower_is_one_also_when_both_meet_a_bookkeepers_company(ledger, box, company, by_hand):
+def test_two_records_of_a_bookkeepers_company_become_linked_record_and_follower(
+    ledger, box, company, by_hand
+):
     by_hand(Name="Fjord", OrganizationNumber=ORG)
 
     outcome = ledger.run(company(), company(id="2002"), workers=8, ends_with=0)
 
     assert len(outcome.writes) == 1
-    (there,) = box.go.entries("Customers")
-    assert there["ExternalImportReference"] == "testshop:2001"
+    (entry,) = box.go.entries("Customers")
+    assert entry["ExternalImportReference"] == "testshop:2001"
 
 
-def test_a_follower_stays_one_when_the_link_store_is_lost(ledger, box, company):
+def test_a_follower_remains_a_follower_when_the_link_store_is_lost(ledger, box, company):
     ledger.run(company(), company(id="2002", email="bergen@example.no"))
     ledger.lose_link_store()
 
@@ -219,23 +221,25 @@ def test_a_follower_stays_one_when_the_link_store_is_lost(ledger, box, company):
     assert ledger.run(company(id="2002", phone="+4741111111")).writes == []
 
 
-def test_a_second_person_of_one_e_mail_is_held_with_the_first_named(ledger, box, customer):
+def test_a_second_person_with_the_same_e_mail_is_held_naming_the_first(ledger, box, customer):
     ledger.run(customer(), customer(id="1002", first_name="Ola"), workers=8, ends_with=3)
 
-    (there,) = box.go.entries("Customers")
-    assert there["FirstName"] == "Kari"
+    (entry,) = box.go.entries("Customers")
+    assert entry["FirstName"] == "Kari"
     (hold,) = ledger.unsettled("hold")
     assert hold.shop_id == "1002"
     assert "1001" in hold.reason
 
 
-def test_a_company_and_a_person_of_one_e_mail_are_two_customers(ledger, box, customer, company):
+def test_a_company_and_a_person_with_the_same_e_mail_are_two_customers(
+    ledger, box, customer, company
+):
     ledger.run(customer(), company(email="kari@example.no"), ends_with=0)
 
     assert len(box.go.entries("Customers")) == 2
 
 
-def test_match_customers_on_nothing_creates_a_second_one(ledger, box, customer, by_hand):
+def test_match_customers_on_nothing_creates_a_second_customer(ledger, box, customer, by_hand):
     by_hand(IsPerson=True, FirstName="K", LastName="N", EmailAddress="kari@example.no")
 
     ledger.run(customer(), match_customers_on={"company": [], "person": []})
@@ -258,15 +262,15 @@ def test_on_link_decides_what_becomes_of_differing_values(
 
     ledger.run(company(), on_link=on_link, ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert there["PhoneNumber"] == phone
-    assert there["EmailAddress"] == email
-    assert there["Name"] == ("Fjord og Fjell AS" if on_link == "shop" else "FJORD")
-    assert there["ExternalImportReference"] == "testshop:2001"
+    (entry,) = box.go.entries("Customers")
+    assert entry["PhoneNumber"] == phone
+    assert entry["EmailAddress"] == email
+    assert entry["Name"] == ("Fjord og Fjell AS" if on_link == "shop" else "FJORD")
+    assert entry["ExternalImportReference"] == "testshop:2001"
     assert ledger.run(company(note="x"), on_link=on_link).writes == []
 
 
-def test_on_link_shop_gives_an_address_to_one_that_has_none(ledger, box, company, by_hand):
+def test_on_link_shop_writes_an_address_where_go_has_none(ledger, box, company, by_hand):
     by_hand(Name="FJORD", OrganizationNumber=ORG)
 
     ledger.run(company(), on_link="shop", ends_with=0)
@@ -283,11 +287,11 @@ def test_on_link_shop_gives_an_address_to_one_that_has_none(ledger, box, company
         ("fill_empty", None, "NO"),
     ],
 )
-def test_an_address_without_a_country_is_in_norway_and_nulls_no_country(
+def test_an_address_without_a_country_is_norwegian_and_never_clears_the_country(
     ledger, box, company, address, by_hand, on_link, in_go, country
 ):
-    there = in_go and {"City": "Oslo", "ZipCode": "0155", "CountryCode": in_go}
-    by_hand(Name="FJORD", OrganizationNumber=ORG, MailAddress=there)
+    entryaddress = in_go and {"City": "Oslo", "ZipCode": "0155", "CountryCode": in_go}
+    by_hand(Name="FJORD", OrganizationNumber=ORG, MailAddress=entryaddress)
 
     ledger.run(company(addresses=[address(country_code=None)]), on_link=on_link, ends_with=0)
 
@@ -299,8 +303,8 @@ def test_on_link_shop_writes_a_products_values(ledger, box, product):
 
     ledger.run(product(), on_link="shop")
 
-    (there,) = box.go.entries("Products")
-    assert (there["Name"], there["UnitPrice"]) == ("Ullgenser", 100)
+    (entry,) = box.go.entries("Products")
+    assert (entry["Name"], entry["UnitPrice"]) == ("Ullgenser", 100)
 
 
 def test_an_archived_customer_in_go_that_the_shop_still_has_is_linked_as_it_is(
@@ -311,28 +315,28 @@ def test_an_archived_customer_in_go_that_the_shop_still_has_is_linked_as_it_is(
 
     ledger.run(customer())
 
-    (there,) = box.go.entries("Customers")
-    assert there["IsArchived"] is True
+    (entry,) = box.go.entries("Customers")
+    assert entry["IsArchived"] is True
 
 
-def test_a_first_load_is_the_same_with_one_worker_and_with_many(
+def test_a_first_load_has_the_same_result_with_one_worker_and_with_many(
     ledger, box, company, customer, product, by_hand
 ):
-    """Records that match on one key are settled one by one, so chance decides nothing."""
+    """Records that match on the same key are settled one by one, so nothing is left to chance."""
     by_hand(Name="Fjord", OrganizationNumber=ORG)
     twins = [company(id=str(n), email=f"{n}@example.no") for n in range(2001, 2009)]
     people = [customer(id=str(n)) for n in range(1001, 1009)]
 
     ledger.run(*people, *twins, workers=8)
 
-    told = {(one["ExternalImportReference"]) for one in box.go.entries("Customers")}
-    assert told == {"testshop:1001", "testshop:2001"}
+    references = {(entry["ExternalImportReference"]) for entry in box.go.entries("Customers")}
+    assert references == {"testshop:1001", "testshop:2001"}
 
 
 FORMS = [ORG, "923 609 016", "NO923609016MVA", "923609016 MVA", int(ORG)]
 
 
-def test_companies_of_one_organisation_number_are_one_however_they_come_and_are_written(
+def test_companies_with_the_same_organisation_number_in_any_form_are_one_customer(
     ledger, box, company
 ):
     box.faults.add(method="POST", path="/customers", delay_seconds=0.2, times=None)
@@ -343,13 +347,11 @@ def test_companies_of_one_organisation_number_are_one_however_they_come_and_are_
 
     ledger.run(*twins, workers=8, ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert there["ExternalImportReference"] == "testshop:0"
+    (entry,) = box.go.entries("Customers")
+    assert entry["ExternalImportReference"] == "testshop:0"
 
 
-def test_the_field_that_properties_read_the_e_mail_from_keeps_twins_apart_too(
-    ledger, box, customer
-):
+def test_customers_with_the_same_e_mail_from_a_field_in_properties_are_held(ledger, box, customer):
     box.faults.add(method="POST", path="/customers", delay_seconds=0.2, times=None)
     twins = [customer(id=str(n), email=None, custom={"mail": "a@example.no"}) for n in range(4)]
 
@@ -362,7 +364,7 @@ def test_the_field_that_properties_read_the_e_mail_from_keeps_twins_apart_too(
 
 
 @pytest.mark.parametrize("skus", [(7000, 7000, "7000"), (" ull ", "ULL", "ull")])
-def test_products_of_one_sku_are_held_however_it_is_written(ledger, box, product, skus):
+def test_products_with_the_same_sku_in_any_form_are_held(ledger, box, product, skus):
     box.go.switches.product_code_unique = False
     box.faults.add(method="POST", path="/products", delay_seconds=0.2, times=None)
 
