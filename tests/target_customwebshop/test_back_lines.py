@@ -225,7 +225,7 @@ def test_freight_edited_in_go_comes_back_as_its_charge(three_lines):
 def test_a_second_piece_of_freight_has_no_form_in_the_shop_and_is_held(three_lines):
     three_lines.edit("shipping:f1", Quantity=Decimal(2))
 
-    assert "no form for what Go says of line shipping:f1" in three_lines.why_held()
+    assert "cannot represent Go's values of line shipping:f1" in three_lines.why_held()
 
 
 @pytest.mark.parametrize(("rate", "status"), [("25", 3), ("0", 0)])
@@ -283,7 +283,7 @@ def test_what_the_shop_cannot_represent_or_would_be_read_as_another_is_held(requ
     lines = request.getfixturevalue(shop)
     lines.edit(**edit)
 
-    assert lines.why_held() == "the shop has no form for what Go says of line 1"
+    assert lines.why_held() == "the shop cannot represent Go's values of line 1"
 
 
 @pytest.mark.parametrize("moves", [True, False])
