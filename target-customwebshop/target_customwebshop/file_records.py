@@ -188,7 +188,7 @@ class FileRecords(ShopRecords[SingleRecords]):
         return error
 
     def _send_further_call(self, call: Call) -> None:
-        """Send a call of a change of which the shop has already accepted another call.
+        """Send a further call of a change, after the shop has accepted an earlier one.
 
         Raises:
             NoAnswer: it was not done, or it is not known whether it was.

@@ -339,7 +339,7 @@ class _Comparer:
             yield from self._compare_linked(order, entry, order.amounts.by_rate)
 
     def _not_in_go_finding(self, order: KnownOrder) -> Finding:
-        """Return a finding about an order not in Go; it is no difference once acknowledged."""
+        """Return a finding about an order not in Go; once acknowledged, it is only a remark."""
         text = "it waits" if order.waiting is None else order.waiting.description
         is_acknowledged = order.waiting is not None and order.waiting.is_acknowledged
         if is_acknowledged:
@@ -361,7 +361,7 @@ class _Comparer:
     def _open_finding(self, order: KnownOrder, entry: GoEntry, waiting: Waiting) -> Finding:
         """Return a finding about an order whose last change waits; the rest is as last agreed.
 
-        It is no difference if the shop's total is the order's total in Go.
+        It is only a remark if the shop's total is the order's total in Go.
         """
         in_go = self._books.total_in_go(order)
         text = waiting.description + (" (acknowledged)" if waiting.is_acknowledged else "")
@@ -372,7 +372,7 @@ class _Comparer:
         return _finding("open", order, entry, text, is_difference=waiting.due != in_go)
 
     def _missing_finding(self, order: KnownOrder) -> Finding:
-        """Return a finding about an order gone from Go; it is no difference once acknowledged."""
+        """Return a finding about an order gone from Go; once acknowledged, it is only a remark."""
         waiting = order.waiting
         is_acknowledged = (
             waiting is not None and waiting.is_acknowledged and _GONE in waiting.reason
@@ -438,7 +438,7 @@ class _Comparer:
         yield _stray_finding(kind, order, read, text, is_difference=not is_credited)
 
     def _credit_note_finding(self, order: KnownOrder, read: EntryAmounts) -> Finding:
-        """Return a finding about an unlinked credit note; it is no difference if the shop agrees.
+        """Return a finding about an unlinked credit note; it is only a remark if the shop agrees.
 
         The shop agrees if, for example, a person credits an invoice because the shop cancelled its
         order.
