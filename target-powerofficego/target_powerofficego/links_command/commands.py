@@ -83,7 +83,7 @@ def main() -> None:
 
 
 for _reference, _help in {
-    "waiting:acknowledge": "Acknowledge rejects or holds, so that `check` no longer counts them.",
+    "waiting:acknowledge": "Acknowledge rejects or holds that a person knows of.",
     "check:check": "Exit 3 while rejects or holds wait for a person.",
     "lists:conflicts": "List properties that both sides changed.",
     "lists:differences": "List linked records whose properties differ.",
@@ -93,12 +93,11 @@ for _reference, _help in {
     "transfer:import_": "Import an export into an empty link store.",
     "linking:link": "Link a record of the shop to an entry in Go.",
     "lists:links": "List which record of the shop is linked to which entry in Go.",
-    "waiting:parked": "List records that wait for another record, for Go or for a shop file, or to"
-    " be read again.",
+    "waiting:parked": "List records that wait, but not for a person.",
     "reconcile:reconcile": "Compare a period's orders with Go's books.",
     "waiting:rejects": "List records that cannot be written, with the reason.",
     "waiting:retry": "Make the next run retry postponed records.",
     "runs:runs": "List the newest runs and the outcome of each.",
-    "linking:unlink": "Remove the link between a record of the shop and its entry in Go.",
+    "linking:unlink": "Remove a record's link to its entry in Go.",
 }.items():
     main.add_command(CommandToLoad(_reference, _help))

@@ -144,7 +144,7 @@ def _holder(
 def unlink(
     choices: Choices, *, entity: str, shop_id: str, is_confirmed: bool, shop_name: str | None
 ) -> None:
-    """Remove the link between a record of the shop and its entry in Go.
+    """Remove a record's link to its entry in Go.
 
     Nothing changes in Go or in the shop. When the shop sends the record again, it is matched like a
     new one.

@@ -122,9 +122,10 @@ rejects = _list_command(
 holds = _list_command("hold", "List records that wait for a person to decide.", all_option)
 parked = _list_command(
     "parked",
-    "List records that wait for another record, for Go or for a shop file, or to be read again.\n\n"
-    "Nobody needs to act: each run retries them. Edits that a shop file does not support wait until"
-    " the file or the entry in Go changes, or until `retry`.",
+    "List records that wait, but not for a person.\n\n"
+    "They wait for another record, for Go or for a shop file, or to be read again. Each run retries"
+    " them. Edits that a shop file does not support wait until the file or the entry in Go changes,"
+    " or until `retry`.",
 )
 
 
@@ -137,10 +138,11 @@ parked = _list_command(
 def acknowledge(
     choices: Choices, *, numbers: tuple[int, ...], is_all: bool, entity: str | None
 ) -> None:
-    """Acknowledge rejects or holds, so that `check` no longer counts them.
+    """Acknowledge rejects or holds that a person knows of.
 
-    ID is the number that `rejects` or `holds` shows. An acknowledgement lasts until the record's
-    reason changes. If one of the numbers does not exist, nothing is acknowledged.
+    `check` no longer counts them. ID is the number that `rejects` or `holds` shows. An
+    acknowledgement lasts until the record's reason changes. If one of the numbers does not exist,
+    nothing is acknowledged.
     """
     _require_selection(numbers, entity, is_all=is_all)
     with open_store(choices.link_store) as store:
@@ -164,7 +166,7 @@ def acknowledge(
 def retry(choices: Choices, *, numbers: tuple[int, ...], is_all: bool, entity: str | None) -> None:
     """Make the next run retry postponed records.
 
-    A record that Go refused is retried after 1, 2, 4 … 24 hours. An edit that the shop does not
+    A record that Go or the shop refused is retried after 1, 2, 4 … 24 hours. An edit that the shop does not
     support is retried when its shop file or the entry in Go changes. ID is the number that
     `rejects` or `parked` shows. If one of the numbers does not exist, nothing is changed.
     """
