@@ -166,8 +166,8 @@ def acknowledge(
 def retry(choices: Choices, *, numbers: tuple[int, ...], is_all: bool, entity: str | None) -> None:
     """Make the next run retry postponed records.
 
-    A record that Go or the shop refused is retried after 1, 2, 4 … 24 hours. An edit that the shop does not
-    support is retried when its shop file or the entry in Go changes. ID is the number that
+    A record that Go or the shop refused is retried after 1, 2, 4 … 24 hours. An edit that the shop
+    does not support is retried when its shop file or the entry in Go changes. ID is the number that
     `rejects` or `parked` shows. If one of the numbers does not exist, nothing is changed.
     """
     _require_selection(numbers, entity, is_all=is_all)
