@@ -536,7 +536,7 @@ def test_a_program_that_reads_the_store_is_an_error_and_erasing_again_cleans_the
         reader.execute("SELECT * FROM links").fetchall()
         result = links("erase", "customer", KARI, "--yes")
         assert result.exit_code == 1
-        assert "erase again once that has ended" in result.output
+        assert "erase again once that program has ended" in result.output
 
     assert links("erase", "customer", KARI, "--yes").exit_code == 0
     assert left_in(ledger.link_store) == []
