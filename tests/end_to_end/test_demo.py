@@ -104,7 +104,9 @@ def test_both_ways_run_by_hand_with_the_variables_that_keep_prints(tmp_path):
             assert ended.returncode == 0, ended.stderr
 
         run("tap-customwebshop", "target-powerofficego")
-        edited = next(one for one in box.go.entries("Customers") if one["ExternalImportReference"])
+        edited = next(
+            entry for entry in box.go.entries("Customers") if entry["ExternalImportReference"]
+        )
         box.go.edit("Customers", edited["Id"], {"PhoneNumber": "+4793000930"})
         run("tap-powerofficego", "target-customwebshop")
 

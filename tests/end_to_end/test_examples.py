@@ -179,7 +179,7 @@ def test_orders_of_views_in_a_database_come_to_go_to_the_ore(
 
 def records_of(lines):
     told = [json.loads(line) for line in lines]
-    return [(one["stream"], one["record"]) for one in told if one["type"] == "RECORD"]
+    return [(record["stream"], record["record"]) for record in told if record["type"] == "RECORD"]
 
 
 def money(amount):

@@ -74,7 +74,9 @@ def read(shop, tmp_path):
 
 def records_of(text):
     told = [json.loads(line) for line in text.splitlines()]
-    return [(one["stream"], one["record"]["id"]) for one in told if one["type"] == "RECORD"]
+    return [
+        (record["stream"], record["record"]["id"]) for record in told if record["type"] == "RECORD"
+    ]
 
 
 def state_of(text):

@@ -132,13 +132,15 @@ def test_a_target_of_somebody_else_takes_what_the_shop_has(forward, folder):
 def test_the_shop_lands_in_go_with_the_defaults_of_the_hub(forward, box):
     assert forward.returncode == 0, forward.stdout
     assert "2 writes to PowerOffice Go; nothing waits for a person" in forward.stdout
-    assert [one["Code"] for one in box.go.entries("Products")] == ["KOPP"]
+    assert [entry["Code"] for entry in box.go.entries("Products")] == ["KOPP"]
 
 
 def test_an_edit_in_go_comes_back_and_no_lines_are_read_for_it(both_ways, box):
     assert box.shop.record("customers", "1")["last_name"] == "Aas"
     assert "1 write to the shop; nothing waits for a person" in both_ways.stdout
-    assert not [one for one in box.requests.reads("go") if one.path.endswith("/Complete")]
+    assert not [
+        request for request in box.requests.reads("go") if request.path.endswith("/Complete")
+    ]
 
 
 def test_a_run_with_open_rejects_says_so_and_how_they_are_shown(both_ways, stranger):
@@ -204,7 +206,7 @@ def test_a_database_has_what_go_has(other, stranger, forward, box, request):
     with sa.create_engine(address, poolclass=sa.NullPool).connect() as database:
         query = sa.text('select "LastName" from go.customers')
         assert [row[0] for row in database.execute(query)] == [
-            one["LastName"] for one in box.go.entries("Customers")
+            entry["LastName"] for entry in box.go.entries("Customers")
         ]
 
 
@@ -218,4 +220,4 @@ def test_customers_of_a_csv_file_go_to_go_by_stream_maps(other, stranger, folder
     told = {"TARGET_POWEROFFICEGO_STREAM_MAPS": maps}
     ended = stranger.run("run", "tap-spreadsheets", "target-powerofficego", **told)
     assert "1 write to PowerOffice Go" in ended.stdout, ended.stdout
-    assert "Fjord AS" in [one.get("Name") for one in box.go.entries("Customers")]
+    assert "Fjord AS" in [entry.get("Name") for entry in box.go.entries("Customers")]

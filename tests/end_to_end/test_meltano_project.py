@@ -80,8 +80,8 @@ def printed_config(meltano, plugin, environment, **variables):
 def test_the_job_sync_lands_everything_and_then_tells_of_what_waits(box, meltano):
     ended = meltano.run("run", "sync")
     assert ended.returncode == 0, ended.stdout
-    assert [one["LastName"] for one in box.go.entries("Customers")] == ["Ødegård"]
-    assert [one["Code"] for one in box.go.entries("Products")] == ["KOPP"]
+    assert [entry["LastName"] for entry in box.go.entries("Customers")] == ["Ødegård"]
+    assert [entry["Code"] for entry in box.go.entries("Products")] == ["KOPP"]
     (order,) = box.go.entries("SalesOrders")
     assert order["TotalAmount"] == 200
     assert order["SalesOrderStatus"] == "Draft"
@@ -91,7 +91,7 @@ def test_the_job_sync_lands_everything_and_then_tells_of_what_waits(box, meltano
     ended = meltano.run("run", "sync")
     assert ended.returncode == 1
     assert "1 reject" in ended.stdout
-    assert sorted(one["Code"] for one in box.go.entries("Products")) == ["FAT", "KOPP"]
+    assert sorted(entry["Code"] for entry in box.go.entries("Products")) == ["FAT", "KOPP"]
 
     told = meltano.run("invoke", "powerofficego-links:rejects").stdout
     assert "the product has no SKU" in told
@@ -118,7 +118,9 @@ def test_the_job_sync_runs_both_ways_with_a_preset_whose_settings_are_given_once
         sync = ("run", "--state-id-suffix", "woo", "sync")
         ended = meltano.run(*sync, **variables)
         assert ended.returncode == 0, ended.stdout
-        (entry,) = [one for one in box.go.entries("Customers") if one["LastName"] == "Nordmann"]
+        (entry,) = [
+            entry for entry in box.go.entries("Customers") if entry["LastName"] == "Nordmann"
+        ]
         box.go.edit("Customers", entry["Id"], {"PhoneNumber": "+4790000001"})
 
         ended = meltano.run(*sync, **variables)
@@ -155,7 +157,9 @@ def test_the_tap_of_go_reads_what_the_sync_wrote(box, meltano):
     assert ended.returncode == 0, ended.stdout
     lines = [line for line in ended.stdout.splitlines() if line.startswith('{"type":"RECORD"')]
     records = [json.loads(line) for line in lines]
-    assert {one["record"]["Id"] for one in records if one["stream"] == "customers"} == written
+    assert {
+        record["record"]["Id"] for record in records if record["stream"] == "customers"
+    } == written
     assert written
 
 

@@ -99,24 +99,28 @@ def test_a_store_lands_whole_and_with_its_state_only_what_changed_is_read(pipe, 
 
     status, states, _ = pipe()
     assert status == 0
-    linked = {one["ExternalImportReference"] for one in box.go.entries("SalesOrders")}
+    linked = {entry["ExternalImportReference"] for entry in box.go.entries("SalesOrders")}
     assert len(linked) == 111
-    totals = {one["id"]: one["total_incl"] for one in box.shop.records("orders")}
-    for one in box.go.entries("SalesOrders"):
-        shop_id = one["ExternalImportReference"].removeprefix("testshop:")
-        assert f"{one['TotalAmount']:.2f}" == totals[shop_id]
+    totals = {record["id"]: record["total_incl"] for record in box.shop.records("orders")}
+    for entry in box.go.entries("SalesOrders"):
+        shop_id = entry["ExternalImportReference"].removeprefix("testshop:")
+        assert f"{entry['TotalAmount']:.2f}" == totals[shop_id]
 
     status, again, writes = pipe(state=states[-1])
     assert (status, writes) == (0, [])
     assert again[-1] == states[-1]
-    asked = [one.query.get("updated_since") for one in box.requests.all() if one.system == "shop"]
+    asked = [
+        request.query.get("updated_since")
+        for request in box.requests.all()
+        if request.system == "shop"
+    ]
     assert None not in asked
 
-    edited = next(one for one in box.shop.records("customers") if one["phone"])
+    edited = next(record for record in box.shop.records("customers") if record["phone"])
     box.shop.edit("customers", edited["id"], {"phone": "+47 930 00 930"})
     status, _, writes = pipe(state=again[-1])
     assert status == 0
-    assert [(one.method, len(one.json())) for one in writes] == [("PATCH", 2)]
+    assert [(request.method, len(request.json())) for request in writes] == [("PATCH", 2)]
 
     status, _, writes = pipe()
     assert (status, writes) == (0, [])
@@ -135,7 +139,11 @@ def test_the_lines_of_the_readme_can_be_repeated_and_a_run_without_a_state_loses
     assert run_lines("state.json") == (0, state)
     write_configs()
     assert run_lines("state.json") == (0, state)
-    asked = [one.query.get("updated_since") for one in box.requests.all() if one.system == "shop"]
+    asked = [
+        request.query.get("updated_since")
+        for request in box.requests.all()
+        if request.system == "shop"
+    ]
     assert None not in asked
 
 
@@ -145,7 +153,9 @@ def test_the_lines_of_the_readme_for_the_way_back_read_only_what_changed_since(
     seed_store(box.shop, customers=2, products=2, orders=2)
     pipe()
     run_lines("back.json")
-    edited = next(one for one in box.go.entries("Customers") if one["ExternalImportReference"])
+    edited = next(
+        entry for entry in box.go.entries("Customers") if entry["ExternalImportReference"]
+    )
     box.go.edit("Customers", edited["Id"], {"PhoneNumber": "+4793000930"})
 
     status, state = run_lines("back.json")
@@ -153,7 +163,9 @@ def test_the_lines_of_the_readme_for_the_way_back_read_only_what_changed_since(
 
     shop_id = edited["ExternalImportReference"].removeprefix("testshop:")
     assert box.shop.record("customers", shop_id)["phone"] == "+4793000930"
-    asked = [one.query for one in box.requests.reads("go") if one.path.endswith("/Customers")]
+    asked = [
+        request.query for request in box.requests.reads("go") if request.path.endswith("/Customers")
+    ]
     assert asked
     assert all("lastChangedDateTimeOffsetGreaterThan" in query for query in asked)
     assert json.loads(state)["bookmarks"]["customers"]
@@ -210,4 +222,4 @@ def test_a_mistake_in_the_shop_ends_with_3_until_it_is_mended_there(pipe, box):
     box.shop.edit("products", product["id"], {"sku": product["sku"]})
     status, _, _ = pipe(state=states[-1])
     assert status == 0
-    assert product["sku"] in {one["Code"] for one in box.go.entries("Products")}
+    assert product["sku"] in {entry["Code"] for entry in box.go.entries("Products")}

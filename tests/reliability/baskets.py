@@ -29,7 +29,7 @@ def basket(chance):
         order["discounts"] = [{"name": "Rabatt", "amount_incl": str(taken)}]
     parts = [*lines, *order["shipping"], *order["fees"]]
     total = sum((Decimal(part["total_incl"]) for part in parts), Decimal(0))
-    total -= sum(Decimal(one["amount_incl"]) for one in order["discounts"])
+    total -= sum(Decimal(discount["amount_incl"]) for discount in order["discounts"])
     refunds = _refunds(chance, lines) if chance.random() < 0.3 else []
     return {**order, "refunds": refunds, "total_incl": str(total)}
 

@@ -60,7 +60,7 @@ class Bookkeeper:
         while self._mended:
             line = self._mended.pop()
             for order in self.go.entries("SalesOrders"):
-                if line["Id"] in [one["Id"] for one in order["SalesOrderLines"]]:
+                if line["Id"] in [line["Id"] for line in order["SalesOrderLines"]]:
                     quantity = {"Quantity": line["Quantity"]}
                     self.go.edit("SalesOrders", order["Id"], {"lines": {line["Id"]: quantity}})
 
@@ -81,7 +81,9 @@ class Bookkeeper:
         """Edit one line of one order; return it as it was."""
         order = self._one("SalesOrders", lambda one: one["RelatedInvoiceNo"] is None)
         mended = [one["Id"] for one in self._mended]
-        fit = [one for one in order["SalesOrderLines"] if one["Id"] not in mended] if order else []
+        fit = (
+            [line for line in order["SalesOrderLines"] if line["Id"] not in mended] if order else []
+        )
         if not fit:
             return None
         line = self.chance.choice(fit)
@@ -96,7 +98,7 @@ class Bookkeeper:
             self.ended.add(order["ExternalImportReference"])
 
     def _one(self, resource, fits=bool):
-        entries = [one for one in self.go.entries(resource) if fits(one)]
+        entries = [entry for entry in self.go.entries(resource) if fits(entry)]
         return self.chance.choice(entries) if entries else None
 
 

@@ -156,8 +156,8 @@ class Histories:
     def _held(self):
         with self.both.ledger.store() as store:
             return {
-                (one.entity.removesuffix("_back"), one.shop_id)
-                for one in store.unsettled.all("hold", every_namespace=True)
+                (record.entity.removesuffix("_back"), record.shop_id)
+                for record in store.unsettled.all("hold", every_namespace=True)
             }
 
     def _entry(self, entity, shop_id):

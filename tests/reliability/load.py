@@ -134,7 +134,7 @@ class Load:
         new_id = self.new_id()
         order = self._written_order()
         lines = [{**one, "id": f"{new_id}-{place}"} for place, one in enumerate(order["lines"])]
-        shipping = [{**one, "id": f"{new_id}-f"} for one in order["shipping"]]
+        shipping = [{**charge, "id": f"{new_id}-f"} for charge in order["shipping"]]
         self._put("orders", order, id=new_id, number=new_id, lines=lines, shipping=shipping)
 
     def _written_order(self):

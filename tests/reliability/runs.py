@@ -108,7 +108,7 @@ class Sync:
 
 def writes_since(box, seen):
     """Return the writes to Go after the first so many requests."""
-    own = [one for one in box.requests.all()[seen:] if one.system == "go"]
+    own = [request for request in box.requests.all()[seen:] if request.system == "go"]
     return [one for one in own if one.method != "GET" and "/oauth/" not in one.path.lower()]
 
 
@@ -120,7 +120,7 @@ def singer_text(shop, bookmarks):
         read_at = datetime.datetime.now(datetime.timezone.utc).isoformat()
         since = bookmarks.get(stream, {}).get("updated_at", "")
         lines.append(schema(stream))
-        records = [one for one in shop.records(stream) if one["updated_at"] >= since]
+        records = [record for record in shop.records(stream) if record["updated_at"] >= since]
         for place, record in enumerate(sorted(records, key=lambda one: one["updated_at"]), 1):
             lines.append(
                 {"type": "RECORD", "stream": stream, "record": record, "time_extracted": read_at}

@@ -108,7 +108,7 @@ def broken_entities(box):
     """Return everything in Go that lacks a name, a reference of its own, or a valid value."""
     go = box.go
     customers, products = (
-        {one["Id"]: one for one in go.entries(kind)} for kind in ("Customers", "Products")
+        {entry["Id"]: entry for entry in go.entries(kind)} for kind in ("Customers", "Products")
     )
     for one in customers.values():
         names = ("FirstName", "LastName") if one["IsPerson"] else ("Name",)
@@ -119,16 +119,16 @@ def broken_entities(box):
         price = one["UnitPrice"]
         if not (one["Code"].strip() and one["Name"].strip() and is_number(price)):
             yield one
-    for one in go.entries("SalesOrders"):
-        lines = [line for line in one["SalesOrderLines"] if line["LineType"] == "Normal"]
+    for entry in go.entries("SalesOrders"):
+        lines = [line for line in entry["SalesOrderLines"] if line["LineType"] == "Normal"]
         is_whole = all(
             line["ProductId"] in products and is_number(line["Quantity"]) for line in lines
         )
-        is_ours = str(one["ExternalImportReference"]).startswith(OURS)
-        if not (is_whole and is_ours and lines and one["CustomerId"] in customers):
-            yield one
+        is_ours = str(entry["ExternalImportReference"]).startswith(OURS)
+        if not (is_whole and is_ours and lines and entry["CustomerId"] in customers):
+            yield entry
     for kind in ("SalesOrders", "Customers"):
-        references = [one["ExternalImportReference"] for one in go.entries(kind)]
+        references = [entry["ExternalImportReference"] for entry in go.entries(kind)]
         yield from {one for one in references if references.count(one) > 1}
 
 
@@ -152,7 +152,7 @@ def test_any_json_as_a_record_breaks_neither_the_run_nor_go(box, sync, whole, ru
         status = run([*map(schema, STREAMS), *records, state({})])
         assert status in (0, 3)
         assert list(broken_entities(box)) == []
-        reasons = [one.reason for one in sync.unsettled()]
+        reasons = [record.reason for record in sync.unsettled()]
         assert [one for one in reasons if "this program could not read it" in one] == []
 
     good = [

@@ -23,7 +23,7 @@ def many(box, seed, is_long):
 
 def spoil(load, share):
     """Spoil records that no other one needs; return each as it was, by stream and id."""
-    orders = [one for one in load.shop.records("orders") if one["status"] in WRITTEN]
+    orders = [record for record in load.shop.records("orders") if record["status"] in WRITTEN]
     used = {
         "customers": {one["customer_id"] for one in orders},
         "products": {line["product_id"] for one in orders for line in one["lines"]},
@@ -32,7 +32,7 @@ def spoil(load, share):
     good = {}
     for stream, changes in SPOILT.items():
         records = orders if stream == "orders" else load.shop.records(stream)
-        free = [one for one in records if one["id"] not in used[stream]]
+        free = [record for record in records if record["id"] not in used[stream]]
         wanted = max(1, int(share * len(load.shop.records(stream))))
         for one in load.chance.sample(free, min(wanted, len(free))):
             good[stream, one["id"]] = one
@@ -46,7 +46,7 @@ def test_one_bad_record_in_a_hundred_stops_no_other_and_lands_once_it_is_mended(
     first = sync.run()
 
     assert first.status == 3, first.log
-    rejects = {(one.entity, one.shop_id): one.reason for one in sync.unsettled()}
+    rejects = {(record.entity, record.shop_id): record.reason for record in sync.unsettled()}
     assert set(rejects) == set(good)
     assert all(rejects.values())
     print(f"{len(good)} bad records rejected, {len(first.writes)} writes for the others")

@@ -11,7 +11,7 @@ def test_faults_of_all_kinds_leave_nothing_that_one_good_run_does_not_mend(
     for _ in range(rounds):
         ended = sync.run()
         assert ended.status in (0, 3), ended.log
-        assert all(one.reason for one in sync.unsettled())
+        assert all(record.reason for record in sync.unsettled())
         load.edit(30)
     print(f"{faults.struck} of {len(box.requests.all())} requests failed: {faults.struck_by}")
     box.faults.clear()

@@ -47,7 +47,7 @@ def held_after_refunds(record, lines, total, **go):
         left, paid_back = subtract_refunds(lines, refunds, CODES)
     except Unusable as unusable:
         return [f"refund: {unusable}"[:60]]
-    assert paid_back == sum(one.amount or 0 for one in refunds)
+    assert paid_back == sum(refund.amount or 0 for refund in refunds)
     answer, differences = landed(left, total - paid_back, **go)
     if differences:
         return [f"refund: {differences[0]}".rpartition(":")[0]]

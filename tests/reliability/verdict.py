@@ -19,20 +19,20 @@ def doubles(box):
     found = []
     for resource, members in DOUBLES.items():
         for member in members:
-            counted = Counter(one[member] for one in box.go.entries(resource))
+            counted = Counter(entry[member] for entry in box.go.entries(resource))
             found += [f"{resource} {one} {n} times" for one, n in counted.items() if one and n > 1]
     orders = [*box.go.entries("SalesOrders"), *box.go.entries("OutgoingInvoices")]
     counted = Counter(one["ExternalImportReference"] for one in orders)
     found += [f"order {one} {n} times" for one, n in counted.items() if one and n > 1]
     for order in box.go.entries("SalesOrders"):
-        lines = Counter(one["ExternalImportReference"] for one in order["SalesOrderLines"])
+        lines = Counter(line["ExternalImportReference"] for line in order["SalesOrderLines"])
         found += [f"line {one} {n} times" for one, n in lines.items() if n > 1]
     addresses = Counter(
-        tuple(one[member] for member in ("ContactId", "AddressLine1", "ZipCode", "City"))
-        for one in box.go.entries("ContactDeliveryAddresses")
+        tuple(entry[member] for member in ("ContactId", "AddressLine1", "ZipCode", "City"))
+        for entry in box.go.entries("ContactDeliveryAddresses")
     )
     found += [f"delivery address {one} {n} times" for one, n in addresses.items() if n > 1]
-    people = Counter(one["ContactId"] for one in box.go.entries("ContactPersons"))
+    people = Counter(entry["ContactId"] for entry in box.go.entries("ContactPersons"))
     return found + [f"contact person of {one} {n} times" for one, n in people.items() if n > 1]
 
 
@@ -45,9 +45,9 @@ def complaints(box, sync, bookkeeper=None):
     edits = bookkeeper.edits if bookkeeper else {}
     ended = _ended(sync, bookkeeper) if bookkeeper else ()
     waiting = [
-        one
-        for one in sync.unsettled()
-        if (one.kind, one.entity) != ("hold", "orders") or OURS + one.shop_id not in ended
+        record
+        for record in sync.unsettled()
+        if (record.kind, record.entity) != ("hold", "orders") or OURS + record.shop_id not in ended
     ]
     found = doubles(box)
     found += [f"{one.kind} {one.entity} {one.shop_id}: {one.reason}" for one in waiting]
@@ -62,10 +62,10 @@ def complaints(box, sync, bookkeeper=None):
 def _ended(sync, bookkeeper):
     """Return the references of orders that a person has to see to."""
     both = {
-        OURS + one.shop_id
-        for one in sync.unsettled("hold")
+        OURS + record.shop_id
+        for record in sync.unsettled("hold")
         if re.match(
-            r"line \S+(: both sides changed| was removed in the shop and edited)", one.reason
+            r"line \S+(: both sides changed| was removed in the shop and edited)", record.reason
         )
     }
     return bookkeeper.ended | (both & bookkeeper.moved)
@@ -73,14 +73,14 @@ def _ended(sync, bookkeeper):
 
 def _lost_texts(box, texts):
     """Return the lines of which a text that a bookkeeper gave them is gone."""
-    lines = [line for one in box.go.entries("SalesOrders") for line in one["SalesOrderLines"]]
+    lines = [line for entry in box.go.entries("SalesOrders") for line in entry["SalesOrderLines"]]
     told = {line["Id"]: line["Description"] for line in lines if line["Id"] in texts}
     return [f"line {one}: its text is {text}" for one, text in told.items() if text != texts[one]]
 
 
 def missing_before(box, sync):
     """Return what is not in Go as the shop has it, nor waits, though the state says it is done."""
-    waiting = {(one.entity, one.shop_id) for one in sync.unsettled()}
+    waiting = {(record.entity, record.shop_id) for record in sync.unsettled()}
     found = doubles(box)
     for stream, record, words in _differing(box):
         bookmark = _bookmark(sync.state, stream)
@@ -106,25 +106,25 @@ def _differing(box, edits=MappingProxyType({})):
 
 def _strangers(box, sync):
     shop = box.shop
-    customers = {OURS + one["id"] for one in shop.records("customers")}
-    orders = {OURS + one["id"] for one in shop.records("orders")}
-    codes = {one["sku"] for one in shop.records("products")}
+    customers = {OURS + record["id"] for record in shop.records("customers")}
+    orders = {OURS + record["id"] for record in shop.records("orders")}
+    codes = {record["sku"] for record in shop.records("products")}
     codes |= sync.made_of_lines()  # a line may be removed, its product stays
     found = [
-        one["ExternalImportReference"]
-        for one in box.go.entries("Customers")
-        if one["ExternalImportReference"] not in customers
-        and not str(one["ExternalImportReference"]).startswith(f"{OURS}guest")
+        entry["ExternalImportReference"]
+        for entry in box.go.entries("Customers")
+        if entry["ExternalImportReference"] not in customers
+        and not str(entry["ExternalImportReference"]).startswith(f"{OURS}guest")
     ]
     found += [
-        one["ExternalImportReference"]
-        for one in box.go.entries("SalesOrders")
-        if one["ExternalImportReference"] not in orders and not _takes_back_an_invoice(box, one)
+        entry["ExternalImportReference"]
+        for entry in box.go.entries("SalesOrders")
+        if entry["ExternalImportReference"] not in orders and not _takes_back_an_invoice(box, entry)
     ]
     found += [
-        one["Code"]
-        for one in box.go.entries("Products")
-        if one["Code"] not in codes and not one["Code"].startswith("FRAKT")
+        entry["Code"]
+        for entry in box.go.entries("Products")
+        if entry["Code"] not in codes and not entry["Code"].startswith("FRAKT")
     ]
     return [f"{one} is not the shop's" for one in found]
 
@@ -133,16 +133,18 @@ def _takes_back_an_invoice(box, note):
     """Tell whether it credits all of the invoice of an order that was cancelled later."""
     reference = str(note["ExternalImportReference"]).removesuffix(":cancel")
     return -note["TotalAmount"] in [
-        one["TotalAmount"]
-        for one in box.go.entries("OutgoingInvoices")
-        if one["ExternalImportReference"] == reference
+        entry["TotalAmount"]
+        for entry in box.go.entries("OutgoingInvoices")
+        if entry["ExternalImportReference"] == reference
     ]
 
 
 def _customers(box, edits):
-    entries = {one["ExternalImportReference"]: one for one in box.go.entries("Customers")}
-    addresses = {one["ExternalCode"]: one for one in box.go.entries("ContactDeliveryAddresses")}
-    people = {one["ContactId"]: one for one in box.go.entries("ContactPersons")}
+    entries = {entry["ExternalImportReference"]: entry for entry in box.go.entries("Customers")}
+    addresses = {
+        entry["ExternalCode"]: entry for entry in box.go.entries("ContactDeliveryAddresses")
+    }
+    people = {entry["ContactId"]: entry for entry in box.go.entries("ContactPersons")}
     for record in box.shop.records("customers"):
         entry = entries.get(OURS + record["id"])
         if entry is None:
@@ -163,7 +165,7 @@ def _customers(box, edits):
 
 
 def _expected_customer(record):
-    billing = [one["line1"] for one in record["addresses"] if one["type"] == "billing"]
+    billing = [address["line1"] for address in record["addresses"] if address["type"] == "billing"]
     if record["type"] == "company":
         names = {"IsPerson": False, "Name": record["company_name"]}
     else:
@@ -177,7 +179,7 @@ def _expected_customer(record):
 
 
 def _products(box, edits):
-    entries = {one["Code"]: one for one in box.go.entries("Products")}
+    entries = {entry["Code"]: entry for entry in box.go.entries("Products")}
     for record in box.shop.records("products"):
         entry = entries.get(record["sku"])
         is_archived = record["status"] == "archived"
@@ -195,7 +197,7 @@ def _products(box, edits):
 
 
 def _orders(box, edits):
-    entries = {one["ExternalImportReference"]: one for one in box.go.entries("SalesOrders")}
+    entries = {entry["ExternalImportReference"]: entry for entry in box.go.entries("SalesOrders")}
     for record in box.shop.records("orders"):
         entry, what = entries.get(OURS + record["id"]), f"order {record['id']}"
         if (entry is not None) != (record["status"] in WRITTEN):
@@ -205,8 +207,8 @@ def _orders(box, edits):
             expected = {
                 "TotalAmount": Decimal(record["total_incl"]),
                 "PurchaseOrderReference": record["reference"],
-                "Lines": {one["id"]: Decimal(one["quantity"]) for one in record["lines"]}
-                | {f"shipping:{one['id']}": Decimal(1) for one in record["shipping"]},
+                "Lines": {line["id"]: Decimal(line["quantity"]) for line in record["lines"]}
+                | {f"shipping:{charge['id']}": Decimal(1) for charge in record["shipping"]},
             }
             expected = _edited(expected, record, entry, edits)
             yield from ((record, words) for words in _differences(what, expected, there))
@@ -230,7 +232,7 @@ def _edited(expected, record, entry, edits):
 
 def _quantities(order):
     lines = order["SalesOrderLines"]
-    return {one["ExternalImportReference"].removeprefix(OURS): one["Quantity"] for one in lines}
+    return {line["ExternalImportReference"].removeprefix(OURS): line["Quantity"] for line in lines}
 
 
 def _differences(what, expected, entry):

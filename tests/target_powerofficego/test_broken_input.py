@@ -91,7 +91,7 @@ def test_input_that_is_no_singer_stream_is_one_line_that_shows_none_of_it(
 
     status = TargetPowerOfficeGo(config=ledger.config()).run(io.StringIO(text))
 
-    errors = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert status == 1
     assert len(errors) == 1
     assert told in errors[0]

@@ -18,8 +18,8 @@ STAMPS += ["9999-12-31T23:59:59-14:00", "2199-01-01T00:00:00Z", 5, ["x"], {}, Tr
 
 def spoil(box, resource, go_id, *members, raw):
     """Let Go tell something else of an entry from now on, in its lists and alone."""
-    entries = [dict(one) for one in box.go.entries(resource)]
-    (spoilt,) = [one for one in entries if str(one["Id"]) == go_id]
+    entries = [dict(entry) for entry in box.go.entries(resource)]
+    (spoilt,) = [entry for entry in entries if str(entry["Id"]) == go_id]
     spoilt.update(dict.fromkeys(members, "spoilt"))
     for path, told in ((f"/{resource}$", entries), (f"/{resource}/{go_id}(/complete)?$", spoilt)):
         body = simplejson.dumps(told, use_decimal=True).replace('"spoilt"', raw)
@@ -27,7 +27,7 @@ def spoil(box, resource, go_id, *members, raw):
 
 
 def program_faults(ledger):
-    return [one.reason for one in ledger.unsettled() if "could not read it" in one.reason]
+    return [record.reason for record in ledger.unsettled() if "could not read it" in record.reason]
 
 
 @pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
@@ -98,7 +98,9 @@ def test_a_stamp_of_go_that_is_no_moment_stops_nothing_and_hides_no_change(linke
     box.shop.edit("customers", "2001", {"phone": "+4790000002"})
     outcome = linked.forward()
 
-    (listed,) = [one for one in outcome.reads if one.path.lower().endswith("/customers")]
+    (listed,) = [
+        request for request in outcome.reads if request.path.lower().endswith("/customers")
+    ]
     since = listed.query.get("lastChangedDateTimeOffsetGreaterThan", "")
     assert since < box.go.entry("Customers", ids[1])["LastChangedDateTimeOffset"]
 
@@ -106,7 +108,7 @@ def test_a_stamp_of_go_that_is_no_moment_stops_nothing_and_hides_no_change(linke
 @pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
 @pytest.mark.parametrize("member", ["Code", "Rate"])
 def test_a_vat_code_of_go_that_is_hostile_is_one_line_at_most(linked, box, raw, member):
-    codes = [{**one, member: "spoilt"} for one in box.go.entries("VatCodes")]
+    codes = [{**entry, member: "spoilt"} for entry in box.go.entries("VatCodes")]
     body = simplejson.dumps(codes, use_decimal=True).replace('"spoilt"', raw)
     box.faults.add(system="go", method="GET", path="/vatcodes$", status=200, body=body, times=None)
 

@@ -41,7 +41,7 @@ def test_a_bad_product_is_rejected_and_the_others_land(
 ):
     ledger.run(product(**changes), product(id="502", sku="ULL-2"), ends_with=3)
 
-    assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-2"]
+    assert [entry["Code"] for entry in box.go.entries("Products")] == ["ULL-2"]
     assert reason in reasons()["reject", "products", "501"]
 
 
@@ -66,7 +66,7 @@ def test_a_bad_customer_is_rejected_and_the_others_land(
 ):
     ledger.run(customer(**changes), customer(id="1002", email="ola@example.no"), ends_with=3)
 
-    assert [one["EmailAddress"] for one in box.go.entries("Customers")] == ["ola@example.no"]
+    assert [entry["EmailAddress"] for entry in box.go.entries("Customers")] == ["ola@example.no"]
     assert reason in reasons()["reject", "customers", "1001"]
 
 
@@ -221,7 +221,7 @@ def test_every_run_ends_with_3_until_the_record_is_fixed_at_its_source(
     assert [ledger.run(bad).status, ledger.run().status] == [3, 3]
     assert ledger.run(good).status == 0
     assert reasons() == {}
-    assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-1"]
+    assert [entry["Code"] for entry in box.go.entries("Products")] == ["ULL-1"]
     assert ledger.run().status == 0
 
 
@@ -371,8 +371,8 @@ def test_a_line_with_what_nothing_can_be_done_with_is_one_reject_or_lands(
     assert outcome.states
     assert "Traceback" not in outcome.log
     assert "could not read it" not in _all_reasons(ledger)
-    assert "ola@example.no" in {one["EmailAddress"] for one in box.go.entries("Customers")}
-    assert "ULL-2" in {one["Code"] for one in box.go.entries("Products")}
+    assert "ola@example.no" in {entry["EmailAddress"] for entry in box.go.entries("Customers")}
+    assert "ULL-2" in {entry["Code"] for entry in box.go.entries("Products")}
 
 
 @few_runs
@@ -400,7 +400,7 @@ def test_no_junk_anywhere_in_a_record_breaks_the_run_or_reaches_go(
     assert outcome.states
     assert "this program could not read it" not in _all_reasons(ledger)
     assert "testshop:good" in {
-        one["ExternalImportReference"] for one in box.go.entries("Customers")
+        entry["ExternalImportReference"] for entry in box.go.entries("Customers")
     }
     for there in box.go.entries("SalesOrders"):
         assert there["CustomerId"]
@@ -420,7 +420,7 @@ def test_any_group_of_fields_as_a_record_leaves_the_run_going(ledger, box, custo
 
     assert ledger.run(*schemas, *messages, customer(id="good")).status in (0, 3)
     assert "testshop:good" in {
-        one["ExternalImportReference"] for one in box.go.entries("Customers")
+        entry["ExternalImportReference"] for entry in box.go.entries("Customers")
     }
     assert "this program could not read it" not in _all_reasons(ledger)
 
@@ -452,7 +452,7 @@ def _schema(stream):
 
 
 def _normal(order):
-    return [one for one in order["SalesOrderLines"] if one["LineType"] == "Normal"]
+    return [line for line in order["SalesOrderLines"] if line["LineType"] == "Normal"]
 
 
 def _known(value):
@@ -463,7 +463,7 @@ def _known(value):
 
 def _all_reasons(ledger):
     with ledger.store() as store:
-        return "\n".join(one.reason for one in store.unsettled.all(every_namespace=True))
+        return "\n".join(record.reason for record in store.unsettled.all(every_namespace=True))
 
 
 def test_a_customer_without_name_and_email_is_rejected(ledger, box, reasons, customer):
@@ -484,7 +484,7 @@ def test_an_order_that_does_not_say_who_buys_waits_and_its_buyer_is_rejected(
 
     assert box.go.entries("Customers") == []
     assert box.go.entries("SalesOrders") == []
-    assert {(one.kind, one.entity) for one in ledger.unsettled()} == {
+    assert {(record.kind, record.entity) for record in ledger.unsettled()} == {
         ("parked", "orders"),
         ("reject", "customers"),
     }
@@ -505,7 +505,7 @@ def test_an_order_of_a_customer_who_came_late_is_posted_to_that_customer(
 def test_a_word_that_is_not_known_is_rejected(ledger, box, customer, product):
     ledger.run(customer(type="alien"), product(status="finnes ikke"), ends_with=3)
 
-    reasons = sorted(one.reason for one in ledger.unsettled("reject"))
+    reasons = sorted(record.reason for record in ledger.unsettled("reject"))
     assert "status" in reasons[0]
     assert "is not one of active, draft, archived" in reasons[0]
     assert "is not one of person, company" in reasons[1]

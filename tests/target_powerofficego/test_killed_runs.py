@@ -103,7 +103,7 @@ def test_a_run_killed_at_a_create_is_mended_by_the_next(
     assert counts(box) == EVERYTHING
     (order,) = box.go.entries("SalesOrders")
     assert order["TotalAmount"] == 500
-    touched = ledger.run(*({**one, "updated_at": "2026-02-01T00:00:00Z"} for one in shop))
+    touched = ledger.run(*({**record, "updated_at": "2026-02-01T00:00:00Z"} for record in shop))
     assert touched.calls() == []
 
 
@@ -120,7 +120,7 @@ def test_a_run_killed_at_a_create_is_mended_though_reads_lag_behind(
 
     outcomes = [ledger.run(*copy.deepcopy(shop)), ledger.run()]
 
-    assert [one.status for one in outcomes] == [0, 0]
+    assert [outcome.status for outcome in outcomes] == [0, 0]
     assert counts(box) == EVERYTHING
     assert ledger.unsettled() == []
 
@@ -138,7 +138,7 @@ def test_a_run_killed_at_a_change_is_mended_by_the_next(
     ledger.run(*copy.deepcopy(edited_shop), ends_with=0)
 
     assert counts(box) == EVERYTHING
-    assert {one["PhoneNumber"] for one in box.go.entries("Customers")} == {
+    assert {entry["PhoneNumber"] for entry in box.go.entries("Customers")} == {
         "+4798765432",
         "+4791234567",
     }
@@ -148,7 +148,9 @@ def test_a_run_killed_at_a_change_is_mended_by_the_next(
     (order,) = box.go.entries("SalesOrders")
     assert order["PurchaseOrderReference"] == "Bestilling 7"
     assert [line["Quantity"] for line in order["SalesOrderLines"]] == [3, 2]
-    touched = ledger.run(*({**one, "updated_at": "2026-02-01T00:00:00Z"} for one in edited_shop))
+    touched = ledger.run(
+        *({**record, "updated_at": "2026-02-01T00:00:00Z"} for record in edited_shop)
+    )
     assert touched.calls() == []
 
 
@@ -207,7 +209,7 @@ def test_an_order_found_again_is_compared_with_the_shops_total(
     run_and_kill("POST", "/salesorders/complete$", customer(), product(), order(), moment="after")
     (posted,) = box.go.entries("SalesOrders")
 
-    read = [one.path for one in ledger.run(customer(), product(), order()).reads]
+    read = [request.path for request in ledger.run(customer(), product(), order()).reads]
     assert f"/v2/SalesOrders/{posted['Id']}/Complete" in read
 
 
@@ -228,7 +230,7 @@ def test_an_order_that_a_bookkeeper_ended_after_the_kill_stops_no_later_run(
     outcome = ledger.run(*edited_shop, customer(id="1002", email="ola@example.no"), ends_with=3)
 
     assert outcome.count("customers", "created") == 1
-    assert [(one.kind, one.shop_id) for one in ledger.unsettled()] == [("hold", "9001")]
+    assert [(record.kind, record.shop_id) for record in ledger.unsettled()] == [("hold", "9001")]
 
 
 def test_a_write_that_go_refuses_to_be_asked_about_holds_up_no_other_record(
@@ -295,7 +297,7 @@ def test_a_record_that_returns_to_what_it_was_before_a_killed_run_is_written_bac
 
     ledger.run(*shop, ends_with=0)
 
-    assert {one["PhoneNumber"] for one in box.go.entries("Customers")} == {"+4791234567"}
+    assert {entry["PhoneNumber"] for entry in box.go.entries("Customers")} == {"+4791234567"}
     assert box.go.entries("ContactDeliveryAddresses")[0]["AddressLine1"] == "Kaien 2"
     assert box.go.entries("ContactPersons")[0]["LastName"] == "Hansen"
     assert box.go.entries("SalesOrders")[0]["PurchaseOrderReference"] is None
@@ -407,7 +409,7 @@ def test_a_guests_company_that_a_killed_run_made_gets_its_contact_person(
 
     (person,) = box.go.entries("ContactPersons")
     assert (person["FirstName"], person["LastName"]) == ("Per", "Dal")
-    assert ledger.run(*({**one, "updated_at": LATER} for one in told)).writes == []
+    assert ledger.run(*({**record, "updated_at": LATER} for record in told)).writes == []
 
 
 def test_a_refund_that_a_killed_run_took_off_is_not_credited_once_it_is_invoiced(
@@ -420,7 +422,7 @@ def test_a_refund_that_a_killed_run_took_off_is_not_credited_once_it_is_invoiced
 
     assert ledger.run(*told).status == 0, ledger.unsettled()
     assert box.go.entries("SalesOrders") == []
-    assert [one["TotalAmount"] for one in box.go.entries("OutgoingInvoices")] == [200]
+    assert [entry["TotalAmount"] for entry in box.go.entries("OutgoingInvoices")] == [200]
 
 
 def test_who_bought_an_order_that_a_killed_run_posted_is_known_without_another_run_of_it(

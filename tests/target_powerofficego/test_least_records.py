@@ -67,11 +67,11 @@ def test_the_least_records_land(run, box):
     for entity in LEAST:
         run(entity, least(entity), ends_with=0)
 
-    assert [one["LastName"] for one in box.go.entries("Customers")] == [
+    assert [entry["LastName"] for entry in box.go.entries("Customers")] == [
         "Nordmann",
         "per@example.no",
     ]
-    assert {one["Code"] for one in box.go.entries("Products")} == {
+    assert {entry["Code"] for entry in box.go.entries("Products")} == {
         *("ULL-1", "FRAKT-25", "GEBYR-25", "RABATT-25")
     }
     # 250, 99 and 50 less the discount of 25; and less one of two, with its share of the discount
@@ -125,4 +125,4 @@ def test_an_address_without_postal_code_or_city_is_left_out(run, box):
         record = {**least("customers"), "id": str(number), "addresses": [address]}
         run("customers", record, ends_with=0)
 
-    assert [one["MailAddress"] for one in box.go.entries("Customers")] == [None, None]
+    assert [entry["MailAddress"] for entry in box.go.entries("Customers")] == [None, None]

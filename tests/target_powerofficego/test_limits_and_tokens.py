@@ -11,7 +11,7 @@ def records(customer):
 
 
 def statuses(box):
-    return [one.status for one in box.requests.all() if one.system == "go"]
+    return [request.status for request in box.requests.all() if request.system == "go"]
 
 
 def test_workers_share_ten_requests_a_second_and_all_land_once(ledger, box, records):
@@ -59,7 +59,7 @@ def test_keys_revoked_during_the_run_end_it_in_one_line(ledger, box, records):
     assert "keys" in outcome.log.splitlines()[-1]
     landed = len(box.go.entries("Customers"))
     assert landed < 10
-    assert all(one["bookmarks"]["read"] < landed for one in outcome.states)
+    assert all(state["bookmarks"]["read"] < landed for state in outcome.states)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
@@ -79,7 +79,9 @@ def test_go_refusing_one_record_stops_none_of_the_others(ledger, box, records):
     ledger.run(*records[:5], workers=1, ends_with=3)
 
     assert len(box.go.entries("Customers")) == 4
-    assert [one.reason for one in ledger.unsettled("reject")] == ["PowerOffice Go refused it (400)"]
+    assert [record.reason for record in ledger.unsettled("reject")] == [
+        "PowerOffice Go refused it (400)"
+    ]
 
 
 def test_a_refused_record_that_comes_again_unchanged_rests_until_it_changes(ledger, box, customer):

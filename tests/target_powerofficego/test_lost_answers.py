@@ -69,7 +69,7 @@ ONE_OF_EVERYTHING = {
 def assert_all_is_known(ledger, shop):
     """What is in Go is what the link store holds as agreed: the same input has nothing to write."""
     assert ledger.run(*copy.deepcopy(shop), ends_with=0).calls() == []
-    touched = ledger.run(*({**one, "updated_at": "2026-02-01T00:00:00Z"} for one in shop))
+    touched = ledger.run(*({**record, "updated_at": "2026-02-01T00:00:00Z"} for record in shop))
     assert touched.calls() == []
 
 
@@ -88,7 +88,7 @@ def test_a_create_whose_answer_is_lost_is_done_once(box, ledger, shop, what, los
     assert fault.struck == 1
     if what == "product" and loss == {"reset": "before"}:  # Go might take it twice
         assert (outcome.status, box.go.entries("Products")) == (0, [])
-        assert {one.kind for one in ledger.unsettled()} == {"parked"}
+        assert {record.kind for record in ledger.unsettled()} == {"parked"}
         outcome = ledger.run()
     assert counts(box) == ONE_OF_EVERYTHING
     assert outcome.status == 0
@@ -158,7 +158,7 @@ def test_a_create_whose_answer_is_lost_is_done_once_though_go_shows_it_ten_reads
     outcomes = [ledger.run(*shop), ledger.run(), ledger.run(), ledger.run()]
 
     assert fault.struck == 1
-    assert [one.status for one in outcomes] == [0, 0, 0, 0]
+    assert [outcome.status for outcome in outcomes] == [0, 0, 0, 0]
     assert counts(box) == ONE_OF_EVERYTHING
     assert ledger.unsettled() == []
     box.go.switches.read_lag_reads = 0
@@ -180,7 +180,7 @@ def test_what_go_has_and_does_not_show_waits_for_it_and_not_for_an_hour(
 
     for _ in range(3):
         ledger.run(*shop, ends_with=0)
-        assert {one.kind for one in ledger.unsettled()} == {"parked"}
+        assert {record.kind for record in ledger.unsettled()} == {"parked"}
     assert counts(box)[RESOURCES[what]] == 1
     box.faults.clear()
     box.go.switches.read_lag_reads = 0
@@ -235,7 +235,7 @@ def test_a_lost_link_store_and_a_go_that_shows_nothing_yet_make_no_reject_that_r
 
     ledger.run(*shop, ends_with=0)
 
-    assert {one.kind for one in ledger.unsettled()} == {"parked"}
+    assert {record.kind for record in ledger.unsettled()} == {"parked"}
     box.go.switches.read_lag_reads = 0
     assert ledger.run().status == 0
     assert counts(box) == ONE_OF_EVERYTHING
@@ -265,7 +265,7 @@ def test_what_leaves_the_shop_before_go_shows_it_leaves_go(box, ledger, shop, wh
 
     outcome = ledger.run({**told[-1], **change})
 
-    assert (outcome.status, {one.kind for one in ledger.unsettled()}) == (0, {"parked"})
+    assert (outcome.status, {record.kind for record in ledger.unsettled()}) == (0, {"parked"})
     box.go.switches.read_lag_reads = 0
     assert ledger.run().status == 0
     assert ledger.unsettled() == []
@@ -295,7 +295,7 @@ def test_two_products_of_one_sku_make_no_two_in_go_though_an_answer_is_lost(box,
     box.go.switches.read_lag_reads = 0
     ledger.run()
     assert len(box.go.entries("Products")) == 1
-    assert [one.kind for one in ledger.unsettled()] == ["hold"]
+    assert [record.kind for record in ledger.unsettled()] == ["hold"]
 
 
 def test_an_added_line_whose_answer_is_lost_is_there_once_though_go_shows_it_late(
@@ -308,7 +308,7 @@ def test_an_added_line_whose_answer_is_lost_is_there_once_though_go_shows_it_lat
     outcomes = [ledger.run(*edited(shop, line)), *(ledger.run() for _ in range(4))]
 
     assert fault.struck == 1
-    assert not [one for one in ledger.unsettled() if one.next_attempt_at]
+    assert not [record for record in ledger.unsettled() if record.next_attempt_at]
     assert outcomes[-1].status == 0
     assert_edits_arrived(box)
     assert counts(box) == ONE_OF_EVERYTHING
@@ -463,8 +463,8 @@ def test_a_sku_or_id_with_a_comma_is_found_again_too(box, ledger, customer, prod
 
     ledger.run(product(sku="A,B"), customer(id="1,2"))
 
-    assert [one["Code"] for one in box.go.entries("Products")] == ["A,B"]
-    references = [one["ExternalImportReference"] for one in box.go.entries("Customers")]
+    assert [entry["Code"] for entry in box.go.entries("Products")] == ["A,B"]
+    references = [entry["ExternalImportReference"] for entry in box.go.entries("Customers")]
     assert references == ["testshop:1,2"]
 
 
@@ -568,7 +568,7 @@ def test_a_change_whose_answer_is_lost_is_done_once_though_go_shows_it_runs_late
 
     assert fault.struck == 1
     assert seen.status == 0
-    assert [one for one in seen.writes if re.search(path, one.path.lower())] == []
+    assert [request for request in seen.writes if re.search(path, request.path.lower())] == []
     assert_edits_arrived(box)
     assert counts(box) == ONE_OF_EVERYTHING
     assert_all_is_known(ledger, edited(shop, line))
@@ -656,7 +656,7 @@ def test_no_order_goes_to_an_address_that_go_has_made_primary_and_does_not_show(
     box.go.switches.read_lag_reads = 0
 
     assert ledger.run(company, bought).status == 0
-    places = {one["Id"]: one for one in box.go.entries("ContactDeliveryAddresses")}
+    places = {entry["Id"]: entry for entry in box.go.entries("ContactDeliveryAddresses")}
     (there,) = box.go.entries("SalesOrders")
     assert places[there["ContactDeliveryAddressId"]]["AddressLine1"] == "Storgata 1"
 

@@ -170,7 +170,7 @@ def test_an_answer_that_the_link_store_does_not_keep_is_found_in_go_and_is_no_ed
 
     ledger.run(customer(phone="+4798765432"), ends_with=0)
 
-    assert [one["PhoneNumber"] for one in box.go.entries("Customers")] == ["+4798765432"]
+    assert [entry["PhoneNumber"] for entry in box.go.entries("Customers")] == ["+4798765432"]
 
 
 def test_a_privilege_taken_away_during_the_run_ends_it_in_one_line(ledger, box, people):
