@@ -1,11 +1,9 @@
-"""One request in twenty fails in some way: no run is stuck, and one good run makes all right."""
+"""One request in twenty fails in some way: no run hangs, and one good run puts all right."""
 
 from .verdict import complaints
 
 
-def test_faults_of_all_kinds_leave_nothing_that_one_good_run_does_not_mend(
-    box, sync, load, seed, rounds
-):
+def test_one_good_run_puts_right_whatever_faults_of_all_kinds_left(box, sync, load, seed, rounds):
     sync.settings |= {"request_timeout": 1, "retry_seconds": 20}
     faults = box.faults.at_random(seed=seed, share=0.05, slow_seconds=3)
     for _ in range(rounds):
