@@ -42,9 +42,9 @@ def test_a_signal_ends_a_run_whose_tap_is_silent_with_the_last_state(
 
 def test_a_signal_before_any_input_ends_the_run_without_a_state(ledger, box):
     running = ledger.start()
-    asked = threading.Event()
-    box.faults.on("go", "GET", "/clientintegrationinformation", lambda _: asked.set())
-    assert asked.wait(timeout=20)
+    is_asked = threading.Event()
+    box.faults.on("go", "GET", "/clientintegrationinformation", lambda _: is_asked.set())
+    assert is_asked.wait(timeout=20)
     running.send_signal(signal.SIGTERM)
     running.wait(timeout=20)
     assert running.returncode == 143
