@@ -1,4 +1,4 @@
-"""The limit of a subscription key in a file and in PostgreSQL: shared, private, failing."""
+"""The rate limit of a subscription key, shared in a file or in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def place(request, tmp_path):
 
 @pytest.fixture
 def limit_at():
-    """Make limits of clients at a place; they are closed at the end."""
+    """Makes limits of clients at a place; they are closed at the end."""
     limits = []
 
     def made(place, per_second=10, key=KEY, stop=None):
@@ -55,7 +55,7 @@ def limit_at():
 
 @pytest.fixture
 def go_at(box):
-    """Make clients of the sandbox with their limit at a place; they are closed at the end."""
+    """Makes clients of the sandbox with their limit at a place; they are closed at the end."""
     clients = []
 
     def made(place, **settings):
@@ -236,10 +236,10 @@ def test_a_store_that_cannot_be_used_is_reported_in_one_line(
 
     with pytest.raises(
         ConfigurationError, match=f"rate_limit_store cannot be used: .*{fault}"
-    ) as e:
+    ) as caught:
         limit_at(place).take_turn(math.inf)
 
-    assert "\n" not in str(e.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_run_with_a_store_that_cannot_be_used_stops_before_any_call(ledger, box, customer):
