@@ -85,7 +85,7 @@ def test_the_demo_shows_how_the_habits_of_real_shops_land(demo):
     assert "Strand Rør AS" in printed
 
 
-def test_both_directions_run_by_hand_with_the_variables_that_keep_prints(tmp_path):
+def test_both_ways_run_by_hand_with_the_variables_that_keep_prints(tmp_path):
     with Sandbox.start() as box:
         seed_store(box.shop, customers=2, products=2, orders=2)
         lines = how_to_play(box, Meltano(project_folder(), box, tmp_path))
