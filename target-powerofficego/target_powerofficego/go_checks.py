@@ -1,4 +1,4 @@
-"""What is checked in Go before any write: who we are, and what we may do."""
+"""The checks in Go before any write: whose keys they are, and what they are allowed to do."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _READING_ACCOUNTS = {
 
 
 def check_privileges(go: GoClient, settings: Settings) -> Mapping[str, Any]:
-    """Ask Go who we are and what we may do.
+    """Check the privileges of the keys, and return what Go reports about the integration.
 
     Raises:
-        MissingPrivilege: naming every privilege that is needed and missing.
-        ConfigurationError: Go does not say which client the keys are for.
+        MissingPrivilege: the message names every privilege that is missing.
+        ConfigurationError: Go does not report which client the keys are for.
     """
     information = go.read("/ClientIntegrationInformation")
     if not isinstance(information, dict) or not information.get("ClientId"):
         raise ConfigurationError(
-            "PowerOffice Go does not say which client (ClientId) the keys are for"
+            "PowerOffice Go does not report which client (ClientId) the keys are for"
         )
     held = set(information.get("ValidPrivileges") or ())
     has_accounts = settings.sales_accounts or settings.payment_accounts
     reading = {**_READING, **(_READING_ACCOUNTS if has_accounts else {})}
     writing = (*_PRIVILEGES, *(_POSTING_PAYMENTS if settings.payment_accounts else ()))
     missing = [name for name in writing if name not in held]
-    missing += [name for name, any_of in reading.items() if not held.intersection(any_of)]
+    missing += [name for name, accepted in reading.items() if not held.intersection(accepted)]
     if missing:
         raise MissingPrivilege(
             f"the keys lack privileges in PowerOffice Go: {', '.join(missing)};"
@@ -46,7 +46,7 @@ def check_privileges(go: GoClient, settings: Settings) -> Mapping[str, Any]:
         )
     if settings.invoice_on and information.get("AllowSendInvoice") is False:
         raise MissingPrivilege(
-            "invoice_on is set, but the keys may not send invoices in PowerOffice Go; allow it for"
-            " the integration in Go's settings, or leave invoice_on out"
+            "invoice_on is set, but the keys are not allowed to send invoices in PowerOffice Go;"
+            " allow that for the integration in Go's settings, or leave invoice_on out"
         )
     return information

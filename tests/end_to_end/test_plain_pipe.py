@@ -208,7 +208,7 @@ def test_a_target_fed_by_the_tap_of_the_other_direction_reports_it_and_writes_no
 
     (error,) = [line for line in ended.stderr.splitlines() if "ERROR" in line]
     assert ended.returncode == 1
-    assert 'the stream "customers" comes from the tap of the other way' in error
+    assert 'the stream "customers" comes from the wrong tap' in error
     assert (box.requests.writes(), ended.stdout) == ([], "")
 
 

@@ -244,7 +244,7 @@ def test_an_order_with_no_vat_row_of_a_lines_rate_is_held_unless_that_bears_none
 
     assert (lines.back().status, lines.order()["taxes"]) == (status, taxes)
     told = " ".join(linked.open_ones().values())
-    assert ("no row for the VAT rate of a line (25 %)" in told) is bool(status)
+    assert ("no row for the VAT rate of an edited line (25 %)" in told) is bool(status)
 
 
 def test_where_prices_with_vat_lead_both_unit_prices_follow(lines):

@@ -536,7 +536,7 @@ def test_a_program_that_reads_the_store_meanwhile_is_told_and_erasing_again_clea
         reader.execute("SELECT * FROM links").fetchall()
         told = links("erase", "customer", KARI, "--yes")
         assert told.exit_code == 1
-        assert "erase again once that has ended" in told.output
+        assert "erase again once that program has ended" in told.output
 
     assert links("erase", "customer", KARI, "--yes").exit_code == 0
     assert left_in(ledger.link_store) == []

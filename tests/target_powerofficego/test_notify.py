@@ -473,16 +473,16 @@ def test_no_message_says_who_a_person_is_or_holds_a_key(
             f"tgram://1/2 mailto://me:{SECRET}@example.com",
             "notify: address 2 of 2 is not encrypted: it must begin with mailtos://",
         ),
-        (f"syslog://{SECRET}", "notify: address 1 of 1 begins with none of apprises://, "),
-        (SECRET, "notify: address 1 of 1 begins with none of apprises://, "),
+        (f"syslog://{SECRET}", "notify: address 1 of 1 must begin with one of apprises://, "),
+        (SECRET, "notify: address 1 of 1 must begin with one of apprises://, "),
         (f"jsons://[{SECRET}", "notify: address 1 of 1 cannot be read as an address"),
         (
             f"jsons://example.com/{SECRET}?Verify=No",
-            "notify: address 1 of 1 lets anybody answer in the service's place",
+            "notify: address 1 of 1 does not verify that the service is genuine",
         ),
         (
             f"mailtos://me:{SECRET}@example.com?mode=insecure",
-            "notify: address 1 of 1 lets anybody answer in the service's place",
+            "notify: address 1 of 1 does not verify that the service is genuine",
         ),
     ],
 )

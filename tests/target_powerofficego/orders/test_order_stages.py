@@ -722,7 +722,7 @@ def test_keys_that_may_not_send_are_told_of_it_before_anything_is_written(
     assert outcome.writes == []
     told = [line for line in outcome.log.splitlines() if "invoice_on" in line]
     assert len(told) == 1
-    assert "invoice_on is set, but the keys may not send invoices" in told[0]
+    assert "invoice_on is set, but the keys are not allowed to send invoices" in told[0]
 
 
 def test_keys_that_may_not_send_are_enough_to_confirm(confirming, box, records):

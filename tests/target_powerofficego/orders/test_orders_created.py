@@ -222,7 +222,7 @@ def test_all_that_an_order_lacks_is_told_in_one_reason(ledger, box, order, line,
 
     assert reasons()["reject", "orders", "9001"] == (
         "line 1 has no quantity; discount 1 has no amount_incl, the discount with VAT; refund 1 has"
-        " no id; the order has no total_incl, the whole order with VAT"
+        " no id; the order has no total_incl, its total with VAT"
     )
     assert box.go.entries("SalesOrders") == []
 

@@ -342,12 +342,12 @@ def test_a_method_that_gets_an_account_is_posted_when_the_order_comes_again(
     ("changes", "told"),
     [
         ({"paid_at": None}, "has no paid_at"),
-        ({"paid_at": "yesterday"}, 'has a paid_at that is wrong: "yesterday"'),
+        ({"paid_at": "yesterday"}, 'has an invalid paid_at: "yesterday"'),
         ({"amount": None}, "has no amount"),
-        ({"amount": "250 kr"}, 'has an amount that is wrong: "250 kr"'),
-        ({"amount": "-250.00"}, "is of -250.00, which is no amount above zero"),
-        ({"amount": "0.00"}, "is of 0.00, which is no amount above zero"),
-        ({"amount": "250.005"}, "is of 250.005, which is no amount above zero in whole"),
+        ({"amount": "250 kr"}, 'has an invalid amount: "250 kr"'),
+        ({"amount": "-250.00"}, "has an amount of -250.00; it should be above zero"),
+        ({"amount": "0.00"}, "has an amount of 0.00; it should be above zero"),
+        ({"amount": "250.005"}, "has an amount of 250.005; it should be above zero and in whole"),
         ({"method": None}, "has no method"),
     ],
 )
@@ -421,13 +421,13 @@ def test_two_payments_of_one_id_are_posted_as_one_and_told(ledger, goods, order,
 @pytest.mark.parametrize(
     ("payments", "told"),
     [
-        ([], "the shop no longer tells it as paid"),
-        (None, "the shop no longer tells it as paid"),
-        ([payment(status="refunded")], "the shop no longer tells it as paid"),
-        ([payment(amount="200.00")], "the shop now tells 200.00 NOK by vipps on 2026-01-05"),
-        ([payment(method="card")], "the shop now tells 250.00 NOK by card on 2026-01-05"),
-        ([payment(paid_at=LATER)], "the shop now tells 250.00 NOK by vipps on 2026-01-06"),
-        ([payment(id="other")], "the shop no longer tells it as paid"),
+        ([], "the shop no longer lists it as paid"),
+        (None, "the shop no longer lists it as paid"),
+        ([payment(status="refunded")], "the shop no longer lists it as paid"),
+        ([payment(amount="200.00")], "the shop now lists 200.00 NOK by vipps on 2026-01-05"),
+        ([payment(method="card")], "the shop now lists 250.00 NOK by card on 2026-01-05"),
+        ([payment(paid_at=LATER)], "the shop now lists 250.00 NOK by vipps on 2026-01-06"),
+        ([payment(id="other")], "the shop no longer lists it as paid"),
     ],
 )
 def test_a_posted_payment_that_is_changed_is_held_and_nothing_more_is_posted(
@@ -477,7 +477,7 @@ def test_a_reason_of_the_order_and_one_of_its_payment_are_told_together(
     reason = reasons()["hold", "orders", "9001"]
 
     assert "refund" in reason.split(";")[0]
-    assert "no longer tells it as paid" in reason
+    assert "no longer lists it as paid" in reason
     ledger.run()
     assert reasons()["hold", "orders", "9001"] == reason
 
@@ -499,7 +499,7 @@ def test_an_order_held_for_its_payment_is_still_compared_after_a_run_that_was_cu
     reason = reasons()["hold", "orders", "9001"]
     assert reason.startswith("Go's order differs from the shop's")
     assert "260.00" in reason
-    assert reason.count("no longer tells it as paid") == 1
+    assert reason.count("no longer lists it as paid") == 1
 
 
 def test_a_cancelled_order_whose_payment_was_posted_is_held(ledger, box, goods, order, reasons):
