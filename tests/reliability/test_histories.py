@@ -12,7 +12,7 @@ STEPS = 6
 
 
 @pytest.fixture
-def histories(both, seed, customer, product, order, request):
+def histories(both, seed, customer, product, order, line):
     """Plays histories over some pairs in one sandbox."""
 
     def play(batch, pairs, *, kills=False, clocks=False):
@@ -23,12 +23,10 @@ def histories(both, seed, customer, product, order, request):
             customer_id, product_id, order_id = f"c{number}", f"p{number}", f"o{number}"
             box.shop.put("customers", customer(id=customer_id, email=f"kunde{number}@example.no"))
             box.shop.put("products", product(id=product_id, sku=f"SKU-{number}"))
-            box.shop.put("orders", order(id=order_id, number=order_id, customer_id=customer_id))
+            lines = [line(product_id="p0", sku="SKU-0")]
+            placed = order(id=order_id, number=order_id, customer_id=customer_id, lines=lines)
+            box.shop.put("orders", placed)
             linked += [("customers", customer_id), ("products", product_id), ("orders", order_id)]
-        for number in range(pairs):
-            (line,) = box.shop.record("orders", f"o{number}")["lines"]
-            line |= {"product_id": "p0", "sku": "SKU-0"}
-            box.shop.edit("orders", f"o{number}", {"lines": [line]})
         box.shop.patches_move_updated_at = chance.random() < 0.5
         box.shop.reshapes_patches = chance.random() < 0.5
         box.go.switches.price_decimals = chance.choice([2, 4, None])

@@ -35,7 +35,7 @@ def place(request, tmp_path):
     """Where the limit is shared."""
     if request.param == "postgresql":
         return request.getfixturevalue("database").address
-    return str(tmp_path / "rate-limit.json")
+    return "memory" if request.param == "memory" else str(tmp_path / "rate-limit.json")
 
 
 @pytest.fixture
@@ -97,8 +97,8 @@ def test_a_pause_holds_for_all_who_share_the_limit(place, limit_at):
     assert 3000 < caught.value.seconds <= 3600
 
 
-@pytest.mark.parametrize("place", STORES, indirect=True)
-def test_a_stop_ends_a_wait_for_a_turn_at_once(place, limit_at):
+@pytest.mark.parametrize("place", [*STORES, "memory"], indirect=True)
+def test_a_stop_ends_the_wait_of_every_thread_at_once(place, limit_at):
     stop = threading.Event()
     limit = limit_at(place, stop=stop)
     limit.pause(3600)
@@ -109,14 +109,14 @@ def test_a_stop_ends_a_wait_for_a_turn_at_once(place, limit_at):
             limit.take_turn(math.inf)
         ended.append(True)
 
-    threads = [threading.Thread(target=wait) for _ in range(3)]
+    threads = [threading.Thread(target=wait) for _ in range(5)]
     for thread in threads:
         thread.start()
     stop.set()
     for thread in threads:
         thread.join(timeout=30)
 
-    assert len(ended) == 3
+    assert len(ended) == 5
 
 
 def test_a_file_is_private_and_contains_no_key(tmp_path, limit_at):

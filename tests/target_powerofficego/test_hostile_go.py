@@ -31,40 +31,49 @@ def program_faults(ledger):
 
 
 @pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
-def test_a_hostile_customer_of_go_stops_no_others(linked, box, raw):
-    person, firm = (linked.go_id("customers", shop_id) for shop_id in ("1001", "2001"))
-    members = ("Name", "FirstName", "EmailAddress", "OrganizationNumber", "IsPerson", "Number")
-    spoil(box, "Customers", person, *members, "MailAddress", "IsArchived", "Id2", raw=raw)
-    for shop_id in ("1001", "2001"):
-        box.shop.edit("customers", shop_id, {"phone": "+4790000001"})
+@pytest.mark.parametrize(
+    ("entity", "shop_ids", "members", "edit", "edited"),
+    [
+        (
+            "customers",
+            ("1001", "2001"),
+            (
+                *("Name", "FirstName", "EmailAddress", "OrganizationNumber", "IsPerson"),
+                *("Number", "MailAddress", "IsArchived", "Id2"),
+            ),
+            {"phone": "+4790000001"},
+            ("PhoneNumber", "+4790000001"),
+        ),
+        (
+            "products",
+            ("501", "502"),
+            ("Name", "Code", "Gtin", "UnitPrice", "UnitCost", "IsActive", "Description"),
+            {"cost_price": "41.00"},
+            ("UnitCost", 41),
+        ),
+    ],
+    ids=["customer", "product"],
+)
+def test_a_hostile_customer_or_product_of_go_stops_no_others(
+    linked, box, product, raw, entity, shop_ids, members, edit, edited
+):
+    box.shop.put("products", product(id="502", sku="ULL-2"))
+    linked.forward()
+    resource, (member, value) = entity.capitalize(), edited
+    spoilt, other = (linked.go_id(entity, shop_id) for shop_id in shop_ids)
+    spoil(box, resource, spoilt, *members, raw=raw)
+    for shop_id in shop_ids:
+        box.shop.edit(entity, shop_id, edit)
 
     outcome = linked.forward(full_check_hours=0)
 
     assert outcome.status in (0, 3)
     assert outcome.states
-    assert box.go.entry("Customers", firm)["PhoneNumber"] == "+4790000001"
+    assert box.go.entry(resource, other)[member] == value
     assert program_faults(linked.ledger) == []
     box.faults.clear()
     assert linked.forward(full_check_hours=0).status == 0
-    assert box.go.entry("Customers", person)["PhoneNumber"] == "+4790000001"
-
-
-@pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
-def test_a_hostile_product_of_go_stops_no_others(linked, box, product, raw):
-    box.shop.put("products", product(id="502", sku="ULL-2"))
-    linked.forward()
-    spoilt, other = (linked.go_id("products", shop_id) for shop_id in ("501", "502"))
-    members = ("Name", "Code", "Gtin", "UnitPrice", "UnitCost", "IsActive", "Description")
-    spoil(box, "Products", spoilt, *members, raw=raw)
-    for shop_id in ("501", "502"):
-        box.shop.edit("products", shop_id, {"cost_price": "41.00"})
-
-    outcome = linked.forward(full_check_hours=0)
-
-    assert outcome.status in (0, 3)
-    assert outcome.states
-    assert box.go.entry("Products", other)["UnitCost"] == 41
-    assert program_faults(linked.ledger) == []
+    assert box.go.entry(resource, spoilt)[member] == value
 
 
 @pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
