@@ -148,7 +148,7 @@ def test_a_create_that_go_does_not_show_yet_is_parked_and_lands_in_the_first_run
 ):
     method, path = WRITES[write]
     if write == "customer":
-        del shop[1]  # which Go would really refuse
+        del shop[1]  # which Go would refuse permanently
     box.go.switches.read_lag_reads = 10_000
     box.faults.add(method=method, path=path, reset="after", times=1)
     if refusal:
@@ -193,9 +193,8 @@ def test_a_create_that_never_shows_is_given_up_if_its_record_never_comes_again(
     with ledger.store() as store:
         (lost,) = store.unsettled.all(every_namespace=True)
         store.namespace = 1
-        store.unsettled.clear(
-            lost.entity, lost.shop_id
-        )  # as if the run was killed before it stored that
+        # as if the run was killed before it stored that
+        store.unsettled.clear(lost.entity, lost.shop_id)
 
     logs = [ledger.run().log for _ in range(5)]
 
