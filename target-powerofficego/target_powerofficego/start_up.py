@@ -11,8 +11,12 @@ from typing import IO, TYPE_CHECKING, Any
 from target_powerofficego.dataflow.table import Conversion, now
 from target_powerofficego.errors import CannotStart
 from target_powerofficego.forward_side import ForwardSide, settings_fingerprint
-from target_powerofficego.go_api import GoClient, Unreachable
-from target_powerofficego.go_checks import check_privileges
+from target_powerofficego.go_api import (
+    ConfigurationError,
+    GoClient,
+    MissingPrivilege,
+    Unreachable,
+)
 from target_powerofficego.settings.forward import Settings
 from target_powerofficego.settle.plan import Plan
 from target_powerofficego.settle.run import Run
@@ -37,6 +41,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-powerofficego")
 
 _KEPT_AS = (*ENTITIES, PAYMENTS)
+
+_PRIVILEGES = ("Customer_Full", "Product_Full", "SalesOrders_Full")
+_POSTING_PAYMENTS = ("BankVoucher_Full",)
+_READING = {"OutgoingInvoice": ("OutgoingInvoice", "OutgoingInvoice_Full")}
+_READING_ACCOUNTS = {
+    "GeneralLedgerAccount": ("GeneralLedgerAccount", "GeneralLedgerAccount_Full"),
+    "CommonServices": ("CommonServices", "CommonServices_Full"),
+}
 
 _START_UP_SECONDS = 10.0
 """How long to retry the first call, so that a wrong address is reported while a person watches."""
@@ -131,11 +143,42 @@ def _begin(tools: Tools, opened: contextlib.ExitStack, output: IO[str], *, is_pl
 def _check_client(go: GoClient, settings: Settings) -> Mapping[str, Any]:
     try:
         with go.giving_up_after(_START_UP_SECONDS):
-            return check_privileges(go, settings)
+            return _check_privileges(go, settings)
     except Unreachable as error:
         raise CannotStart(
             f"PowerOffice Go at {settings.connection.api_url} cannot be reached: {error}"
         ) from None
+
+
+def _check_privileges(go: GoClient, settings: Settings) -> Mapping[str, Any]:
+    """Check the privileges of the keys, and return what Go reports about the integration.
+
+    Raises:
+        MissingPrivilege: the message names every privilege that is missing.
+        ConfigurationError: Go does not report which client the keys are for.
+    """
+    information = go.read("/ClientIntegrationInformation")
+    if not isinstance(information, dict) or not information.get("ClientId"):
+        raise ConfigurationError(
+            "PowerOffice Go does not report which client (ClientId) the keys are for"
+        )
+    held = set(information.get("ValidPrivileges") or ())
+    has_accounts = settings.sales_accounts or settings.payment_accounts
+    reading = {**_READING, **(_READING_ACCOUNTS if has_accounts else {})}
+    writing = (*_PRIVILEGES, *(_POSTING_PAYMENTS if settings.payment_accounts else ()))
+    missing = [name for name in writing if name not in held]
+    missing += [name for name, accepted in reading.items() if not held.intersection(accepted)]
+    if missing:
+        raise MissingPrivilege(
+            f"the keys lack privileges in PowerOffice Go: {', '.join(missing)};"
+            " ask PowerOffice to add them to the integration"
+        )
+    if settings.invoice_on and information.get("AllowSendInvoice") is False:
+        raise MissingPrivilege(
+            "invoice_on is set, but the keys are not allowed to send invoices in PowerOffice Go;"
+            " allow that for the integration in Go's settings, or leave invoice_on out"
+        )
+    return information
 
 
 def _check_named(settings: Settings, store: LinkStore, named: NamedInGo) -> None:

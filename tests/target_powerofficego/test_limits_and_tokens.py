@@ -113,7 +113,7 @@ def test_records_that_an_outage_kept_out_are_rejected_and_land_after_it(
     assert outcome.states[-1:] == [{"bookmarks": {"read": 6}}]
     assert sorted(reject.shop_id for reject in rejects) == ["1", "2", "3", "4", "5"]
     assert {reject.reason for reject in rejects} == {
-        "PowerOffice Go did not answer; the next run looks whether it was done"
+        "PowerOffice Go did not answer; the next run checks whether it was done"
     }
     assert "customers: POST /Customers: 503" in outcome.log
     assert box.go.entries("Customers") == []

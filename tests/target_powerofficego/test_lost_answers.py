@@ -764,7 +764,7 @@ def test_a_write_that_may_have_landed_is_looked_up_though_go_turned_its_retry_aw
 
     outcome = ledger.run(order, ends_with=0)
 
-    assert f"looked what became of an unanswered {kind}: it was done" in outcome.log
+    assert f"checked what became of an unanswered {kind}: it was done" in outcome.log
     assert outcome.writes == []
 
 

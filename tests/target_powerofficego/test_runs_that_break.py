@@ -155,7 +155,7 @@ def test_the_links_command_on_a_full_disk_gives_one_line(ledger, customer, words
             check=False,
         )
 
-    error = "Error: what was asked for cannot be told in full: No space left on device\n"
+    error = "Error: the output could not be written in full: No space left on device\n"
     assert (ended.returncode, ended.stderr) == (1, error)
 
 

@@ -605,7 +605,7 @@ def test_a_refund_that_a_cut_off_run_took_off_the_lines_is_not_credited_on_the_i
     box.go.send_invoice(the_order(box)["Id"])
 
     assert ledger.run(record, ends_with=3).writes == []
-    assert "the shop says 250.00, the invoice 125.00" in reasons()["hold", "orders", "9001"]
+    assert "250.00 in the shop, 125.00 on the invoice" in reasons()["hold", "orders", "9001"]
 
 
 def invoiced_for_one(box):
@@ -625,7 +625,7 @@ def test_no_more_is_credited_than_a_person_has_invoiced(ledger, box, reasons, la
     record = {**landed, "status": "cancelled"} if is_cancelled else with_refunds(landed, both)
 
     assert ledger.run({**record, "updated_at": LATER}, ends_with=3).writes == []
-    assert "the shop says 250.00, the invoice 125.00" in reasons()["hold", "orders", "9001"]
+    assert "250.00 in the shop, 125.00 on the invoice" in reasons()["hold", "orders", "9001"]
 
 
 def test_a_refund_of_what_a_person_has_not_invoiced_is_held(ledger, box, landed, reasons):
@@ -633,7 +633,7 @@ def test_a_refund_of_what_a_person_has_not_invoiced_is_held(ledger, box, landed,
     invoiced_for_one(box)
 
     assert ledger.run(with_refunds(landed, one_back())).status == 3
-    assert "the shop says 250.00, the invoice 125.00" in reasons()["hold", "orders", "9001"]
+    assert "250.00 in the shop, 125.00 on the invoice" in reasons()["hold", "orders", "9001"]
     assert credit_notes(box) == {}
 
 
@@ -705,7 +705,7 @@ def test_a_refund_of_an_invoice_that_a_person_moved_to_another_customer_is_held(
     box.go.send_invoice(go_id)
 
     assert ledger.run(with_refunds(landed, one_back()), ends_with=3).writes == []
-    assert "of another customer in Go" in reasons()["hold", "orders", "9001"]
+    assert "made out to another customer in Go" in reasons()["hold", "orders", "9001"]
 
 
 def test_a_cancelled_invoice_that_came_to_nothing_at_every_rate_needs_no_credit_note(

@@ -264,7 +264,7 @@ def test_another_amount_of_a_refund_subtracted_before_the_invoice_is_held(
     record = with_refunds(split_differently, money("74.00"), updated_at=LATEST)
 
     assert ledger.run(record).status == 3
-    assert "the shop then changed lines" in reasons()["hold", "orders", "9001"]
+    assert "the shop then changed the lines" in reasons()["hold", "orders", "9001"]
     assert credit_notes(box) == {}
 
 

@@ -208,7 +208,7 @@ def patch_of(order: ShopOrder, edited: Mapping[str, LineEdit], total: Decimal) -
     lines do.
 
     Raises:
-        Unusable: the shop has no form for it.
+        Unusable: the shop cannot represent it.
     """
     before = {line.reference: line for line in order.lines}
     patch: Record = {name: list(dicts(order.raw.get(name), label=name)) for name in LISTS}
@@ -255,7 +255,7 @@ def _edited(kind: str, raw: Record, before: OrderLine, edit: LineEdit) -> Record
     for form in forms:
         if _gives(kind, form, edit):
             return form
-    raise Unusable(f"the shop has no form for what Go says of line {before.reference}")
+    raise Unusable(f"the shop cannot represent Go's values of line {before.reference}")
 
 
 def _gives(kind: str, raw: Record, edit: LineEdit) -> bool:
@@ -374,7 +374,7 @@ def _require_equal(
         edit = edited.get(line.reference)
         is_right = line == before[line.reference] if edit is None else edit.is_equal_to(line)
         if not is_right:
-            raise Unusable(f"the shop has no form for what Go says of line {line.reference}")
+            raise Unusable(f"the shop cannot represent Go's values of line {line.reference}")
     if order.total != total:
         raise Unusable(
             f"with Go's lines the shop's order comes to {order.total} with VAT, but Go's to {total}"

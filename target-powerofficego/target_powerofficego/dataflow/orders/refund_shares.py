@@ -58,7 +58,7 @@ class StatedVat:
         return f"ToldVat(excl={self.excl!r}, tax={self.tax!r}, by_rate={self.by_rate!r})"
 
     @property
-    def is_told(self) -> bool:
+    def is_stated(self) -> bool:
         """Whether the shop states anything of it."""
         return self.excl is not None or self.tax is not None
 

@@ -224,7 +224,7 @@ def _lines_for_rest(
         reference = f"{REFUND_LINE}{refund.id}"
         return spread_lines(reference, codes.discount, "Rabatt", "Refusjon", len(left), shares)
 
-    if not refund.vat.is_told:
+    if not refund.vat.is_stated:
         lines = spread(refund_shares(rest, current, lowest, refund.label))
     else:
         shares = shares_by_stated_vat(refund.vat, rest, before, current, lowest, refund.label)
@@ -249,7 +249,7 @@ def describe_splits(lines: Collection[OrderLine], refunds: Iterable[Refund]) -> 
     for refund in refunds:
         own = deductions[f"{REFUND_LINE}{refund.id}"]
         amount = -total_incl(own)
-        if amount > 0 and not refund.vat.is_told:
+        if amount > 0 and not refund.vat.is_stated:
             sentences.append(
                 f"{amount} of {refund.label} is for no line and has no stated VAT: it is taken as a"
                 f" price reduction, {format_deductions(own)}"
