@@ -53,7 +53,7 @@ NOT_RUN = {
     "uv run sandbox --seed": (
         "test_server_command.py::test_it_prints_variables_that_work_and_stops_at_ctrl_c"
     ),
-    "sandbox --state go.db": "test_server_command.py::test_the_state_file_keeps_what_was_there",
+    "sandbox --state go.db": "test_server_command.py::test_the_state_file_keeps_the_records",
     "uv run python tests/declarations.py": (
         "test_project_settings.py"
         "::test_what_is_written_from_about_is_current_by_uv_run_python_tests_declarations_py"

@@ -27,7 +27,7 @@ def test_a_shop_record_is_put_edited_read_and_removed(box, admin):
     assert record["deleted_at"]
 
 
-def test_an_entry_of_go_is_created_edited_read_and_deleted(box, admin):
+def test_a_go_entry_is_created_edited_read_and_deleted(box, admin):
     entry = admin("POST", "/go/Customers", COMPANY)
     path = f"/go/Customers/{entry['Id']}"
     admin("PATCH", path, {"Name": "Elv AS"})
@@ -38,7 +38,7 @@ def test_an_entry_of_go_is_created_edited_read_and_deleted(box, admin):
     assert box.go.entry("Customers", entry["Id"]) is None
 
 
-def test_a_delivery_address_is_created_at_its_customer(box, admin):
+def test_a_delivery_address_is_created_for_its_customer(box, admin):
     entry = admin("POST", "/go/Customers", COMPANY)
     body = {"Address1": "Kaien 1", "ZipCode": "5003", "City": "Bergen", "CountryCode": "NO"}
     admin("POST", "/go/ContactDeliveryAddresses", body, contact_id=entry["Id"])
@@ -95,7 +95,7 @@ def test_revoked_tokens_are_refused(admin, go_status):
         ),
     ],
 )
-def test_a_fault_is_added_strikes_is_listed_and_cleared(box, admin, path, fault, shown):
+def test_a_fault_strikes_and_is_listed_and_cleared(box, admin, path, fault, shown):
     admin("POST", path, {"system": "shop", "path": "/orders", **fault})
     assert requests.get(f"{box.shop_api_url}/orders", timeout=10).status_code == 503
     [listed] = admin("GET", "/faults")
@@ -105,7 +105,7 @@ def test_a_fault_is_added_strikes_is_listed_and_cleared(box, admin, path, fault,
     assert requests.get(f"{box.shop_api_url}/orders", timeout=10).status_code == 401
 
 
-def test_requests_are_counted_and_forgotten(box, admin):
+def test_requests_are_counted_and_cleared(box, admin):
     requests.get(f"{box.shop_api_url}/orders?limit=1", timeout=10)
     requests.patch(f"{box.shop_api_url}/orders/1", timeout=10)
     requests.get(f"{box.go_api_url}/Customers", timeout=10)
@@ -142,7 +142,7 @@ def test_switches_of_both_systems_are_shown_and_set(box, admin):
     assert admin("GET", "/switches") == before
 
 
-def test_the_shop_is_seeded_with_the_size_asked_for(box, admin):
+def test_the_shop_is_seeded_to_the_requested_size(box, admin):
     told = admin("POST", "/seed", {"customers": 4, "products": 3, "orders": 5, "seed": 1})
     assert told == {"customers": 4, "products": 3, "orders": 5}
     assert len(box.shop.records("orders")) == 5
@@ -168,7 +168,7 @@ def test_the_shop_is_seeded_with_the_size_asked_for(box, admin):
         ("POST", "/requests", {}, 405),
     ],
 )
-def test_what_cannot_be_done_is_told_as_a_problem(box, admin, method, path, body, status):
+def test_an_impossible_request_returns_a_problem(box, admin, method, path, body, status):
     told = admin(method, path, body, status=status)
     assert told["status"] == status
     assert told["detail"]

@@ -26,7 +26,7 @@ def test_the_token_lives_for_twenty_minutes(go):
         ({"scope": "all"}, "invalid_request"),
     ],
 )
-def test_a_token_that_is_asked_for_wrongly_is_refused_by_the_names_of_the_standard(go, form, error):
+def test_a_wrong_token_request_is_refused_with_a_standard_error(go, form, error):
     answer = go.token(**form)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
     assert answer.json()["error_description"]
@@ -45,7 +45,7 @@ def test_a_call_needs_both_the_token_and_the_subscription_key(go):
         assert set(answer.json()) == {"statusCode", "message"}
 
 
-def test_the_subscription_key_may_stand_in_the_query(go):
+def test_the_subscription_key_may_be_in_the_query(go):
     headers = {"Authorization": go.session.headers["Authorization"]}
     key = {"subscription-key": go.books.subscription_key}
     answer = requests.get(f"{go.root}/v2/VatCodes", headers=headers, params=key)
@@ -79,7 +79,7 @@ def test_a_read_privilege_reads_but_does_not_write(go):
     assert go.post("/Customers", {"Name": "Fjell AS"}).status_code == 403
 
 
-def test_the_client_information_tells_privileges_and_whether_invoices_may_be_sent(go):
+def test_the_client_information_lists_privileges_and_whether_invoices_may_be_sent(go):
     told = go.get("/ClientIntegrationInformation").json()
     assert told["ClientName"] == "Fjordbutikken AS"
     assert "SalesOrders_Full" in told["ValidPrivileges"]
@@ -113,7 +113,7 @@ def test_a_missing_object_is_a_problem_with_lower_case_names(go):
     assert "id = 42" in answer.json()["detail"]
 
 
-def test_the_fourth_request_within_a_second_is_refused_when_three_may_pass():
+def test_a_fourth_request_within_a_second_is_refused_at_a_limit_of_three():
     now = [0.0]
     gateway = Gateway("key", Switches(rate_limit=3), lambda: now[0])
     for moment in (0.0, 0.5, 0.9):
@@ -129,7 +129,7 @@ def test_the_fourth_request_within_a_second_is_refused_when_three_may_pass():
         gateway.admit("key")
 
 
-def test_too_many_requests_are_told_by_the_gateway_also_at_the_token_endpoint(go):
+def test_the_gateway_limits_requests_at_the_token_endpoint_too(go):
     go.books.switches.rate_limit = 0
     for refused in (go.token(), go.get("/Customers")):
         assert refused.status_code == 429
@@ -141,7 +141,7 @@ def test_too_many_requests_are_told_by_the_gateway_also_at_the_token_endpoint(go
     assert go.get("/Customers").status_code == 204
 
 
-def test_a_late_reader_sees_the_state_as_it_was(go):
+def test_reads_may_lag_by_seconds(go):
     kept = go.customer(Name="Kept AS")
     go.books.switches.read_lag_seconds = 3600
     go.put_value(f"/Customers/{kept['Id']}", "Name", "Changed AS")
@@ -153,7 +153,7 @@ def test_a_late_reader_sees_the_state_as_it_was(go):
     assert [one["Name"] for one in go.get("/Customers").json()] == ["Changed AS"]
 
 
-def test_a_reader_may_be_so_many_reads_late(go):
+def test_reads_may_lag_by_a_number_of_reads(go):
     go.books.switches.read_lag_reads = 2
     made = go.customer(Name="New AS")
     path = f"/Customers/{made['Id']}"

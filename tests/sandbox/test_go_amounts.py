@@ -28,7 +28,7 @@ def test_vat_follows_the_products_sales_account(go, account, code, rate):
     assert_members(shown, VatCode=code, VatRate=rate, VatAmount=100 * rate)
 
 
-def test_the_account_is_inherited_from_the_group_and_else_from_the_client(go):
+def test_the_account_is_inherited_from_the_group_or_else_from_the_client(go):
     group = go.made("/ProductGroups", {"Name": "Food", "StandardSalesAccount": 3001})
     customer = go.customer()
     assert line(go, customer, go.product(ProductGroupId=group["Id"]))["VatCode"] == "31"
@@ -58,7 +58,7 @@ def test_vat_is_rounded_per_line_or_per_rate_as_switched(go, rounding, total):
 
 
 @pytest.mark.parametrize(("decimals", "net"), [(2, 9.9), (4, 10.0), (None, 10.0)])
-def test_a_line_price_keeps_the_decimals_that_are_switched(go, decimals, net):
+def test_a_switch_sets_how_many_decimals_a_line_price_keeps(go, decimals, net):
     go.books.switches.price_decimals = decimals
     shown = line(go, go.customer(), go.product(), Quantity=30, ProductUnitPrice=0.3333)
     assert shown["NetAmount"] == net

@@ -31,7 +31,7 @@ def bodies(shape):
     return st.dictionaries(st.sampled_from(shape.names), values, max_size=4)
 
 
-def taken_or_refused(books, resource, body):
+def assert_accepted_or_refused(books, resource, body):
     try:
         made = books.create(resource, body)
     except Refusal:
@@ -48,21 +48,21 @@ def filled():
 
 
 @given(body=bodies(CUSTOMER_POST))
-def test_any_customer_is_taken_or_refused(filled, body):
-    taken_or_refused(filled[0], "Customers", {"Name": "Dal AS", **body})
+def test_any_customer_is_accepted_or_refused(filled, body):
+    assert_accepted_or_refused(filled[0], "Customers", {"Name": "Dal AS", **body})
 
 
 @given(body=bodies(PRODUCT_POST))
-def test_any_product_is_taken_or_refused(filled, body):
-    taken_or_refused(filled[0], "Products", {"Name": "Garn", **body})
+def test_any_product_is_accepted_or_refused(filled, body):
+    assert_accepted_or_refused(filled[0], "Products", {"Name": "Garn", **body})
 
 
 @given(header=bodies(ORDER_POST), line=bodies(LINE_POST))
-def test_any_order_is_taken_or_refused(filled, header, line):
+def test_any_order_is_accepted_or_refused(filled, header, line):
     books, customer, product = filled
     line = {"ProductId": product["Id"], "Quantity": 1, **line}
     body = {"CustomerId": customer["Id"], "SalesOrderLines": [line], **header}
-    taken_or_refused(books, "SalesOrders", body)
+    assert_accepted_or_refused(books, "SalesOrders", body)
 
 
 numbers = st.decimals(-(10**9), 10**9, places=6)

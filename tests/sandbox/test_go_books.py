@@ -53,7 +53,7 @@ def test_orders_are_edited_by_hand_even_when_confirmed(go):
     assert go.get(f"/SalesOrders/{made['Id']}").status_code == 404
 
 
-def test_delivery_addresses_are_made_by_hand_for_a_customer(go):
+def test_delivery_addresses_are_created_by_hand_for_a_customer(go):
     made = go.customer()
     address = {"City": "Oslo", "ZipCode": "0150"}
     entry = go.books.create("ContactDeliveryAddresses", address, contact_id=made["Id"])
@@ -67,7 +67,7 @@ def test_an_account_can_be_closed_by_hand(go):
     assert go.get("/GeneralLedgerAccounts", accountNos="3000").json()[0]["IsActive"] is False
 
 
-def test_a_broken_rule_or_a_missing_entry_is_refused_also_by_hand(go):
+def test_a_broken_rule_or_a_missing_entry_is_refused_by_hand_too(go):
     made = go.customer()
     with pytest.raises(Refusal, match="Name is required"):
         go.books.edit("Customers", made["Id"], {"Name": None})

@@ -35,7 +35,7 @@ def test_a_customer_is_a_company_unless_it_is_a_person(go):
     ],
     ids=str,
 )
-def test_what_breaks_a_rule_is_refused_and_named(go, members, told):
+def test_a_broken_rule_is_refused_by_name(go, members, told):
     assert told in go.refuses(go.post("/Customers", {"Name": "A", **members}), "Customer")
 
 
@@ -68,13 +68,13 @@ def test_a_value_of_a_wrong_type_is_refused(go, member):
     go.refuses(go.post("/Customers", {"Name": "A", **member}), "Unable to cast object(s)")
 
 
-def test_what_lies_at_the_limits_is_taken(go):
+def test_values_at_the_limits_are_accepted(go):
     made = [go.customer(Allowance=allowance)["Allowance"] for allowance in (-1000, 100)]
     assert made == [-1000, 100]
     assert go.customer(ExternalImportReference="a" * 50)
 
 
-def test_go_gives_id_number_and_stamps(go):
+def test_go_assigns_ids_numbers_and_stamps(go):
     first, second = go.customer(), go.customer()
     assert second["Id"] > first["Id"]
     assert second["Number"] == first["Number"] + 1
@@ -82,7 +82,7 @@ def test_go_gives_id_number_and_stamps(go):
     assert len(first["LastChangedDateTimeOffset"]) == len("2026-01-01T00:00:00.0000000Z")
 
 
-def test_answers_hold_every_member_in_pascal_case_with_nulls(go):
+def test_answers_contain_every_member_in_pascal_case_nulls_included(go):
     customer = go.customer()
     assert len(customer) == 51
     assert_members(customer, ExternalNumber=None, IsActive=True)
@@ -142,7 +142,7 @@ def test_a_reference_is_held_by_one_customer_only(go):
     assert len(go.books.entries("Customers")) == 2
 
 
-def test_a_reference_that_was_given_up_may_be_taken_again(go):
+def test_a_released_reference_may_be_used_again(go):
     holder = go.customer(ExternalImportReference="shop:1")
     go.put_value(f"/Customers/{holder['Id']}", "ExternalImportReference", None)
     assert go.customer(ExternalImportReference="shop:1")["Id"] != holder["Id"]
@@ -186,7 +186,7 @@ def test_at_most_ten_copies_of_an_invoice_may_be_sent(go):
         ),
     ],
 )
-def test_how_invoices_go_and_what_is_hidden(go, members, shown):
+def test_the_default_delivery_of_invoices_and_hidden_members(go, members, shown):
     assert_members(go.customer(**members), **shown)
 
 
@@ -201,7 +201,7 @@ def test_a_department_and_a_payment_term_are_found_by_code_and_days(go):
     assert made["DepartmentId"] == 1
 
 
-def test_a_body_that_is_missing_or_no_json_is_refused(go):
+def test_a_body_that_is_missing_or_not_json_is_refused(go):
     for content in ("", "{", "[]", "NaN"):
         headers = {"Content-Type": "application/json"}
         assert go.call("POST", "/Customers", data=content, headers=headers).status_code == 400
@@ -228,7 +228,7 @@ def test_a_customer_with_an_order_cannot_be_deleted(go):
     assert go.get(path).status_code == 404
 
 
-def test_the_first_delivery_address_is_primary_until_another_is_made_so(go):
+def test_the_first_delivery_address_is_primary_until_another_is_made_primary(go):
     path = f"/ContactDeliveryAddresses/{go.customer()['Id']}"
     first = go.made(path, ADDRESS)
     second = go.made(path, {**ADDRESS, "IsPrimary": True})
@@ -244,7 +244,7 @@ def test_the_first_delivery_address_is_primary_until_another_is_made_so(go):
         ("ContactPersons", {"FirstName": "Kari", "LastName": "Dal"}, "Contact person"),
     ],
 )
-def test_an_external_code_is_unique_in_the_whole_client(go, resource, body, kind):
+def test_an_external_code_is_unique_within_the_client(go, resource, body, kind):
     mine, other = f"/{resource}/{go.customer()['Id']}", f"/{resource}/{go.customer()['Id']}"
     go.made(mine, {**body, "ExternalCode": "shop:a"})
     plain = go.made(other, body)

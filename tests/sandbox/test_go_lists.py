@@ -57,31 +57,31 @@ def test_a_page_may_hold_twenty_thousand(go, letters):
     assert len(go.get("/Customers", PageSize=20000).json()) == 5
 
 
-def test_order_is_by_the_fields_named_ascending_or_descending(go, letters):
+def test_lists_are_ordered_by_fields_ascending_or_descending(go, letters):
     assert names(go.get("/Customers", OrderBy="name")) == list("ABCDE")
     assert names(go.get("/Customers", OrderBy="IsPerson, Name desc")) == list("EDCBA")
     assert go.get("/Customers", OrderBy="Nothing").status_code == 400
     assert go.get("/Customers", OrderBy="Name sideways").status_code == 400
 
 
-def test_only_the_fields_asked_for_are_answered(go, letters):
+def test_only_requested_fields_are_returned(go, letters):
     first, *_ = go.get("/Customers", Fields="Id,Name").json()
     assert first == {"Id": letters[0]["Id"], "Name": "C"}
 
 
 @pytest.mark.parametrize("fields", ["Nothing", "Id,,Name", "Id;Name"])
-def test_badly_formed_fields_are_refused(go, fields):
+def test_malformed_fields_are_refused(go, fields):
     answer = go.get("/Customers", Fields=fields)
     assert (answer.status_code, answer.json()["title"]) == (400, "Invalid resourceParameter")
 
 
 @pytest.mark.parametrize("parameter", ["$top", "resourceParameter", "externalImportReferences"])
-def test_an_unknown_query_parameter_refuses_the_whole_request(go, letters, parameter):
+def test_a_request_with_an_unknown_query_parameter_is_refused(go, letters, parameter):
     assert go.get("/Customers", **{parameter: "1"}).status_code == 400
     assert go.get(f"/Customers/{letters[0]['Id']}", **{parameter: "1"}).status_code == 400
 
 
-def test_a_stamp_filter_leaves_out_the_very_moment(go, letters):
+def test_a_stamp_filter_excludes_the_exact_moment(go, letters):
     stamps = sorted(one["LastChangedDateTimeOffset"] for one in letters)
     assert names(go.get("/Customers", **{STAMP: stamps[2]})) == ["E", "D"]
     assert names(go.get("/Customers", **{STAMP: stamps[-1]})) == []
@@ -182,7 +182,7 @@ def test_a_stamp_read_back_is_the_same_moment_in_any_spelling(moment):
     assert read_stamp(read) == read
 
 
-def test_stamps_are_strictly_increasing_however_fast_they_are_asked_for():
+def test_stamps_strictly_increase_however_fast_they_are_requested():
     clock = Clock()
     stamps = [clock.stamp() for _ in range(1000)]
     assert stamps == sorted(set(stamps))

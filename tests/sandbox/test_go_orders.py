@@ -72,7 +72,7 @@ def test_a_line_inherits_what_it_leaves_out(go, customer, product):
     )
 
 
-def test_what_a_line_tells_is_kept(go, customer, product):
+def test_the_values_of_a_line_are_kept(go, customer, product):
     told = {
         "ProductId": product["Id"],
         "Quantity": 1,
@@ -174,7 +174,7 @@ def test_a_delivery_address_must_belong_to_the_customer(go, customer, order, pat
     assert held.status_code == 409
 
 
-def test_inherited_values_are_shown_when_asked_for(go, customer, path):
+def test_inherited_values_are_shown_on_request(go, customer, path):
     address = go.made(
         f"/ContactDeliveryAddresses/{customer['Id']}", {"City": "Oslo", "ZipCode": "0150"}
     )

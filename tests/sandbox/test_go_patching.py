@@ -50,7 +50,7 @@ def test_all_six_operations_work(go):
     )
 
 
-def test_a_failed_test_refuses_the_whole_patch_with_the_switched_status(go):
+def test_a_failed_test_refuses_the_entire_patch_with_the_status_of_the_switch(go):
     customer = go.customer()
     operations = (
         {"op": "replace", "path": "/Name", "value": "Fjord AS"},
@@ -71,7 +71,7 @@ def test_a_path_outside_the_patch_body_is_refused_under_its_name(go, path):
     assert answer.json()["detail"].startswith("CustomerPatchDto:")
 
 
-def test_members_of_an_address_that_is_not_there_have_no_target(go):
+def test_a_patch_inside_a_missing_address_is_refused(go):
     customer = go.customer()
     answer = patch(go, customer, {"op": "add", "path": "/MailAddress/City", "value": "Oslo"})
     assert answer.status_code == 400
@@ -89,14 +89,14 @@ def test_a_value_of_a_wrong_type_is_refused_under_the_patch_bodys_name(go, path,
     assert answer.json()["detail"].startswith("CustomerPatchDto:")
 
 
-def test_a_document_that_is_no_list_of_operations_is_refused(go):
+def test_a_document_that_is_not_a_list_of_operations_is_refused(go):
     path = f"/Customers/{go.customer()['Id']}"
     for document in ({"Name": "x"}, ["x"], [{"op": "improve", "path": "/Name"}], None):
         assert go.call("PATCH", path, json=document).status_code == 400
     assert go.patch(path, {"op": "replace", "path": "/Name"}).status_code == 400
 
 
-def test_json_is_taken_as_json_patch_and_other_media_types_are_not(go):
+def test_json_is_accepted_as_json_patch_and_other_media_types_are_refused(go):
     path = f"/Customers/{go.customer()['Id']}"
     document = '[{"op": "replace", "path": "/Name", "value": "Fjord AS"}]'
     for media_type, status in (

@@ -25,7 +25,7 @@ STOCK_STAMP = "StockOnHandLastChangedDatetimeOffset"
     ],
     ids=str,
 )
-def test_what_breaks_a_rule_or_names_what_is_not_there_is_refused(go, members, status):
+def test_a_broken_rule_or_an_unknown_reference_is_refused(go, members, status):
     go.refuses(go.post("/Products", {"Name": "Ull", **members}), "Product", status)
 
 
@@ -67,7 +67,7 @@ def test_stock_is_set_only_on_a_stock_item(go):
     assert go.put_value(path, "StockOnHand", 0).json()["StockOnHand"] == 0
 
 
-def test_an_edit_of_stock_moves_only_the_stocks_stamp(go):
+def test_an_edit_of_stock_moves_only_the_stock_stamp(go):
     made = go.product(IsStockItem=True, StockOnHand=5)
     path = f"/Products/{made['Id']}"
     counted = go.put_value(path, "StockOnHand", 3).json()
@@ -78,7 +78,7 @@ def test_an_edit_of_stock_moves_only_the_stocks_stamp(go):
     assert priced[STOCK_STAMP] == counted[STOCK_STAMP]
 
 
-def test_confirmed_orders_lessen_what_is_available_and_invoices_what_is_on_hand(go):
+def test_confirmed_orders_reduce_available_stock_and_invoices_stock_on_hand(go):
     product = go.product(IsStockItem=True, StockOnHand=5)
     order = go.order(go.customer(), {"ProductId": product["Id"], "Quantity": 2})
 
@@ -94,7 +94,7 @@ def test_confirmed_orders_lessen_what_is_available_and_invoices_what_is_on_hand(
 
 
 @pytest.mark.parametrize(("decimals", "kept"), [(2, 33.33), (4, 33.3333), (None, 33.333333)])
-def test_prices_keep_the_decimals_that_are_switched(go, decimals, kept):
+def test_a_switch_sets_how_many_decimals_prices_keep(go, decimals, kept):
     go.books.switches.price_decimals = decimals
     assert go.product(UnitPrice=33.333333)["UnitPrice"] == kept
 

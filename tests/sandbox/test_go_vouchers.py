@@ -58,7 +58,7 @@ def test_open_items_need_a_date(go, invoice):
     assert go.get("/CustomerLedger/OpenItems", date="2020-01-01").status_code == 204
 
 
-def test_a_voucher_is_read_again_by_its_id(go, voucher):
+def test_a_voucher_is_read_by_its_id(go, voucher):
     made = go.made("/Vouchers/BankJournals", voucher)
     assert go.get(f"/Vouchers/BankJournals/{made['Id']}").json() == made
     assert [line["CurrencyAmount"] for line in made["VoucherLines"]] == [250, -250]

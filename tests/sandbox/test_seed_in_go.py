@@ -6,7 +6,7 @@ from go_sandbox.seed.store import seed_store
 ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 
 
-def test_go_comes_to_the_same_totals_for_every_seeded_order():
+def test_go_calculates_the_same_totals_for_every_seeded_order():
     with Sandbox.start() as box:
         seed_store(box.shop, habits=False)
         customer = box.go.create("Customers", {"IsPerson": False, "Name": "Fjord AS"})

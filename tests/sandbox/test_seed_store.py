@@ -43,7 +43,7 @@ def half_up(amount):
     return amount.quantize(ORE, ROUND_HALF_UP)
 
 
-def test_the_store_has_the_size_asked_for(shop):
+def test_the_store_has_the_requested_size(shop):
     assert sizes(shop) == [60, 40, 150]
     assert sizes(seeded(customers=5, products=3, orders=7)) == [5, 3, 7]
 
@@ -52,7 +52,7 @@ def sizes(shop):
     return [len(shop.records(stream)) for stream in STREAMS]
 
 
-def test_the_same_seed_gives_the_same_store_once_or_twice_and_another_another(shop):
+def test_the_same_seed_gives_the_same_store_and_another_seed_another(shop):
     twice = seeded()
     assert records(twice) == records(shop)
     seed_store(twice)
@@ -60,7 +60,7 @@ def test_the_same_seed_gives_the_same_store_once_or_twice_and_another_another(sh
     assert records(seeded(seed=1)) != records(shop)
 
 
-def test_every_field_of_the_contract_is_there(shop):
+def test_records_have_every_field_of_the_contract(shop):
     for stream, fields in contract.STREAMS.items():
         assert {tuple(sorted(record)) for record in shop.records(stream)} == {tuple(sorted(fields))}
     for order in shop.records("orders"):
@@ -110,7 +110,7 @@ def test_customers_are_persons_and_companies_with_valid_organisation_numbers(sho
     assert not any(one["organization_number"] for one in kinds["person"])
 
 
-def test_some_customers_tell_little_and_some_ship_elsewhere(shop):
+def test_some_customers_have_few_details_and_some_ship_elsewhere(shop):
     customers = shop.records("customers")
     assert any(one["phone"] is None for one in customers)
     assert {len(one["addresses"]) for one in customers} >= {0, 2}
@@ -120,7 +120,7 @@ def test_some_customers_tell_little_and_some_ship_elsewhere(shop):
     assert all(re.fullmatch(r"[a-z0-9.@-]+\.com", email) for email in emails)
 
 
-def test_postal_codes_are_four_digits_some_of_them_begin_with_zero(shop):
+def test_postal_codes_have_four_digits_and_some_begin_with_zero(shop):
     addresses = [a for one in shop.records("customers") for a in one["addresses"]]
     codes = [address["postal_code"] for address in addresses]
     assert all(re.fullmatch(r"\d{4}", code) for code in codes)
@@ -133,7 +133,7 @@ def test_norwegian_letters_are_everywhere(shop):
         assert re.search("[æøåÆØÅ]", str(shop.records(stream)))
 
 
-def test_products_come_at_all_rates_with_variants(shop):
+def test_products_have_all_rates_and_variants(shop):
     products = [one for one in shop.records("products") if not one["deleted_at"]]
     kinds = {name: {one[name] for one in products} for name in ("tax_rate", "type", "status")}
     assert kinds == {
@@ -164,7 +164,7 @@ def test_orders_are_in_several_statuses_with_discounts_and_freight(shop):
     assert any(Decimal(line["discount_excl"]) for order in orders for line in order["lines"])
 
 
-def test_orders_name_customers_and_products_of_the_shop_or_sell_what_has_vanished(shop):
+def test_orders_refer_to_customers_and_products_of_the_shop_or_sell_deleted_goods(shop):
     customers = {one["id"] for one in shop.records("customers")}
     skus = {one["id"]: one["sku"] for one in shop.records("products")}
     vanished = set()
@@ -197,7 +197,7 @@ def test_stamps_are_in_order_within_each_record(shop):
             assert order[moment] is None or order[moment] <= order["updated_at"]
 
 
-def test_mistakes_come_on_top_and_leave_the_rest_as_it_was(shop):
+def test_mistakes_are_added_and_leave_the_rest_unchanged(shop):
     amiss, without = seeded(with_mistakes=True), records(shop)
     customers, products, orders = (
         [one for one in amiss.records(stream) if one not in without[stream]] for stream in STREAMS
@@ -241,7 +241,7 @@ def vat_of(order):
     return [f"{tax['rate']}: {tax['base']} + {tax['amount']}" for tax in order["taxes"]]
 
 
-def test_a_product_is_deleted_and_made_anew_and_each_order_names_the_one_of_then(shop):
+def test_each_order_refers_to_the_product_that_had_the_sku_at_the_time(shop):
     old, new = (one for one in shop.records("products") if one["sku"] == "KOPP-BLA")
     old, new = (old, new) if old["deleted_at"] else (new, old)
     assert new["deleted_at"] is None
@@ -265,12 +265,12 @@ def test_one_guest_buys_for_herself_and_for_two_companies(shop):
     assert len(set(numbers)) == 3
 
 
-def test_a_small_store_and_one_that_shall_not_have_no_habits():
+def test_a_small_store_and_one_seeded_without_habits_have_none():
     assert named_habits(seeded(orders=59)) == {}
     assert named_habits(seeded(habits=False)) == {}
 
 
-def test_the_shops_routine_wipes_who_bought_as_a_guest_long_ago():
+def test_the_shops_routine_anonymises_old_guest_buyers():
     shop = seeded()
     guests = [one for one in shop.records("orders") if one["is_guest"]]
     count = retire_guests(shop, stamps.parse(guests[3]["placed_at"]))

@@ -36,5 +36,5 @@ def assert_same(fields, properties):
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_every_field_has_the_form_and_the_words_that_the_tap_tells(stream):
+def test_every_field_has_the_form_and_the_words_of_the_taps_schema(stream):
     assert_same(STREAMS[stream], SCHEMAS[stream]["properties"])

@@ -51,7 +51,7 @@ def test_a_value_that_its_field_cannot_hold_is_422_and_changes_nothing(
     assert shop.record(stream, "1") == before
 
 
-def test_a_value_of_every_form_is_taken(shop, session):
+def test_a_value_of_every_form_is_accepted(shop, session):
     shop.put("orders", {"id": "1", "invoice": None})
     patch = {
         "status": "completed",
@@ -69,7 +69,7 @@ def test_a_value_of_every_form_is_taken(shop, session):
     assert {name: stored[name] for name in patch} == patch
 
 
-def test_a_deleted_record_is_shown_but_cannot_be_changed_whatever_tag_is_sent(shop, session):
+def test_a_deleted_record_is_returned_but_cannot_be_changed_with_any_tag(shop, session):
     shop.put("customers", {"id": "1"})
     tag = session.get("/customers/1").headers["etag"]
     removed = shop.remove("customers", "1")
@@ -96,7 +96,7 @@ def test_a_shop_may_leave_updated_at_alone_when_it_is_patched(shop, session):
     assert shop.edit("customers", "1", {})["updated_at"] > after.json()["updated_at"]
 
 
-def test_a_shop_that_reshapes_answers_what_it_keeps(shop, session):
+def test_a_shop_that_reshapes_patches_returns_what_it_keeps(shop, session):
     shop.put("orders", {"id": "1", "note": "  as  it was "})
     shop.reshapes_patches = True
     patch = {
@@ -122,7 +122,7 @@ def test_a_shop_that_reshapes_answers_what_it_keeps(shop, session):
     assert again.headers["etag"] == answer.headers["etag"]
 
 
-def test_a_shop_that_does_not_reshape_keeps_what_it_was_sent(shop, session):
+def test_a_shop_that_does_not_reshape_patches_keeps_values_as_sent(shop, session):
     shop.put("customers", {"id": "1"})
     session.patch("/customers/1", json={"phone": " 412  34 567"})
     assert shop.record("customers", "1")["phone"] == " 412  34 567"
@@ -145,7 +145,7 @@ def test_the_shops_stamps_follow_its_own_clock_and_never_go_back():
         assert early < now - half_an_hour < now + half_an_hour < late
 
 
-def test_what_the_shop_was_asked_can_be_counted(box, shop, session):
+def test_requests_to_the_shop_can_be_counted(box, shop, session):
     shop.put("customers", {"id": "1"})
     session.get("/customers/1")
     session.patch("/customers/1", json={"phone": "1"})

@@ -104,12 +104,12 @@ def test_a_wrong_secret_and_another_grant_give_no_token(log_in):
     assert log_in(grant_type="password").status_code == 400
 
 
-def test_a_request_without_a_token_or_in_no_version_is_refused(post):
+def test_a_request_without_a_token_or_to_an_unknown_version_is_refused(post):
     assert post("{ shop { name } }", token="").status_code == 401
     assert post("{ shop { name } }", version="2026-11").status_code == 404
 
 
-def test_what_is_no_query_is_400_and_what_the_schema_does_not_have_is_200(post, served, log_in):
+def test_a_malformed_request_is_400_and_an_unknown_field_is_200(post, served, log_in):
     token = {"X-Shopify-Access-Token": log_in().json()["access_token"]}
     url = f"{served.url}/admin/api/2026-10/graphql.json"
     assert requests.post(url, data=b"{", headers=token, timeout=10).status_code == 400
@@ -118,7 +118,7 @@ def test_what_is_no_query_is_400_and_what_the_schema_does_not_have_is_200(post, 
     assert "nam" in wrong.json()["errors"][0]["message"]
 
 
-def test_a_connection_needs_first_or_last_of_250_at_most(shop, refusal, ask):
+def test_a_connection_needs_first_or_last_and_at_most_250(shop, refusal, ask):
     assert "one of first or last" in refusal("{ products { nodes { id } } }")[1]
     assert "250" in refusal("{ products(first: 251) { nodes { id } } }")[1]
     assert ask("{ products(first: 250) { nodes { id } } }")["products"]["nodes"] == []
@@ -142,7 +142,7 @@ def test_cursors_lead_through_a_list_and_back(shop, ask):
     assert [one["title"] for one in last] == ["Vare 3", "Vare 4"]
 
 
-def test_a_cursor_that_is_none_is_refused(refusal):
+def test_an_invalid_cursor_is_refused(refusal):
     code, message = refusal('{ products(first: 1, after: "x") { nodes { id } } }')
     assert (code, message) == (None, "Invalid cursor for current pagination sort.")
 
@@ -194,7 +194,7 @@ def test_orders_are_searched_by_their_change_in_quotes(shop, ask, wool):
         ("updated_at:>'2099'", "invalid_value"),
     ],
 )
-def test_a_search_that_is_wrong_is_ignored_with_a_warning(shop, post, wool, query, code):
+def test_an_invalid_search_is_ignored_with_a_warning(shop, post, wool, query, code):
     shop.place_order([(wool, 1)])
     text = "query($q: String) { orders(first: 9, query: $q) { nodes { name } } }"
     answer = post(text, q=query).json()
@@ -203,7 +203,7 @@ def test_a_search_that_is_wrong_is_ignored_with_a_warning(shop, post, wool, quer
     assert (search["query"], search["warnings"][0]["code"]) == (query, code)
 
 
-def test_orders_older_than_60_days_are_not_seen_without_a_scope(shop, log_in, served, wool):
+def test_orders_older_than_60_days_are_hidden_without_a_scope(shop, log_in, served, wool):
     old = shop.place_order([(wool, 1)])
     shop.pass_seconds(61 * DAY)
     shop.place_order([(wool, 1)])
@@ -228,12 +228,12 @@ def test_a_scope_that_the_app_lacks_is_named(shop, refusal):
 
 
 @pytest.mark.parametrize("gid", ["7", "gid://shopify/Product/7"])
-def test_an_id_that_is_no_global_id_of_an_order_is_refused(refusal, gid):
+def test_an_id_that_is_not_the_global_id_of_an_order_is_refused(refusal, gid):
     code, message = refusal("query($id: ID!) { order(id: $id) { id } }", id=gid)
     assert (code, message) == ("INVALID_GLOBAL_ID", f"Invalid global id '{gid}'")
 
 
-def test_what_is_not_there_is_null(ask):
+def test_a_missing_record_is_null(ask):
     assert ask('{ order(id: "gid://shopify/Order/7") { id } }') == {"order": None}
     assert ask('{ nodes(ids: ["gid://shopify/Order/7"]) { id } }') == {"nodes": [None]}
 
@@ -269,7 +269,7 @@ def test_a_query_costs_what_its_objects_and_connections_do(post, query, cost):
     assert post(query).json()["extensions"]["cost"]["requestedQueryCost"] == cost
 
 
-def test_what_is_not_returned_is_not_paid_for(shop, post):
+def test_only_what_is_returned_is_paid_for(shop, post):
     shop.add_product("Ull")
     cost = post("{ products(first: 200) { nodes { title } } }").json()["extensions"]["cost"]
     assert (cost["requestedQueryCost"], cost["actualQueryCost"]) == (202, 3)
@@ -310,7 +310,7 @@ def shop_amount(bag):
     return bag["shopMoney"]["amount"]
 
 
-def test_amounts_are_text_without_zeros_at_their_end(shop, ask, wool):
+def test_amounts_are_text_without_trailing_zeros(shop, ask, wool):
     order = shop.place_order([(wool, 2)])
     assert order_of(ask, order, f"totalPriceSet {AMOUNT}")["totalPriceSet"] == {
         "shopMoney": {"amount": "250.0", "currencyCode": "NOK"},
@@ -368,13 +368,13 @@ def test_prices_without_vat_have_it_on_top(shop, ask, wool):
     ]
 
 
-def test_what_bears_no_vat_has_no_tax_lines(shop, ask):
+def test_goods_without_vat_have_no_tax_lines(shop, ask):
     card = shop.add_product("Gavekort", variants=[{"title": "A", "price": "9", "taxable": False}])
     order = order_of(ask, shop.place_order([(card, 1)]), MONEY_OF_ORDER)
     assert (order["lineItems"]["nodes"][0]["taxLines"], order["taxLines"]) == ([], [])
 
 
-def test_a_buyer_without_vat_pays_prices_less_it(shop, ask, wool):
+def test_a_tax_exempt_buyer_pays_prices_without_vat(shop, ask, wool):
     number = shop.place_order([(wool, 1)], tax_exempt=True)
     order = order_of(ask, number, MONEY_OF_ORDER)
     assert (shop_amount(order["totalPriceSet"]), shop_amount(order["totalTaxSet"])) == (
@@ -415,7 +415,7 @@ def line_of(shop, order):
     return number_of(shop.record("Order", order)["lines"][0]["id"])
 
 
-def test_a_refund_moves_the_order_and_tells_lines_freight_and_money(shop, ask, wool):
+def test_a_refund_moves_the_orders_stamp_and_lists_lines_freight_and_money(shop, ask, wool):
     number = shop.place_order([(wool, 3)], freight="99")
     before = order_of(ask, number, REFUND)
     shop.pass_seconds(5)
@@ -434,7 +434,7 @@ def test_a_refund_moves_the_order_and_tells_lines_freight_and_money(shop, ask, w
     assert shop_amount(order["currentTotalPriceSet"]) == "250.0"
 
 
-def test_less_or_more_than_goods_are_worth_is_an_adjustment(shop, ask, wool):
+def test_a_refund_of_more_or_less_than_the_goods_cost_has_an_adjustment(shop, ask, wool):
     number = shop.place_order([(wool, 3)])
     shop.refund(number, {line_of(shop, number): 1}, amount="100")
     shop.refund(number, amount="20")
@@ -451,7 +451,7 @@ def test_less_or_more_than_goods_are_worth_is_an_adjustment(shop, ask, wool):
     ]
 
 
-def test_an_edit_takes_goods_out_and_moves_no_money(shop, ask, wool):
+def test_an_edit_removes_goods_and_moves_no_money(shop, ask, wool):
     number = shop.place_order([(wool, 3)], paid="")
     shop.remove(number, {line_of(shop, number): 1})
     order = order_of(ask, number, REFUND)
@@ -463,7 +463,7 @@ def test_an_edit_takes_goods_out_and_moves_no_money(shop, ask, wool):
         shop.refund(number, {line_of(shop, number): 3})
 
 
-def test_the_last_of_a_line_takes_what_is_left_of_its_oere(shop, ask):
+def test_the_last_refund_of_a_line_takes_the_remaining_oere(shop, ask):
     number = shop.place_order([(shop.add_product("Ull", "U", "100.00"), 3, "0.01")])
     for _ in range(3):
         shop.refund(number, {line_of(shop, number): 1})
@@ -496,7 +496,7 @@ def mutated(ask, call, kind, value, name):
     return ask(query, input=value)[name]["userErrors"]
 
 
-def test_a_mutation_changes_what_is_sent_and_null_empties(shop, ask):
+def test_a_mutation_changes_the_members_sent_and_null_empties(shop, ask):
     kari = shop.add_customer("k@example.com", firstName="Kari", phone="+4799887766")
     gid = f"gid://shopify/Customer/{kari}"
     sent = {"id": gid, "phone": None, "lastName": "N"}
@@ -516,7 +516,7 @@ def test_a_mutation_changes_what_is_sent_and_null_empties(shop, ask):
         ({"id": "gid://shopify/Customer/7"}, ["id"], "Customer does not exist"),
     ],
 )
-def test_an_input_that_is_wrong_is_a_user_error_and_changes_nothing(
+def test_an_invalid_input_is_a_user_error_and_changes_nothing(
     shop, ask, sent, field, message
 ):
     shop.add_customer("b@example.com")
@@ -527,7 +527,7 @@ def test_an_input_that_is_wrong_is_a_user_error_and_changes_nothing(
     assert shop.record("Customer", kari)["email"] == "k@example.com"
 
 
-def test_variants_are_changed_all_or_none(shop, ask):
+def test_either_all_variants_are_changed_or_none(shop, ask):
     red = shop.add_product("Skjorte", variants=[{"title": "Rød"}, {"title": "Blå"}])
     product = shop.record("ProductVariant", red)["product"]
     call = f'productVariantsBulkUpdate(productId: "{product["id"]}", variants: $input)'

@@ -53,7 +53,7 @@ def refused(answer):
     return answer.status_code, answer.json()["code"]
 
 
-def test_an_unknown_key_may_not_see_and_a_wrong_secret_is_said_to_be_wrong(ask, woo):
+def test_an_unknown_key_and_a_wrong_secret_are_refused(ask, woo):
     assert refused(ask("/orders", auth=None)) == (401, "woocommerce_rest_cannot_view")
     unknown = ("ck_other", woo.consumer_secret)
     assert refused(ask("/orders", auth=unknown)) == (401, "woocommerce_rest_cannot_view")
@@ -65,7 +65,7 @@ def test_an_unknown_key_may_not_see_and_a_wrong_secret_is_said_to_be_wrong(ask, 
     }
 
 
-def test_keys_may_be_in_the_query_and_then_the_links_bear_them(ask, woo):
+def test_keys_may_be_in_the_query_and_then_in_the_links_too(ask, woo):
     for number in range(3):
         woo.add_product(f"Ull {number}")
     keys = {"consumer_key": woo.consumer_key, "consumer_secret": woo.consumer_secret}
@@ -73,12 +73,12 @@ def test_keys_may_be_in_the_query_and_then_the_links_bear_them(ask, woo):
     assert woo.consumer_secret in answer.headers["Link"]
 
 
-def test_a_site_that_knows_it_is_called_without_tls_takes_no_keys(ask, woo):
+def test_a_site_over_plain_http_refuses_keys(ask, woo):
     woo.is_over_http = True
     assert refused(ask("/orders")) == (401, "woocommerce_rest_cannot_view")
 
 
-def test_a_key_that_may_only_read_changes_nothing(ask, woo):
+def test_a_read_only_key_changes_nothing(ask, woo):
     product = woo.add_product("Ull", "ULL", "100.00")
     woo.permissions = "read"
     answer = ask(f"/products/{product}", "PUT", json={"name": "Silke"})
@@ -86,7 +86,7 @@ def test_a_key_that_may_only_read_changes_nothing(ask, woo):
     assert ask(f"/products/{product}").json()["name"] == "Ull"
 
 
-def test_what_is_not_served_is_no_route(ask, woo):
+def test_a_list_that_is_not_served_is_no_route(ask, woo):
     assert refused(ask("/subscriptions")) == (404, "rest_no_route")
     woo.has_refunds_list = woo.has_variations_list = False
     assert refused(ask("/refunds")) == (404, "rest_no_route")
@@ -125,7 +125,7 @@ def test_links_point_to_where_the_site_thinks_it_is(ask, woo):
     assert answer.links["next"]["url"].startswith("http://inner.example/wp-json/wc/v3/products?")
 
 
-def test_past_the_end_is_an_empty_page_with_the_true_total(ask, woo):
+def test_a_page_past_the_end_is_empty_with_the_true_total(ask, woo):
     woo.add_product("Ull")
     answer = ask("/products", params={"page": 7})
     assert answer.json() == []
@@ -133,7 +133,7 @@ def test_past_the_end_is_an_empty_page_with_the_true_total(ask, woo):
     assert parse_qs(urlsplit(answer.links["prev"]["url"]).query)["page"] == ["1"]
 
 
-def test_an_offset_takes_the_place_of_the_page(ask, woo):
+def test_an_offset_replaces_the_page(ask, woo):
     made = [woo.add_product(f"Ull {number}") for number in range(4)]
     params = {"orderby": "id", "order": "asc", "offset": 1, "per_page": 2, "page": 9}
     assert ids(ask("/products", params=params)) == made[1:3]
@@ -147,7 +147,7 @@ def test_lists_begin_with_the_newest_and_customers_with_the_first_name(ask, woo)
     assert ids(ask("/customers")) == [anne, kari]
 
 
-def test_sorting_by_change_is_known_to_newer_versions_only(ask, woo):
+def test_only_newer_versions_sort_by_change(ask, woo):
     first = woo.add_product("Ull")
     second = woo.add_product("Silke")
     woo.pass_seconds(5)
@@ -180,7 +180,7 @@ def test_modified_after_is_strictly_after_in_whole_seconds(ask, woo):
     assert ids(ask("/products", params=params)) == [product]
 
 
-def test_stamps_have_no_zone_and_a_filter_reads_them_as_local_unless_told(ask, woo):
+def test_stamps_have_no_zone_and_a_filter_reads_them_as_local_by_default(ask, woo):
     product = woo.add_product("Ull")
     shown = ask(f"/products/{product}").json()
     assert shown["date_modified"] != shown["date_modified_gmt"]
@@ -200,16 +200,16 @@ def test_a_zone_in_the_filter_and_dates_are_gmt_together_are_off_by_the_sites_zo
     assert ids(ask("/products", params={**before, "dates_are_gmt": "true"})) == []
 
 
-def test_a_date_that_is_none_is_refused_by_name(ask, woo):
+def test_an_invalid_date_is_refused_by_name(ask, woo):
     answer = ask("/orders", params={"modified_after": "yesterday", "page": 0})
     assert answer.json()["message"] == "Invalid parameter(s): page, modified_after"
 
 
-def test_a_status_that_no_order_has_is_refused(ask, woo):
+def test_an_unknown_order_status_is_refused(ask, woo):
     assert ask("/orders", params={"status": "sent"}).json()["code"] == "rest_invalid_param"
 
 
-def test_what_is_in_the_trash_is_listed_only_when_asked_for(ask, woo):
+def test_the_trash_is_listed_only_on_request(ask, woo):
     product = woo.add_product("Ull", "ULL", "100.00")
     order = woo.place_order([(product, 1)])
     assert ask(f"/orders/{order}", "DELETE").json()["status"] == "processing"
@@ -221,7 +221,7 @@ def test_what_is_in_the_trash_is_listed_only_when_asked_for(ask, woo):
     assert refused(again) == (410, "woocommerce_rest_already_trashed")
 
 
-def test_what_is_deleted_for_good_is_gone(ask, woo):
+def test_a_permanently_deleted_record_is_gone(ask, woo):
     product = woo.add_product("Ull")
     ask(f"/products/{product}", "DELETE", params={"force": "true"})
     assert refused(ask(f"/products/{product}")) == (404, "woocommerce_rest_product_invalid_id")
@@ -245,12 +245,12 @@ def test_a_customer_has_two_addresses_and_only_the_billing_one_an_email(ask, woo
     assert [(one["key"], one["value"]) for one in shown["meta_data"]] == [("vat", "NO1")]
 
 
-def test_a_user_that_the_shop_did_not_make_has_no_date_of_change(ask, woo):
+def test_a_user_not_created_by_the_shop_has_no_date_of_change(ask, woo):
     kari = woo.add_customer("kari@example.com", is_stamped=False)
     assert ask(f"/customers/{kari}").json()["date_modified_gmt"] is None
 
 
-def test_prices_are_text_and_empty_where_there_is_none(ask, woo):
+def test_prices_are_text_and_empty_if_missing(ask, woo):
     plain = woo.add_product("Ull", "ULL", "199.00", stock_quantity=5)
     shown = ask(f"/products/{plain}").json()
     assert (shown["regular_price"], shown["sale_price"]) == ("199.00", "")
@@ -259,7 +259,7 @@ def test_prices_are_text_and_empty_where_there_is_none(ask, woo):
     assert (bare["price"], bare["manage_stock"], bare["stock_quantity"]) == ("", False, None)
 
 
-def test_a_variable_product_has_its_variations_elsewhere(ask, woo):
+def test_the_variations_of_a_product_are_in_a_list_of_their_own(ask, woo):
     shirt = woo.add_product("Skjorte", "S", tax_class="reduced-rate", type="variable")
     red = woo.add_variation(shirt, "S-R", "250.00", {"Farge": "Rød"})
     blue = woo.add_variation(shirt, "S-B", "200.00", {"Farge": "Blå"}, tax_class="zero-rate")
@@ -319,7 +319,7 @@ def test_meta_data_and_stock_sold_do_not_move_a_stamp(ask, woo):
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "POST"])
-def test_a_record_is_changed_by_what_is_sent_and_null_changes_nothing(ask, woo, method):
+def test_sent_members_change_a_record_and_null_changes_nothing(ask, woo, method):
     kari = woo.add_customer("kari@example.com", first_name="Kari", billing=BILLING)
     told = {
         "first_name": "Karin",
@@ -368,7 +368,7 @@ def test_a_value_of_the_wrong_kind_is_refused_by_name(ask, woo, path, told, reas
     assert answer.json()["data"]["params"][next(iter(told))].startswith(reason)
 
 
-def test_an_email_or_a_sku_that_another_has_is_refused(ask, woo):
+def test_a_duplicate_email_or_sku_is_refused(ask, woo):
     kari = woo.add_customer("kari@example.com")
     woo.add_customer("ola@example.com")
     answer = ask(f"/customers/{kari}", "PUT", json={"email": "ola@example.com"})

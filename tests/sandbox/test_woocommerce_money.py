@@ -108,7 +108,7 @@ def test_a_shop_without_oere_rounds_vat_to_whole_kroner_but_keeps_the_digits_of_
     assert order.line_items[0]["taxes"] == [{"id": 1, "total": "39.8", "subtotal": "39.8"}]
 
 
-def test_a_rate_of_nothing_has_a_tax_line_and_what_is_not_taxable_has_none():
+def test_a_zero_rate_has_a_tax_line_and_untaxed_goods_have_none():
     shop = Basket()
     free = shop.woo.add_product("Gave", "G", "40.00", tax_status="none")
     order = shop.order((shop.goods("100.00", "zero-rate"), 1), (free, 1))
@@ -120,7 +120,7 @@ def test_a_rate_of_nothing_has_a_tax_line_and_what_is_not_taxable_has_none():
     assert sums(order, "total", "total_tax") == ("140.00", "0.00")
 
 
-def test_freight_and_fees_are_without_vat_whatever_prices_are():
+def test_freight_and_fees_are_entered_without_vat_even_if_prices_include_it():
     shop = Basket()
     order = shop.order(
         (shop.goods("100.00"), 1), freight="79.20", fees=[("Gebyr", "40.00", ""), ("Øl", "5", None)]
@@ -142,7 +142,7 @@ def test_freight_takes_the_rate_of_the_goods_and_the_standard_one_where_any_has_
     assert mixed.shipping_tax == "12.50"
 
 
-def test_a_percentage_is_off_each_line_already():
+def test_a_percentage_is_already_deducted_from_each_line():
     shop = Basket()
     shop.woo.add_coupon("sommer", "percent", "10")
     order = shop.order((shop.goods("125.00"), 2), coupons=["sommer"])
@@ -158,7 +158,7 @@ def test_a_percentage_is_off_each_line_already():
     assert sums(order, *SUMS) == ("225.00", "45.00", "0.00", "0.00", "20.00", "5.00")
 
 
-def test_krone_off_the_basket_are_spread_by_piece_and_the_rest_by_single_oere():
+def test_kroner_off_the_basket_are_divided_by_piece_and_the_rest_by_single_oere():
     shop = Basket()
     shop.woo.add_coupon("hundre", "fixed_cart", "100")
     order = shop.order(
@@ -170,14 +170,14 @@ def test_krone_off_the_basket_are_spread_by_piece_and_the_rest_by_single_oere():
     assert order.total == "400.00"
 
 
-def test_krone_off_each_piece_never_take_more_than_it_costs():
+def test_kroner_off_each_piece_never_exceed_its_price():
     shop = Basket(prices_include_tax=False)
     shop.woo.add_coupon("tjue", "fixed_product", "20")
     order = shop.order((shop.goods("15.00"), 2), (shop.goods("100.00"), 1), coupons=["tjue"])
     assert line_amounts(order) == [("0.00", "0.00"), ("80.00", "20.00")]
 
 
-def test_a_negative_fee_takes_off_vat_of_every_rate_in_proportion():
+def test_a_negative_fee_reduces_vat_of_every_rate_in_proportion():
     shop = Basket(prices_include_tax=False)
     order = shop.order(
         (shop.goods("300.00"), 1),
@@ -191,13 +191,13 @@ def test_a_negative_fee_takes_off_vat_of_every_rate_in_proportion():
     assert tax_lines(order) == {25: ("67.50", "0.00"), 15: ("13.50", "0.00")}
 
 
-def test_a_negative_fee_never_takes_more_than_there_is():
+def test_a_negative_fee_never_exceeds_the_order():
     shop = Basket(prices_include_tax=False)
     order = shop.order((shop.goods("30.00"), 1), fees=[("Gavekort", "-500.00", "")])
     assert order.total == "0.00"
 
 
-def test_who_pays_no_vat_pays_the_price_without_that_of_the_shop():
+def test_a_tax_exempt_buyer_pays_the_price_without_the_shops_vat():
     shop = Basket()
     order = shop.order((shop.goods("125.00"), 2), freight="50.00", is_vat_exempt=True)
     assert line_amounts(order) == [("200.00", "0.00")]
@@ -205,7 +205,7 @@ def test_who_pays_no_vat_pays_the_price_without_that_of_the_shop():
     assert order.tax_lines == []
 
 
-def test_a_refund_of_lines_is_negative_and_names_them_in_its_meta_data():
+def test_a_refund_of_lines_is_negative_and_names_them_in_its_metadata():
     shop = Basket()
     order = shop.order((shop.goods("125.00"), 2), freight="40.00")
     line, freight = order.line_items[0]["id"], order.shipping_lines[0]["id"]
@@ -236,14 +236,14 @@ def test_a_sum_may_be_paid_back_without_naming_lines():
         shop.woo.refund(order.id, amount="220.01")
 
 
-def test_an_order_that_is_paid_back_whole_is_refunded():
+def test_an_order_paid_back_in_full_is_refunded():
     shop = Basket()
     order = shop.order((shop.goods("125.00"), 2))
     shop.woo.refund(order.id, {order.line_items[0]["id"]: (2, None)})
     assert shop.shown(order.id).status == "refunded"
 
 
-def test_to_set_the_status_to_refunded_pays_back_what_is_left_without_naming_lines():
+def test_setting_the_status_to_refunded_pays_back_the_rest_without_naming_lines():
     shop = Basket()
     order = shop.order((shop.goods("125.00"), 2))
     shop.woo.refund(order.id, amount="50.00")
@@ -253,7 +253,7 @@ def test_to_set_the_status_to_refunded_pays_back_what_is_left_without_naming_lin
     assert shown.refunds[0]["reason"] == "Order fully refunded."
 
 
-def test_the_status_tells_when_an_order_was_paid_and_completed():
+def test_a_change_of_status_sets_when_an_order_was_paid_and_completed():
     shop = Basket()
     order = shop.order((shop.goods("125.00"), 1), status="on-hold")
     assert sums(order, "date_paid", "date_completed") == (None, None)
@@ -265,7 +265,7 @@ def test_the_status_tells_when_an_order_was_paid_and_completed():
     assert shown.date_paid_gmt == paid < shown.date_completed_gmt
 
 
-def test_an_edit_works_all_vat_out_anew_from_the_amounts_without_it():
+def test_an_edit_recalculates_all_vat_from_the_amounts_without_it():
     shop = Basket()
     order = shop.order((shop.goods("99.90", "reduced-rate"), 2), (shop.goods("50.00"), 1))
     line = order.line_items[0]["id"]
