@@ -80,10 +80,10 @@ def test_a_read_privilege_reads_but_does_not_write(go):
 
 
 def test_the_client_information_lists_privileges_and_whether_invoices_may_be_sent(go):
-    told = go.get("/ClientIntegrationInformation").json()
-    assert told["ClientName"] == "Fjordbutikken AS"
-    assert "SalesOrders_Full" in told["ValidPrivileges"]
-    assert told["AllowSendInvoice"] is False
+    information = go.get("/ClientIntegrationInformation").json()
+    assert information["ClientName"] == "Fjordbutikken AS"
+    assert "SalesOrders_Full" in information["ValidPrivileges"]
+    assert information["AllowSendInvoice"] is False
 
 
 def test_paths_match_in_any_case_and_under_demo(go):
@@ -131,10 +131,10 @@ def test_a_fourth_request_within_a_second_is_refused_at_a_limit_of_three():
 
 def test_the_gateway_limits_requests_at_the_token_endpoint_too(go):
     go.books.switches.rate_limit = 0
-    for refused in (go.token(), go.get("/Customers")):
-        assert refused.status_code == 429
-        assert refused.json()["statusCode"] == "429"
-        assert "Retry-After" not in refused.headers
+    for answer in (go.token(), go.get("/Customers")):
+        assert answer.status_code == 429
+        assert answer.json()["statusCode"] == "429"
+        assert "Retry-After" not in answer.headers
     go.books.switches.send_retry_after = True
     assert go.get("/Customers").headers["Retry-After"] == "1"
     go.books.switches.rate_limit = None
@@ -142,21 +142,21 @@ def test_the_gateway_limits_requests_at_the_token_endpoint_too(go):
 
 
 def test_reads_may_lag_by_seconds(go):
-    kept = go.customer(Name="Kept AS")
+    old = go.customer(Name="Old AS")
     go.books.switches.read_lag_seconds = 3600
-    go.put_value(f"/Customers/{kept['Id']}", "Name", "Changed AS")
+    go.put_value(f"/Customers/{old['Id']}", "Name", "Changed AS")
     new = go.customer(Name="New AS")
-    assert [one["Name"] for one in go.get("/Customers").json()] == ["Kept AS"]
+    assert [customer["Name"] for customer in go.get("/Customers").json()] == ["Old AS"]
     assert go.get(f"/Customers/{new['Id']}").status_code == 404
     assert go.delete(f"/Customers/{new['Id']}").status_code == 200
     go.books.switches.read_lag_seconds = 0
-    assert [one["Name"] for one in go.get("/Customers").json()] == ["Changed AS"]
+    assert [customer["Name"] for customer in go.get("/Customers").json()] == ["Changed AS"]
 
 
 def test_reads_may_lag_by_a_number_of_reads(go):
     go.books.switches.read_lag_reads = 2
-    made = go.customer(Name="New AS")
-    path = f"/Customers/{made['Id']}"
+    customer = go.customer(Name="New AS")
+    path = f"/Customers/{customer['Id']}"
     assert [go.get(path).status_code for _ in range(3)] == [404, 404, 200]
     go.put_value(path, "Name", "Changed AS")
     assert [go.get(path).json()["Name"] for _ in range(3)] == ["New AS", "New AS", "Changed AS"]
@@ -167,11 +167,11 @@ def test_reads_may_lag_by_a_number_of_reads(go):
 
 def test_the_books_survive_a_restart(tmp_path):
     first = Storage(tmp_path / "go.sqlite")
-    made = Books(first, Switches()).create("Customers", {"Name": "Fjell AS"})
+    customer = Books(first, Switches()).create("Customers", {"Name": "Fjell AS"})
     first.close()
     again = Storage(tmp_path / "go.sqlite")
     books = Books(again, Switches())
-    assert books.entry("Customers", made["Id"]) == made
-    assert books.create("Customers", {"Name": "Dal AS"})["Id"] > made["Id"]
+    assert books.entry("Customers", customer["Id"]) == customer
+    assert books.create("Customers", {"Name": "Dal AS"})["Id"] > customer["Id"]
     assert len(books.entries("ProductGroups")) == 1
     again.close()

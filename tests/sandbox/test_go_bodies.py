@@ -1,4 +1,4 @@
-"""Whatever a body holds, it is taken or refused; Go does not break over it."""
+"""Go accepts or refuses any body, and never breaks."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def bodies(shape):
 
 def assert_accepted_or_refused(books, resource, body):
     try:
-        made = books.create(resource, body)
+        entry = books.create(resource, body)
     except Refusal:
         return
-    assert books.entry(resource, made["Id"]) == made
+    assert books.entry(resource, entry["Id"]) == entry
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,6 @@ def test_an_orders_total_is_the_sum_of_its_lines(filled, quantity, price, allowa
     order = books.create("SalesOrders", body)
     assert_members(
         order,
-        TotalAmount=sum(one["TotalAmount"] for one in order["SalesOrderLines"]),
-        NetAmount=sum(one["NetAmount"] for one in order["SalesOrderLines"]),
+        TotalAmount=sum(line["TotalAmount"] for line in order["SalesOrderLines"]),
+        NetAmount=sum(line["NetAmount"] for line in order["SalesOrderLines"]),
     )

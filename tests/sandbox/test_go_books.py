@@ -1,4 +1,4 @@
-"""What a bookkeeper does in Go's own screens, as the API shows it afterwards."""
+"""What a bookkeeper does on Go's own screens, and what the API returns afterwards."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ STAMP = "LastChangedDateTimeOffset"
 def test_an_edit_by_hand_moves_the_stamp_and_shows_in_the_api(go):
     made = go.customer(MailAddress={"City": "Oslo", "ZipCode": "0150"})
     go.books.edit("Customers", made["Id"], {"Name": "Fjord AS", "MailAddress": {"City": "Bergen"}})
-    shown = go.get(f"/Customers/{made['Id']}").json()
-    assert shown["Name"] == "Fjord AS"
-    assert (shown["MailAddress"]["City"], shown["MailAddress"]["ZipCode"]) == ("Bergen", "0150")
-    assert shown[STAMP] > made[STAMP]
+    current = go.get(f"/Customers/{made['Id']}").json()
+    assert current["Name"] == "Fjord AS"
+    assert (current["MailAddress"]["City"], current["MailAddress"]["ZipCode"]) == ("Bergen", "0150")
+    assert current[STAMP] > made[STAMP]
 
 
 def test_entries_hold_decimals_and_lines(go):
@@ -37,18 +37,21 @@ def test_a_changed_copy_of_an_entry_changes_nothing_in_the_books(go):
 
 def test_orders_are_edited_by_hand_even_when_confirmed(go):
     product = go.product()
-    line = {"ProductId": product["Id"], "Quantity": 2}
-    made = go.order(go.customer(), line, line, SalesOrderStatus="Confirmed")
-    first, second = (one["Id"] for one in made["SalesOrderLines"])
+    goods = {"ProductId": product["Id"], "Quantity": 2}
+    made = go.order(go.customer(), goods, goods, SalesOrderStatus="Confirmed")
+    first, second = (line["Id"] for line in made["SalesOrderLines"])
     edited = go.books.edit(
         "SalesOrders",
         made["Id"],
-        {"CustomerReference": "Kari", "lines": {first: {"Quantity": 5}, second: None, "new": line}},
+        {
+            "CustomerReference": "Kari",
+            "lines": {first: {"Quantity": 5}, second: None, "new": goods},
+        },
     )
-    assert [one["Quantity"] for one in edited["SalesOrderLines"]] == [5, 2]
+    assert [line["Quantity"] for line in edited["SalesOrderLines"]] == [5, 2]
     assert_members(edited, SalesOrderStatus="Confirmed", CustomerReference="Kari")
-    shown = go.get(f"/SalesOrders/{made['Id']}").json()
-    assert shown["NetAmount"] == 700
+    current = go.get(f"/SalesOrders/{made['Id']}").json()
+    assert current["NetAmount"] == 700
     go.books.delete("SalesOrders", made["Id"])
     assert go.get(f"/SalesOrders/{made['Id']}").status_code == 404
 

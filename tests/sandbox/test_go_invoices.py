@@ -86,8 +86,8 @@ def test_invoices_are_filtered(go, order):
         ("toDate", sent["VoucherDate"], "2020-01-01"),
         ("sentDateTimeOffsetGreaterThan", "2020-01-01", sent["SentDateTimeOffset"]),
     ):
-        found = [go.status("/OutgoingInvoices", **{name: value}) for value in (hit, miss)]
-        assert found == [200, 204], name
+        statuses = [go.status("/OutgoingInvoices", **{name: value}) for value in (hit, miss)]
+        assert statuses == [200, 204], name
     assert go.status("/OutgoingInvoices", externalImportReference="x") == 400
 
 
@@ -112,14 +112,12 @@ def test_an_order_sent_through_the_api_is_followed_by_its_sent_state(go, order):
 
 
 @pytest.mark.usefixtures("_may_send")
-def test_the_sent_state_of_an_unsent_order_is_only_that_it_is_not_being_processed(
-    go, order
-):
-    told = {name: value for name, value in sent_state(go, order).items() if value is not None}
-    assert told == {"Id": order["Id"], "IsInvoiceBeingProcessed": False}
+def test_the_sent_state_of_an_unsent_order_is_only_that_it_is_not_being_processed(go, order):
+    state = {name: value for name, value in sent_state(go, order).items() if value is not None}
+    assert state == {"Id": order["Id"], "IsInvoiceBeingProcessed": False}
     go.books.send_invoice(order["Id"])
     ids = (order["Id"], "5b0c4f0e-0000-4000-8000-000000000009")
-    assert [go.status("/SalesOrders/sentState", id=one) for one in ids] == [204, 404]
+    assert [go.status("/SalesOrders/sentState", id=order_id) for order_id in ids] == [204, 404]
 
 
 @pytest.mark.usefixtures("_may_send")
@@ -155,7 +153,7 @@ def test_an_order_without_lines_cannot_be_sent(go):
 
 
 def invoice_of(go, *quantities, **members):
-    """An invoice of one line per quantity, each of its own product at 100 kroner without VAT."""
+    """An invoice with a line for each quantity, each of a product at 100 kroner without VAT."""
     lines = [{"ProductId": go.product()["Id"], "Quantity": quantity} for quantity in quantities]
     order = go.order(go.customer(), *lines, CustomMatchingReference="1001", **members)
     return go.books.send_invoice(order["Id"])
@@ -190,16 +188,16 @@ def test_an_invoice_is_paid_in_parts_until_nothing_is_open(go):
     assert part[stamp] > invoice[stamp]
     go.books.pay_invoice(invoice["Id"])
     since = {"balanceLastChangedDateTimeOffsetGreaterThan": part[stamp]}
-    assert [one["Balance"] for one in go.get("/OutgoingInvoices", **since).json()] == [0]
+    assert [entry["Balance"] for entry in go.get("/OutgoingInvoices", **since).json()] == [0]
     assert go.get("/CustomerLedger/OpenItems", date="2999-01-01").status_code == 204
 
 
 @pytest.mark.parametrize("amount", ["250.01", 0, -1, "0.001", "ten", True, "NaN", "1e400"])
 def test_an_invalid_or_too_large_amount_is_neither_paid_nor_credited(go, amount):
     invoice = invoice_of(go, 2)
-    for act in (go.books.pay_invoice, go.books.credit_invoice):
+    for action in (go.books.pay_invoice, go.books.credit_invoice):
         with pytest.raises(Refusal):
-            act(invoice["Id"], amount)
+            action(invoice["Id"], amount)
     assert go.books.entries("OutgoingInvoices") == [invoice]
 
 
@@ -269,7 +267,7 @@ def test_an_amount_already_paid_stays_open_on_the_credit_note_until_it_is_paid_o
     note = go.books.credit_invoice(invoice["Id"])
     assert (balance(go, invoice), balance(go, note)) == (0, -200)
     items = go.get("/CustomerLedger/OpenItems", date="2999-01-01").json()
-    assert [(one["InvoiceNo"], one["Balance"]) for one in items] == [("1002", -200)]
+    assert [(item["InvoiceNo"], item["Balance"]) for item in items] == [("1002", -200)]
     go.books.pay_invoice(note["Id"], 50)
     assert balance(go, note) == -150
 
@@ -295,9 +293,9 @@ def test_a_reversed_invoice_is_credited_in_full_and_marked(go):
 
 
 def test_a_missing_invoice_is_neither_paid_nor_credited_nor_reversed(go, order):
-    for act in (go.books.pay_invoice, go.books.credit_invoice, go.books.reverse_invoice):
+    for action in (go.books.pay_invoice, go.books.credit_invoice, go.books.reverse_invoice):
         with pytest.raises(Refusal, match="not found"):
-            act(order["Id"])
+            action(order["Id"])
 
 
 def test_stamps_and_dates_follow_gos_own_clock_and_never_go_back(go):

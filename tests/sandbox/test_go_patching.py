@@ -1,4 +1,4 @@
-"""JSON Patch as Go takes it."""
+"""JSON Patch as Go accepts it."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def test_a_patch_inside_a_missing_address_is_refused(go):
     answer = patch(go, customer, {"op": "add", "path": "/MailAddress/City", "value": "Oslo"})
     assert answer.status_code == 400
     address = {"city": "Oslo", "ZipCode": "0150"}
-    whole = patch(go, customer, {"op": "add", "path": "/MailAddress", "value": address})
-    assert whole.json()["MailAddress"]["City"] == "Oslo"
+    changed = patch(go, customer, {"op": "add", "path": "/MailAddress", "value": address})
+    assert changed.json()["MailAddress"]["City"] == "Oslo"
 
 
 @pytest.mark.parametrize(

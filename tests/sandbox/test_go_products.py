@@ -1,4 +1,4 @@
-"""What Go takes and refuses of products and product groups."""
+"""Which products and product groups Go accepts and refuses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_broken_rule_or_an_unknown_reference_is_refused(go, members, status):
 
 
 def test_a_product_needs_only_a_name(go):
-    made = go.made("/Products", {"Name": "Ull"})
+    made = go.create("/Products", {"Name": "Ull"})
     assert go.product(Gtin="7038010000065")["Gtin"] == "7038010000065"
     assert (made["ProductType"], made["ProductGroupCode"]) == ("Product", "1")
     assert len(made) == 25
@@ -83,8 +83,8 @@ def test_confirmed_orders_reduce_available_stock_and_invoices_stock_on_hand(go):
     order = go.order(go.customer(), {"ProductId": product["Id"], "Quantity": 2})
 
     def counts():
-        shown = go.get(f"/Products/{product['Id']}").json()
-        return shown["StockOnHand"], shown["StockAvailable"]
+        current = go.get(f"/Products/{product['Id']}").json()
+        return current["StockOnHand"], current["StockAvailable"]
 
     assert counts() == (5, 5)
     go.put_value(f"/SalesOrders/{order['Id']}", "SalesOrderStatus", "Confirmed")
@@ -111,7 +111,7 @@ def test_a_product_on_an_order_or_an_invoice_cannot_be_deleted(go):
 
 
 def test_a_product_group_in_use_cannot_be_deleted(go):
-    group = go.made("/ProductGroups", {"Code": "W", "Name": "Wool"})
+    group = go.create("/ProductGroups", {"Code": "W", "Name": "Wool"})
     path = f"/ProductGroups/{group['Id']}"
     assert go.put_value(path, "Name", "Wool and yarn").json()["Name"] == "Wool and yarn"
     product = go.product(ProductGroupCode="W")

@@ -59,8 +59,8 @@ def stop(process, with_signal=signal.SIGINT):
 
 def test_it_prints_variables_that_work_and_stops_at_ctrl_c(start):
     process = start("--seed")
-    told = variables(read_welcome(process))
-    assert set(told) == {
+    environment = variables(read_welcome(process))
+    assert set(environment) == {
         "TAP_CUSTOMWEBSHOP_API_URL",
         "TAP_CUSTOMWEBSHOP_AUTH_TOKEN",
         "TARGET_CUSTOMWEBSHOP_API_URL",
@@ -83,8 +83,8 @@ def test_it_prints_variables_that_work_and_stops_at_ctrl_c(start):
         "TARGET_POWEROFFICEGO_ROUNDING_PRODUCT_CODE",
     }
     answer = requests.get(
-        f"{told['TAP_CUSTOMWEBSHOP_API_URL']}/orders?limit=1000",
-        headers={"Authorization": f"Bearer {told['TAP_CUSTOMWEBSHOP_AUTH_TOKEN']}"},
+        f"{environment['TAP_CUSTOMWEBSHOP_API_URL']}/orders?limit=1000",
+        headers={"Authorization": f"Bearer {environment['TAP_CUSTOMWEBSHOP_AUTH_TOKEN']}"},
         timeout=30,
     )
     assert len(answer.json()["data"]) == 150
@@ -107,7 +107,7 @@ def test_the_state_file_keeps_the_records(start, tmp_path):
     counts = []
     for options in (["--seed", "--with-mistakes"], []):
         process = start("--state", state, *options)
-        [line] = [one for one in read_welcome(process) if "/go/Customers" in one]
+        [line] = [line for line in read_welcome(process) if "/go/Customers" in line]
         admin = line.removeprefix("curl -s ").removesuffix("/go/Customers")
         counts.append(len(requests.get(f"{admin}/shop/customers", timeout=30).json()))
         assert stop(process) == (0, "")
@@ -116,7 +116,7 @@ def test_the_state_file_keeps_the_records(start, tmp_path):
 
 def test_the_options_reach_both_systems(start):
     process = start("--rate-limit", "--price-decimals", "4", "--vat-rounding", "rate")
-    [line] = [one for one in read_welcome(process) if "/go/Customers" in one]
+    [line] = [line for line in read_welcome(process) if "/go/Customers" in line]
     admin = line.removeprefix("curl -s ").removesuffix("/go/Customers")
     go = requests.get(f"{admin}/switches", timeout=30).json()["go"]
     assert (go["rate_limit"], go["price_decimals"], go["vat_rounding"]) == (10, 4, "rate")

@@ -16,9 +16,9 @@ def new_shop():
 
 
 def test_stamps_are_filled_in_and_always_increase(shop):
-    given_out = [shop.put("customers", {"id": str(number)})["updated_at"] for number in range(200)]
-    assert given_out == sorted(set(given_out))
-    assert all(stamp.endswith("Z") and len(stamp) == 27 for stamp in given_out)
+    moments = [shop.put("customers", {"id": str(number)})["updated_at"] for number in range(200)]
+    assert moments == sorted(set(moments))
+    assert all(stamp.endswith("Z") and len(stamp) == 27 for stamp in moments)
 
 
 def test_given_stamps_are_kept(shop):
@@ -67,9 +67,9 @@ def test_editing_a_missing_record_names_it(shop):
 
 
 def test_the_shop_keeps_its_record_when_a_caller_changes_a_copy(shop):
-    mine: dict = {"id": "1", "addresses": [{"city": "Oslo"}]}
-    shop.put("customers", mine)["addresses"].clear()
-    mine["addresses"].append({})
+    record: dict = {"id": "1", "addresses": [{"city": "Oslo"}]}
+    shop.put("customers", record)["addresses"].clear()
+    record["addresses"].append({})
     assert shop.record("customers", "1")["addresses"] == [{"city": "Oslo"}]
 
 
@@ -89,10 +89,10 @@ def test_any_moment_survives_rendering_and_parsing(moment, zone):
 
 
 @given(moments, moments, zones)
-def test_sortable_stamps_sort_by_time_whatever_the_zone(one, other, zone):
-    zoned = one.astimezone(zone).isoformat()
-    earlier = stamps.sortable(zoned) < stamps.sortable(stamps.render(other))
-    assert earlier == (one < other)
+def test_sortable_stamps_sort_by_time_whatever_the_zone(first, second, zone):
+    zoned = first.astimezone(zone).isoformat()
+    earlier = stamps.sortable(zoned) < stamps.sortable(stamps.render(second))
+    assert earlier == (first < second)
 
 
 @given(st.text().filter(lambda text: not stamps.RFC3339.fullmatch(text)))

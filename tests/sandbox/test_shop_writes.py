@@ -1,4 +1,4 @@
-"""What the shop takes, refuses and makes of a change that comes over its API."""
+"""Which changes the shop accepts over its API, refuses and reshapes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from members import assert_members
 
 
 @pytest.mark.parametrize(
-    ("stream", "patch", "told"),
+    ("stream", "patch", "detail"),
     [
         ("customers", {"phone": 41234567}, "phone must be text"),
         ("customers", {"name": ["Åse"]}, "name must be text"),
@@ -42,12 +42,12 @@ from members import assert_members
     ],
 )
 def test_a_value_that_its_field_cannot_hold_is_422_and_changes_nothing(
-    shop, session, stream, patch, told
+    shop, session, stream, patch, detail
 ):
     before = shop.put(stream, {"id": "1"})
     answer = session.patch(f"/{stream}/1", json={"custom": {}, **patch})
     assert answer.status_code == 422
-    assert told in answer.json()["detail"]
+    assert detail in answer.json()["detail"]
     assert shop.record(stream, "1") == before
 
 
@@ -132,15 +132,15 @@ def test_the_shops_stamps_follow_its_own_clock_and_never_go_back():
     with Sandbox.start() as box, requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {box.shop_token}"
         url = f"{box.shop_api_url}/customers/1"
-        given = []
+        moments = []
         for seconds in (-3600, 3600, -3600, 0):
             switches = {"shop": {"clock_skew_seconds": seconds}}
             session.patch(f"{box.admin_url}/switches", json=switches)
             box.shop.put("customers", {"id": "1", "phone": "0"})
             answers = [session.patch(url, json={"phone": phone}) for phone in ("1", "2")]
-            given += [answer.json()["updated_at"] for answer in answers]
-        assert given == sorted(set(given))
-        early, late = stamps.parse(given[0]), stamps.parse(given[2])
+            moments += [answer.json()["updated_at"] for answer in answers]
+        assert moments == sorted(set(moments))
+        early, late = stamps.parse(moments[0]), stamps.parse(moments[2])
         now, half_an_hour = datetime.now(timezone.utc), timedelta(minutes=30)
         assert early < now - half_an_hour < now + half_an_hour < late
 

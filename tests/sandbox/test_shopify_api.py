@@ -1,4 +1,4 @@
-"""The local Shopify answers as the documentation of the Admin API says, odd as that is."""
+"""The local Shopify answers as the documentation of the Admin API describes, oddities included."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def shop(served):
 
 @pytest.fixture
 def log_in(served, shop):
-    """Ask for a token; the answer."""
+    """A function that requests a token and returns the answer."""
 
     def call(**sent):
         keys = {"client_id": shop.client_id, "client_secret": shop.client_secret}
@@ -39,7 +39,7 @@ def log_in(served, shop):
 
 @pytest.fixture
 def post(served, log_in):
-    """Send a query with a token; the answer."""
+    """A function that sends a query with a token and returns the answer."""
     token = log_in().json()["access_token"]
 
     def call(query, version="2026-10", token=token, **variables):
@@ -55,7 +55,7 @@ def post(served, log_in):
 
 @pytest.fixture
 def ask(post):
-    """Send a query; its data, for there must be no error."""
+    """A function that sends a query and returns its data; it must have no errors."""
 
     def call(query, **variables):
         answer = post(query, **variables)
@@ -68,7 +68,7 @@ def ask(post):
 
 @pytest.fixture
 def refusal(post):
-    """Send a query; the code and message of its first error, which comes with 200."""
+    """A function that sends a query and returns the code and message of its first error."""
 
     def call(query, **variables):
         answer = post(query, **variables)
@@ -85,7 +85,7 @@ def wool(shop):
 
 
 def names(data, kind="orders"):
-    return [one["name"] for one in data[kind]["nodes"]]
+    return [node["name"] for node in data[kind]["nodes"]]
 
 
 def test_a_token_lasts_for_24_hours_by_the_shops_clock(shop, log_in, post):
@@ -129,17 +129,17 @@ def test_cursors_lead_through_a_list_and_back(shop, ask):
         shop.add_product(f"Vare {number}")
     page = "nodes { title } edges { cursor } pageInfo { hasNextPage hasPreviousPage endCursor }"
     query = f"query($after: String) {{ products(first: 2, after: $after) {{ {page} }} }}"
-    seen, after = [], None
+    titles, after = [], None
     for _ in range(3):
         products = ask(query, after=after)["products"]
-        seen += [one["title"] for one in products["nodes"]]
+        titles += [product["title"] for product in products["nodes"]]
         after = products["pageInfo"]["endCursor"]
         assert products["edges"][-1]["cursor"] == after
-    assert seen == [f"Vare {number}" for number in range(5)]
+    assert titles == [f"Vare {number}" for number in range(5)]
     assert products["pageInfo"]["hasNextPage"] is False
     assert products["pageInfo"]["hasPreviousPage"] is True
     last = ask("{ products(last: 2) { nodes { title } } }")["products"]["nodes"]
-    assert [one["title"] for one in last] == ["Vare 3", "Vare 4"]
+    assert [product["title"] for product in last] == ["Vare 3", "Vare 4"]
 
 
 def test_an_invalid_cursor_is_refused(refusal):
@@ -171,7 +171,7 @@ def test_a_nested_list_has_pages_of_its_own(shop, ask, wool):
     gid = f"gid://shopify/Order/{order}"
     first = ask(query, id=gid)["order"]["lineItems"]
     second = ask(query, id=gid, after=first["pageInfo"]["endCursor"])["order"]["lineItems"]
-    assert [one["quantity"] for one in (*first["nodes"], *second["nodes"])] == list(range(1, 8))
+    assert [line["quantity"] for line in (*first["nodes"], *second["nodes"])] == list(range(1, 8))
     assert (first["pageInfo"]["hasNextPage"], second["pageInfo"]["hasNextPage"]) == (True, False)
 
 
@@ -207,18 +207,18 @@ def test_orders_older_than_60_days_are_hidden_without_a_scope(shop, log_in, serv
     old = shop.place_order([(wool, 1)])
     shop.pass_seconds(61 * DAY)
     shop.place_order([(wool, 1)])
-    one = f'order(id: "gid://shopify/Order/{old}") {{ id }}'
-    query = f"{{ orders(first: 9) {{ nodes {{ name }} }} {one} }}"
+    old_order = f'order(id: "gid://shopify/Order/{old}") {{ id }}'
+    query = f"{{ orders(first: 9) {{ nodes {{ name }} }} {old_order} }}"
 
-    def seen():
+    def visible():
         token = log_in().json()["access_token"]
         url = f"{served.url}/admin/api/2026-10/graphql.json"
         headers = {"X-Shopify-Access-Token": token}
         return requests.post(url, json={"query": query}, headers=headers, timeout=10).json()["data"]
 
-    assert (names(seen()), seen()["order"]) == (["#1002"], None)
+    assert (names(visible()), visible()["order"]) == (["#1002"], None)
     shop.scopes.add("read_all_orders")
-    assert names(seen()) == ["#1001", "#1002"]
+    assert names(visible()) == ["#1001", "#1002"]
 
 
 def test_a_scope_that_the_app_lacks_is_named(shop, refusal):
@@ -340,7 +340,7 @@ def test_prices_with_vat_have_it_inside(shop, ask, wool):
     assert order["taxesIncluded"] is True
     assert shop_amount(line["originalTotalSet"]) == "250.0"
     assert shop_amount(line["discountedTotalSet"]) == "230.0"
-    allocated = [shop_amount(one["allocatedAmountSet"]) for one in line["discountAllocations"]]
+    allocated = [shop_amount(part["allocatedAmountSet"]) for part in line["discountAllocations"]]
     assert allocated == ["20.0", "25.0"]
     (tax,) = line["taxLines"]
     assert (tax["rate"], tax["ratePercentage"], shop_amount(tax["priceSet"])) == (
@@ -386,13 +386,13 @@ def test_a_tax_exempt_buyer_pays_prices_without_vat(shop, ask, wool):
 def test_each_amount_of_a_foreign_currency_is_converted_by_itself(shop, ask):
     goods = [shop.add_product("Ull", "U", "129.00"), shop.add_product("Silke", "S", "79.00")]
     euro = Currency("NOK", "EUR", Decimal("0.0853"))
-    number = shop.place_order([(one, 1) for one in goods], currency=euro)
+    number = shop.place_order([(product, 1) for product in goods], currency=euro)
     order = order_of(ask, number, MONEY_OF_ORDER)
     assert order["totalPriceSet"] == {
         "shopMoney": {"amount": "207.97", "currencyCode": "NOK"},
         "presentmentMoney": {"amount": "17.74", "currencyCode": "EUR"},
     }
-    lines = [shop_amount(one["originalTotalSet"]) for one in order["lineItems"]["nodes"]]
+    lines = [shop_amount(line["originalTotalSet"]) for line in order["lineItems"]["nodes"]]
     assert lines == ["128.96", "79.02"]
 
 
@@ -440,9 +440,9 @@ def test_a_refund_of_more_or_less_than_the_goods_cost_has_an_adjustment(shop, as
     shop.refund(number, amount="20")
     shop.refund(number, {line_of(shop, number): 1}, amount="0")
     adjustments = [
-        (one["reason"], shop_amount(one["amountSet"]))
+        (adjustment["reason"], shop_amount(adjustment["amountSet"]))
         for refund in order_of(ask, number, REFUND)["refunds"]
-        for one in refund["orderAdjustments"]["nodes"]
+        for adjustment in refund["orderAdjustments"]["nodes"]
     ]
     assert adjustments == [
         ("REFUND_DISCREPANCY", "25.0"),
@@ -458,7 +458,7 @@ def test_an_edit_removes_goods_and_moves_no_money(shop, ask, wool):
     (refund,) = order["refunds"]
     assert (refund["transactions"]["nodes"], refund["orderAdjustments"]["nodes"]) == ([], [])
     assert order["displayFinancialStatus"] == "PENDING"
-    assert (shop_amount(order["currentTotalPriceSet"])) == "250.0"
+    assert shop_amount(order["currentTotalPriceSet"]) == "250.0"
     with pytest.raises(ValueError, match="more items"):
         shop.refund(number, {line_of(shop, number): 3})
 
@@ -468,8 +468,8 @@ def test_the_last_refund_of_a_line_takes_the_remaining_oere(shop, ask):
     for _ in range(3):
         shop.refund(number, {line_of(shop, number): 1})
     order = order_of(ask, number, REFUND)
-    lines = [one["refundLineItems"]["nodes"][0] for one in order["refunds"]]
-    assert sum(Decimal(shop_amount(one["subtotalSet"])) for one in lines) == Decimal("299.99")
+    lines = [refund["refundLineItems"]["nodes"][0] for refund in order["refunds"]]
+    assert sum(Decimal(shop_amount(line["subtotalSet"])) for line in lines) == Decimal("299.99")
     assert order["displayFinancialStatus"] == "REFUNDED"
 
 
@@ -491,7 +491,7 @@ def test_a_metafield_moves_no_stamp(shop):
     assert (kari["updatedAt"], kari["metafields"][0]["value"]) == (before, "923609016")
 
 
-def mutated(ask, call, kind, value, name):
+def mutate(ask, call, kind, value, name):
     query = f"mutation($input: {kind}) {{ {call} {{ userErrors {{ field message }} }} }}"
     return ask(query, input=value)[name]["userErrors"]
 
@@ -501,7 +501,7 @@ def test_a_mutation_changes_the_members_sent_and_null_empties(shop, ask):
     gid = f"gid://shopify/Customer/{kari}"
     sent = {"id": gid, "phone": None, "lastName": "N"}
     call = "customerUpdate(input: $input)"
-    assert mutated(ask, call, "CustomerInput!", sent, "customerUpdate") == []
+    assert mutate(ask, call, "CustomerInput!", sent, "customerUpdate") == []
     record = shop.record("Customer", kari)
     assert (record["firstName"], record["lastName"], record["phone"]) == ("Kari", "N", None)
 
@@ -516,13 +516,11 @@ def test_a_mutation_changes_the_members_sent_and_null_empties(shop, ask):
         ({"id": "gid://shopify/Customer/7"}, ["id"], "Customer does not exist"),
     ],
 )
-def test_an_invalid_input_is_a_user_error_and_changes_nothing(
-    shop, ask, sent, field, message
-):
+def test_an_invalid_input_is_a_user_error_and_changes_nothing(shop, ask, sent, field, message):
     shop.add_customer("b@example.com")
     kari = shop.add_customer("k@example.com")
     sent = {"id": f"gid://shopify/Customer/{kari}", **sent}
-    errors = mutated(ask, "customerUpdate(input: $input)", "CustomerInput!", sent, "customerUpdate")
+    errors = mutate(ask, "customerUpdate(input: $input)", "CustomerInput!", sent, "customerUpdate")
     assert errors == [{"field": field, "message": message}]
     assert shop.record("Customer", kari)["email"] == "k@example.com"
 
@@ -532,13 +530,13 @@ def test_either_all_variants_are_changed_or_none(shop, ask):
     product = shop.record("ProductVariant", red)["product"]
     call = f'productVariantsBulkUpdate(productId: "{product["id"]}", variants: $input)'
     kind, name = "[ProductVariantsBulkInput!]!", "productVariantsBulkUpdate"
-    ids = [one["id"] for one in product["variants"]]
+    ids = [variant["id"] for variant in product["variants"]]
     wrong = [{"id": ids[0], "price": "9"}, {"id": ids[1], "price": "-1"}]
-    (error,) = mutated(ask, call, kind, wrong, name)
+    (error,) = mutate(ask, call, kind, wrong, name)
     assert error["field"] == ["variants", "1", "price"]
-    assert [one["price"] for one in product["variants"]] == [0, 0]
+    assert [variant["price"] for variant in product["variants"]] == [0, 0]
     right = [{"id": ids[0], "price": "9.50", "inventoryItem": {"sku": "S-R"}}]
-    assert mutated(ask, call, kind, right, name) == []
+    assert mutate(ask, call, kind, right, name) == []
     assert (product["variants"][0]["price"], product["variants"][0]["sku"]) == (
         Decimal("9.50"),
         "S-R",
