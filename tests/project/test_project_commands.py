@@ -103,7 +103,7 @@ NOT_RUN = {
     ),
     **dict.fromkeys(
         ("deploy/sync-shop ~/shops/myshop", "sync-shop ~/shops/myshop"),
-        "test_sync_shop.py::test_a_round_runs_both_ways_and_the_next_one_goes_on_from_both_states",
+        "test_sync_shop.py::test_a_round_runs_both_ways_and_the_next_continues_from_both_states",
     ),
     **dict.fromkeys(
         (
@@ -114,14 +114,14 @@ NOT_RUN = {
             'pg_restore --clean --if-exists --exit-on-error --dbname="$SINGER_STATE" backup.dump',
         ),
         "test_restored.py"
-        "::test_a_back_up_of_an_hour_ago_is_restored_and_nothing_comes_twice_or_is_lost",
+        "::test_an_hour_old_backup_is_restored_and_nothing_is_lost_or_written_twice",
     ),
     "crontab deploy/crontab": (
         "test_schedulers.py"
-        "::test_the_line_of_the_crontab_does_a_round_of_all_and_says_nothing_when_all_is_well"
+        "::test_the_line_of_the_crontab_runs_a_round_of_all_shops_and_prints_nothing_on_success"
     ),
     "sudo systemctl start powerofficego-sync@myshop": (
-        "test_schedulers.py::test_what_the_service_starts_does_a_round_of_its_shop"
+        "test_schedulers.py::test_the_command_of_the_service_runs_a_round_of_its_shop"
     ),
     **dict.fromkeys(
         (
