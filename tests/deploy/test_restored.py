@@ -41,13 +41,6 @@ class Verdict(Sync):
         return self.settings["link_store"]
 
 
-def commands_under(heading):
-    """Return the lines of shell under a heading of the document."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
-    return "".join(re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE))
-
-
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
 def backed_up(request, box, tmp_path):
     """A shop's folder, a function that loses its link store, its address, and its kind."""
@@ -68,7 +61,9 @@ def backed_up(request, box, tmp_path):
 
 def run_documented(shop, heading):
     """Run the lines under this heading of the document in the shop's folder."""
-    lines = commands_under(heading)
+    text = DOCUMENT.read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    lines = "".join(re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE))
     assert lines
     subprocess.run(
         ["bash", "-euc", lines], cwd=shop.folder, env=shop.environment, check=True, timeout=60
@@ -90,12 +85,6 @@ def both_sides(box):
     return in_go, {name: box.shop.records(name) for name in ("customers", "products", "orders")}
 
 
-def edit_in_go(box):
-    """Edit a value in Go that flows back to the shop."""
-    customer = next(row for row in box.go.entries("Customers") if row["ExternalImportReference"])
-    box.go.edit("Customers", customer["Id"], {"PhoneNumber": "+4793000930"})
-
-
 def test_an_hour_old_backup_is_restored_and_nothing_is_lost_or_written_twice(
     box, backed_up, tmp_path
 ):
@@ -105,7 +94,8 @@ def test_an_hour_old_backup_is_restored_and_nothing_is_lost_or_written_twice(
     sync(box, shop)
     run_documented(shop, f"Back up {kind}")
     load.edit(EDITS)
-    edit_in_go(box)
+    customer = next(row for row in box.go.entries("Customers") if row["ExternalImportReference"])
+    box.go.edit("Customers", customer["Id"], {"PhoneNumber": "+4793000930"})
     assert sync(box, shop) != []
     in_go, in_shop = both_sides(box)
 

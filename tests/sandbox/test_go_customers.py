@@ -204,10 +204,10 @@ def test_a_department_and_a_payment_term_are_found_by_code_and_days(go):
     assert customer["DepartmentId"] == 1
 
 
-def test_a_body_that_is_missing_or_not_json_is_refused(go):
-    for content in ("", "{", "[]", "NaN"):
-        headers = {"Content-Type": "application/json"}
-        assert go.call("POST", "/Customers", data=content, headers=headers).status_code == 400
+@pytest.mark.parametrize("content", ["", "{", "[]", "NaN"])
+def test_a_body_that_is_missing_or_not_json_is_refused(go, content):
+    headers = {"Content-Type": "application/json"}
+    assert go.call("POST", "/Customers", data=content, headers=headers).status_code == 400
 
 
 def test_archiving_is_refused_while_an_invoice_is_unpaid(go):

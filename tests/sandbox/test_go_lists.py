@@ -87,11 +87,12 @@ def test_a_stamp_filter_excludes_the_exact_moment(go, letters):
     assert names(go.get("/Customers", **{STAMP: stamps[-1]})) == []
 
 
-def test_stamps_are_read_in_every_documented_spelling(go, letters):
-    stamp = letters[2]["LastChangedDateTimeOffset"]
-    plain = stamp.removesuffix("Z")
-    for spelling in (stamp, plain, f"{plain}+00:00", f"{plain.replace('T', ' ')} -00:00"):
-        assert names(go.get("/Customers", **{STAMP: spelling})) == ["E", "D"]
+@pytest.mark.parametrize(
+    ("separator", "zone"), [("T", "Z"), ("T", ""), ("T", "+00:00"), (" ", " -00:00")]
+)
+def test_stamps_are_read_in_every_documented_spelling(go, letters, separator, zone):
+    stamp = letters[2]["LastChangedDateTimeOffset"].removesuffix("Z").replace("T", separator)
+    assert names(go.get("/Customers", **{STAMP: f"{stamp}{zone}"})) == ["E", "D"]
 
 
 def test_a_plus_that_is_not_encoded_makes_a_stamp_unreadable(go):
@@ -162,7 +163,7 @@ def test_reference_data_is_listed(go):
     assert {term["CreditDays"] for term in go.get("/PaymentTerms").json()} == {0, 14, 30}
 
 
-def test_contacts_are_filtered_by_the_customer_they_belong_to(go):
+def test_contacts_are_filtered_by_their_customer_or_code(go):
     first, second = go.customer(), go.customer()
     address = {"City": "Oslo", "ZipCode": "0150"}
     go.create(f"/ContactDeliveryAddresses/{first['Id']}", {**address, "ExternalCode": "x"})

@@ -89,14 +89,13 @@ def test_a_payment_that_comes_first_settles_the_invoice_of_the_same_amount(
     go, voucher, paid, is_open
 ):
     customer = go.customer()
-    lines = {"ProductId": go.product(Code="X")["Id"], "Quantity": 2}
-    order = go.order(customer, lines, CustomMatchingReference="1002")
+    line = {"ProductId": go.product(Code="X")["Id"], "Quantity": 2}
+    order = go.order(customer, line, CustomMatchingReference="1002")
     first, second = (
         {**line, "CustomMatchingReference": "1002"} for line in voucher["VoucherLines"]
     )
-    account = go.books.entry("Customers", customer["Id"])["SubledgerAccountId"]
     first["CurrencyAmount"], second["CurrencyAmount"] = paid, -paid
-    second["AccountId"] = account
+    second["AccountId"] = go.books.entry("Customers", customer["Id"])["SubledgerAccountId"]
     go.create("/Vouchers/BankJournals", {**voucher, "VoucherLines": [first, second]})
 
     path = f"/Customers/{customer['Id']}"
@@ -108,6 +107,4 @@ def test_a_payment_that_comes_first_settles_the_invoice_of_the_same_amount(
     references = {"date": TODAY, "customMatchingReferences": "1002"}
     items = go.get("/CustomerLedger/OpenItems", **references)
     assert items.status_code == (200 if is_open else 204)
-    assert go.patch(f"/Customers/{customer['Id']}", archive).status_code == (
-        400 if is_open else 200
-    )
+    assert go.patch(path, archive).status_code == (400 if is_open else 200)

@@ -19,7 +19,14 @@ def test_go_calculates_the_same_totals_for_every_seeded_order():
         }
         for order in box.shop.records("orders"):
             lines = [line_in_go(line, products) for line in order["lines"]]
-            lines += [freight_in_go(freight, products) for freight in order["shipping"]]
+            lines += [
+                {
+                    "ProductId": products[freight["tax_rate"]],
+                    "Quantity": 1,
+                    "ProductUnitPrice": Decimal(freight["total_excl"]),
+                }
+                for freight in order["shipping"]
+            ]
             body = {"CustomerId": customer["Id"], "SalesOrderLines": lines}
             entry = box.go.create("SalesOrders", body)
             assert Decimal(str(entry["NetAmount"])) == Decimal(order["total_excl"])
@@ -33,12 +40,4 @@ def line_in_go(line, products):
         "Quantity": quantity,
         "ProductUnitPrice": price,
         "Allowance": Decimal(line["discount_excl"]) * 100 / (price * quantity),
-    }
-
-
-def freight_in_go(freight, products):
-    return {
-        "ProductId": products[freight["tax_rate"]],
-        "Quantity": 1,
-        "ProductUnitPrice": Decimal(freight["total_excl"]),
     }

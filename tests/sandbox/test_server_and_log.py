@@ -67,10 +67,9 @@ def test_the_repr_of_a_log_entry_has_no_body(box):
 
 @given(st.lists(st.integers(0, 50)))
 def test_the_busiest_window_is_the_fullest_that_starts_at_any_moment(tenths):
-    moments = [tenth / 10 for tenth in tenths]
     fullest = max((sum(0 <= other - start < 1 for other in tenths) for start in tenths), default=0)
     assert busiest_window([float(tenth) for tenth in tenths], 1.0) == fullest
-    assert busiest_window(moments, 1.0) >= fullest
+    assert busiest_window([tenth / 10 for tenth in tenths], 1.0) >= fullest
 
 
 def test_after_close_nothing_listens_and_no_thread_is_left():
