@@ -1,7 +1,7 @@
-"""Moves the tested set on to the newest versions: `uv run python .ci/pin.py`, then `.ci/run`.
+"""Updates the tested set to the newest versions: `uv run python .ci/pin.py`, then `.ci/run`.
 
 The tested set is `constraint-dependencies` in the root pyproject.toml: every package with its
-version, for each supported Python. It stands there because uv.lock, which names the addresses of
+version, for each supported Python. It is kept there because uv.lock, which names the addresses of
 package indexes, is not committed.
 """
 
@@ -23,7 +23,7 @@ _TESTED_SET = re.compile(r"^constraint-dependencies = \[.*?^\]\n", re.DOTALL | r
 
 
 def main() -> int:
-    """Rewrite the tested set; return 0, or 1 when uv found no set that fits."""
+    """Rewrite the tested set; return 0, or 1 when uv failed, for example because no set fits."""
     before = PYPROJECT.read_text(encoding="utf-8")
     try:
         PYPROJECT.write_text(with_tested_set(before, []), encoding="utf-8")
@@ -38,7 +38,7 @@ def main() -> int:
     lines = [line.strip() for line in exported.splitlines()]
     pinned = [line for line in lines if line and not line.startswith(("#", "-"))]
     PYPROJECT.write_text(with_tested_set(before, pinned), encoding="utf-8")
-    sys.stdout.write(f"{len(pinned)} packages stand in {PYPROJECT.name}; now run .ci/run\n")
+    sys.stdout.write(f"{len(pinned)} packages are pinned in {PYPROJECT.name}; now run .ci/run\n")
     return 0
 
 
@@ -52,8 +52,8 @@ def _uv(*arguments: str) -> str:
 
 def with_tested_set(pyproject: str, pinned: list[str]) -> str:
     """Return a pyproject with this tested set in `[tool.uv]`."""
-    told = "".join(f'  "{one}",\n' for one in pinned)
-    block = f"constraint-dependencies = [\n{told}]\n"
+    lines = "".join(f'  "{requirement}",\n' for requirement in pinned)
+    block = f"constraint-dependencies = [\n{lines}]\n"
     if _TESTED_SET.search(pyproject):
         return _TESTED_SET.sub(lambda _: block, pyproject, count=1)
     return pyproject.replace("[tool.uv]\n", f"[tool.uv]\n{block}", 1)

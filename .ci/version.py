@@ -1,8 +1,8 @@
-"""Gives all packages one version: `uv run python .ci/version.py 0.2.0`, or the newest tag's.
+"""Gives all packages one version: `uv run python .ci/version.py 0.2.0`; default: the newest tag.
 
-A version is written down, not worked out from git, so that a tarball or a shallow clone builds the
-same. The packages are released together and use each other's insides, so each asks for the others
-of its own minor version. A test compares a tag with what stands here.
+Versions are written down, not derived from git, so that a tarball or a shallow clone builds the
+same. The packages are released together and import each other's internals, so each requires the
+others at its own minor version. A test compares the tag with the written version.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SIBLING = re.compile(r'"((?:tap|target)-(?:customwebshop|powerofficego))>=[^"]*
 
 
 def main() -> int:
-    """Write the version that is given, or that the newest tag names, in every pyproject."""
+    """Write the given version, or the newest tag's, to every pyproject.toml."""
     version = sys.argv[1] if sys.argv[1:] else _newest_tag().removeprefix("v")
     for path in (PROJECT / "pyproject.toml", *PROJECT.glob("*/pyproject.toml")):
         path.write_text(with_version(path.read_text(encoding="utf-8"), version), encoding="utf-8")
@@ -33,13 +33,13 @@ def _newest_tag() -> str:
 
 
 def with_version(pyproject: str, version: str) -> str:
-    """Return a pyproject with this version, and with the bounds of its siblings."""
-    told = _VERSION.sub(f'version = "{version}"', pyproject, count=1)
-    return _SIBLING.sub(rf'"\1{siblings_of(version)}"', told)
+    """Return a pyproject with this version, and its siblings required at this minor version."""
+    pyproject = _VERSION.sub(f'version = "{version}"', pyproject, count=1)
+    return _SIBLING.sub(rf'"\1{siblings_of(version)}"', pyproject)
 
 
 def siblings_of(version: str) -> str:
-    """Return the versions of the other packages that one of this version takes."""
+    """Return which versions of its siblings a package of this version requires."""
     major, minor = map(int, version.split(".")[:2])
     return f">={major}.{minor},<{major}.{minor + 1}"
 

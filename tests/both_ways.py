@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import simplejson
-from ledger import _company, _customer, _order, _product
+from ledger import _company, _customer, _message, _order, _product, captured, outcome_of
 from target_customwebshop.target import TargetCustomWebShop
 from target_powerofficego.dataflow.table import now
 
@@ -24,36 +22,12 @@ STREAMS = {
     "salesorders": "SalesOrders",
     "outgoing_invoices": "OutgoingInvoices",
 }
-
-
 RESOURCES = {"customers": "Customers", "products": "Products", "orders": "SalesOrders"}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a run of the way back: what it answered, said, and asked of the shop."""
-
-    status: int
-    states: list[dict[str, Any]]
-    log: str
-    writes: list[Any]
-    reads: list[Any]
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """The run summary."""
-        line = next(one for one in self.log.splitlines() if "run summary: " in one)
-        return json.loads(line.split("run summary: ", 1)[1])
-
-    @property
-    def patches(self) -> list[dict[str, Any]]:
-        """The bodies of all changes."""
-        return [one.json() for one in self.writes]
 
 
 @dataclass
 class Both:
-    """Runs either target against a sandbox."""
+    """Runs both targets against a sandbox."""
 
     ledger: Ledger
     settings: dict[str, Any] = field(default_factory=dict)
@@ -64,11 +38,11 @@ class Both:
         return self.ledger.box
 
     def forward(self, **settings):
-        """Let all records of the shop go to Go, as a tap would read them now."""
+        """Write all records of the shop to Go, as a tap would read them now."""
         return self.ledger.run(*self.shop_records(), **{**self.settings, **settings})
 
     def shop_records(self):
-        """Return the RECORD messages of all records of the shop, as they stand now."""
+        """Return RECORD messages of all records of the shop, read now."""
         read_at = now()
         return [
             record_message(stream, self.box.shop.as_sent(record), read_at)
@@ -77,11 +51,11 @@ class Both:
         ]
 
     def back(self, *messages, **settings):
-        """Let all entries of Go go to the shop, as a tap would read them now, or these messages."""
+        """Write these messages, or all entries of Go as a tap would read them now, to the shop."""
         return self.run(*(messages or self.entries()), **settings)
 
     def entries(self, *streams):
-        """Return the RECORD messages of all entries of Go, as they stand now."""
+        """Return RECORD messages of the entries of Go in these streams, or in all, read now."""
         read_at = now()
         return [
             record_message(stream, entry, read_at)
@@ -101,52 +75,37 @@ class Both:
         }
 
     def run(self, *messages, is_whole=True, ends_with=None, **settings):
-        """Run the target in this process with Singer messages as its input.
+        """Run target-customwebshop in this process with Singer messages as its input.
 
-        It must end with the status that is given, if one is.
-        An input that is not whole ends without a STATE, as that of a tap that was killed.
+        Args:
+            messages: The input.
+            is_whole: Whether it ends with a STATE; that of a killed tap does not.
+            ends_with: The exit status that is required, if any.
+            settings: Changes of the config.
         """
         seen = len(self.box.requests.all())
-        output, log = io.StringIO(), io.StringIO()
-        handler = logging.StreamHandler(log)
-        loggers = [
-            logging.getLogger(f"target-{name}") for name in ("customwebshop", "powerofficego")
-        ]
-        levels = [one.level for one in loggers]
-        for one in loggers:
-            one.addHandler(handler)
-            one.setLevel(logging.INFO)
-        try:
-            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(log):
-                target = TargetCustomWebShop(config=self.config(**settings))
-                target.wait = self.ledger.let_pass
-                status = target.run(io.StringIO(singer_lines(messages, is_whole=is_whole)))
-        finally:
-            for one, level in zip(loggers, levels, strict=True):
-                one.removeHandler(handler)
-                one.setLevel(level)
+        with captured() as (output, log):
+            target = TargetCustomWebShop(config=self.config(**settings))
+            target.wait = self.ledger.let_pass
+            status = target.run(io.StringIO(singer_lines(messages, is_whole=is_whole)))
         assert ends_with in (None, status), log.getvalue()
-        asked = [one for one in self.box.requests.all()[seen:] if one.system == "shop"]
-        return Outcome(
-            status,
-            [json.loads(line) for line in output.getvalue().splitlines() if line.strip()],
-            log.getvalue(),
-            [one for one in asked if one.method != "GET"],
-            [one for one in asked if one.method == "GET"],
-        )
+        requests = [
+            request for request in self.box.requests.all()[seen:] if request.system == "shop"
+        ]
+        return outcome_of(status, output.getvalue(), log.getvalue(), requests)
 
     def open_ones(self):
         """Return why records are open, by kind, entity and shop id."""
         return self.ledger.reasons()
 
     def why_held(self, entity, shop_id, *messages, **settings):
-        """Let Go come to the shop, see that nothing is written; return why this record is held."""
+        """Run the way back, check that it writes nothing, and return why this record is held."""
         outcome = self.back(*messages, **settings)
         assert (outcome.status, outcome.writes) == (3, []), outcome.log
         return self.open_ones()["hold", f"{entity}_back", shop_id]
 
     def assert_at_rest(self):
-        """See that nothing is open and neither way has anything to write."""
+        """Check that no record is open and that neither way has anything to write."""
         assert (self.forward().writes, self.back().writes, self.open_ones()) == ([], [], {})
 
     def go_id(self, entity, shop_id):
@@ -155,22 +114,17 @@ class Both:
             return next(link.go_id for _, link in store.links.in_all_namespaces(entity, shop_id))
 
     def edit_in_go(self, entity, shop_id, **changes):
-        """Let a bookkeeper edit the entry that a record is linked with; return it."""
+        """Edit the entry that a record is linked with, as a bookkeeper would, and return it."""
         return self.box.go.edit(RESOURCES[entity], self.go_id(entity, shop_id), changes)
 
 
 def record_message(stream, record, read_at):
     """Return a RECORD message."""
-    return {
-        "type": "RECORD",
-        "stream": stream,
-        "record": json.loads(simplejson.dumps(record, use_decimal=True)),
-        "time_extracted": read_at.isoformat(),
-    }
+    return _message(json.loads(simplejson.dumps(record, use_decimal=True)), stream, read_at)
 
 
 def singer_lines(messages, *, is_whole=True):
-    """Return messages as text, a SCHEMA before each stream and a STATE at the end."""
+    """Return messages as text: a SCHEMA before each stream and, if whole, a STATE at the end."""
     lines, known = [], set()
     for message in messages:
         stream = message.get("stream")
@@ -198,13 +152,13 @@ def both(ledger):
 
 @pytest.fixture
 def linked(both):
-    """Both ways, with a person, a company, a product and an order that are linked already."""
+    """Both ways, with a linked person, company, product and order."""
     link_all(both)
     return both
 
 
 def link_all(both):
-    """Put a person, a company, a product and an order into the shop, and let them go to Go."""
+    """Put a person, a company, a product and an order into the shop, and write them to Go."""
     shop = both.box.shop
     shop.put("customers", _customer())
     shop.put("customers", _company())

@@ -1,4 +1,4 @@
-"""Wrong clocks: that of the machine a target runs on, in this process."""
+"""A wrong clock of the machine that a target or a tap runs on."""
 
 import contextlib
 import datetime
@@ -10,7 +10,7 @@ from target_powerofficego.dataflow import table
 
 @contextlib.contextmanager
 def machine_off_by(offset):
-    """Let the clock that targets read be wrong; those of the sandbox and of this test are not."""
+    """Shift the clock that targets read in this process, not that of the sandbox or the test."""
 
     class Clock(datetime.datetime):
         @classmethod
@@ -24,12 +24,12 @@ def machine_off_by(offset):
 
 
 def read_at(messages, offset):
-    """Return messages as a tap whose clock is wrong would have told them."""
+    """Return messages as a tap with a wrong clock would have written them."""
     return [
-        {**one, "time_extracted": _moved(one["time_extracted"], offset)}
-        if one.get("type") == "RECORD"
-        else one
-        for one in messages
+        {**message, "time_extracted": _moved(message["time_extracted"], offset)}
+        if message.get("type") == "RECORD"
+        else message
+        for message in messages
     ]
 
 

@@ -1,7 +1,7 @@
-"""Runs the project's commands, each in a process of its own, without loading them anew each time.
+"""Runs the project's commands, each in a process of its own that need not import them first.
 
-A process that has loaded all of them forks one for each start: a tenth of the work of starting
-Python. What a command does is the same, and it can be signalled and killed like any other.
+A process that has imported all of them forks one for each start, in a tenth of the time that Python
+takes to start. Commands behave the same, and can be signalled and killed like any other process.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -38,14 +39,14 @@ _LOADED_LATER = (
     "target_powerofficego.links_command.reconciliation.reconciling",
     "phonenumbers",
 )
-"""What they load only once there is work for it, besides the commands of `powerofficego-links`."""
+"""What they import only when it is needed, besides the commands of `powerofficego-links`."""
 _LENGTH_BYTES = 4
 _LONGEST_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Ended:
-    """What a command that ended said and came to; named as the standard library names it."""
+    """The exit status and the output of a command, named as in `subprocess.CompletedProcess`."""
 
     returncode: int
     stdout: str
@@ -53,23 +54,23 @@ class Ended:
 
 
 class Command:
-    """A running command, with its three streams open; the test ends it, or waits for its end."""
+    """A running command with its three streams open; the test ends it, or waits for its end."""
 
     def __init__(self, name: str, *arguments: object, **places: Any) -> None:
         with contextlib.ExitStack() as stack:
             streams = [os.pipe() for _ in range(3)]
-            told, tells = os.pipe()
-            given = [streams[0][0], streams[1][1], streams[2][1], tells]
-            for descriptor in given:
+            reports, reporter = os.pipe()
+            descriptors = [streams[0][0], streams[1][1], streams[2][1], reporter]
+            for descriptor in descriptors:
                 stack.callback(os.close, descriptor)
-            _loaded().start(name, *map(str, arguments), descriptors=given, **places)
+            _loaded().start(name, *map(str, arguments), descriptors=descriptors, **places)
         self.stdin: IO[str] = os.fdopen(streams[0][1], "w", encoding="utf-8")
         self.stdout: IO[str] = os.fdopen(streams[1][0], encoding="utf-8")
         self.stderr: IO[str] = os.fdopen(streams[2][0], encoding="utf-8")
-        self._told = os.fdopen(told, encoding="utf-8")
+        self._reports = os.fdopen(reports, encoding="utf-8")
         self._lock = threading.Lock()
         self.returncode: int | None = None
-        self.pid = int(self._told.readline())
+        self.pid = int(self._reports.readline())
 
     def __enter__(self) -> Command:
         return self
@@ -80,35 +81,29 @@ class Command:
         self._close()
 
     def communicate(self, given: str = "", timeout: float = _LONGEST_SECONDS) -> tuple[str, str]:
-        """Give it its whole input, and return what it printed until it ended, or was killed."""
-        said: dict[IO[str], str] = {}
-        readers = [
-            threading.Thread(target=lambda one=one: said.update({one: one.read()}))
-            for one in (self.stdout, self.stderr)
-        ]
-        writer = threading.Thread(target=self._give, args=(given,))
-        for one in (*readers, writer):
-            one.start()
+        """Write its input, and return what it printed; it is killed at the time-out."""
         watchdog = threading.Timer(timeout, self.kill)
         watchdog.start()
-        for one in (*readers, writer):
-            one.join()
+        with ThreadPoolExecutor() as threads:
+            written = threads.submit(self._write, given)
+            output, log = threads.map(lambda stream: stream.read(), (self.stdout, self.stderr))
+        written.result()
         self.wait()
         watchdog.cancel()
         self._close()
-        return said[self.stdout], said[self.stderr]
+        return output, log
 
     def wait(self, timeout: float = _LONGEST_SECONDS) -> int:
-        """Return its exit status once it ended, below zero for the signal that ended it.
+        """Wait for its end and return its exit status, minus the signal's number if one ended it.
 
-        It is killed when it takes longer than the time-out.
+        It is killed at the time-out.
         """
         watchdog = threading.Timer(timeout, self.kill)
         watchdog.start()
         with self._lock:
             if self.returncode is None:
-                self.returncode = int(self._told.readline())
-                self._told.close()
+                self.returncode = int(self._reports.readline())
+                self._reports.close()
         watchdog.cancel()
         return self.returncode
 
@@ -126,21 +121,21 @@ class Command:
         """End it at once."""
         self.send_signal(signal.SIGKILL)
 
-    def _give(self, text: str) -> None:
+    def _write(self, text: str) -> None:
         with contextlib.suppress(BrokenPipeError, ValueError):
             self.stdin.write(text)
         with contextlib.suppress(BrokenPipeError):
             self.stdin.close()
 
     def _close(self) -> None:
-        for one in (self.stdout, self.stderr):
-            one.close()
+        self.stdout.close()
+        self.stderr.close()
         with contextlib.suppress(BrokenPipeError):
             self.stdin.close()
 
 
 def script(name: str) -> str:
-    """Return the file of a command, for a test that starts it anew: on a terminal, say."""
+    """Return the path of a command, for a test that starts it itself, such as on a terminal."""
     return str(Path(sys.executable).with_name(name))
 
 
@@ -152,29 +147,26 @@ def run(name: str, *arguments: object, given: str = "", **places: Any) -> Ended:
 
 
 def run_here(name: str, *arguments: object, given: str = "") -> Ended:
-    """Run a command line to its end in this process.
-
-    For what it reads and says; what only a process of its own shows is left out.
-    """
+    """Run a command to its end in this process, for tests of its input and output only."""
     (script,) = entry_points(group="console_scripts", name=name)
-    start, line = script.load(), [name, *map(str, arguments)]
+    main, line = script.load(), [name, *map(str, arguments)]
     stdin, output, log = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(3))
     stdin.write(given)
     stdin.seek(0)
     streams: dict[str, Any] = {"stdin": stdin, "stdout": output, "stderr": log}
     try:
-        with _logging_afterwards_as_before(), mock.patch.multiple(sys, argv=line, **streams):
-            status = start()
+        with _restored_logging(), mock.patch.multiple(sys, argv=line, **streams):
+            status = main()
     except SystemExit as end:
         status = end.code
-    for one in (output, log):
-        one.seek(0)
+    output.seek(0)
+    log.seek(0)
     return Ended(status or 0, output.read(), log.read())
 
 
 @contextlib.contextmanager
-def _logging_afterwards_as_before() -> Iterator[None]:
-    """Take back what a command sets up for the log of its process."""
+def _restored_logging() -> Iterator[None]:
+    """Undo what a command sets up for the log of its process."""
     root, records, hook = logging.getLogger(), logging.getLogRecordFactory(), sys.excepthook
     handlers, level = root.handlers[:], root.level
     try:
@@ -187,19 +179,19 @@ def _logging_afterwards_as_before() -> Iterator[None]:
 
 
 class _Loaded:
-    """The process that has loaded the commands; it ends with this one."""
+    """The process that has imported the commands; it ends with this one."""
 
     def __init__(self) -> None:
-        self._socket, its = socket.socketpair()
+        self._socket, other_end = socket.socketpair()
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(its.fileno())], pass_fds=[its.fileno()]
+            [sys.executable, __file__, str(other_end.fileno())], pass_fds=[other_end.fileno()]
         )
-        its.close()
+        other_end.close()
         atexit.register(self.end)
 
     def end(self) -> None:
-        """Let it go; what it started goes on to its own end."""
+        """End it; the commands that it started run on."""
         self._socket.close()
         self._process.wait()
 
@@ -210,11 +202,19 @@ class _Loaded:
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
     ) -> None:
-        """Start a command with these as its input, output and log; its end is told to the last."""
-        wish = json.dumps([line, str(cwd or Path.cwd()), dict(env or os.environ)]).encode()
+        """Start a command.
+
+        Args:
+            line: Its name and arguments.
+            descriptors: Its input, output and log, and where its id and exit status are reported.
+            cwd: Its folder; None: that of this process.
+            env: Its environment; None: that of this process.
+        """
+        request = json.dumps([line, str(cwd or Path.cwd()), dict(env or os.environ)]).encode()
+        length = len(request).to_bytes(_LENGTH_BYTES, "big")
         with self._lock:
-            socket.send_fds(self._socket, [len(wish).to_bytes(_LENGTH_BYTES, "big")], descriptors)
-            self._socket.sendall(wish)
+            socket.send_fds(self._socket, [length], descriptors)
+            self._socket.sendall(request)
 
 
 @functools.cache
@@ -222,9 +222,9 @@ def _loaded() -> _Loaded:
     return _Loaded()
 
 
-def _serve(wishes: socket.socket) -> Callable[[], str | int | None]:
-    """Fork a process for each wish; return in it, with what is to be run."""
-    scripts = {one.name: one for one in entry_points(group="console_scripts")}
+def _serve(requests: socket.socket) -> Callable[[], str | int | None]:
+    """Fork a process for each requested command; return in that process, with what to run."""
+    scripts = {script.name: script for script in entry_points(group="console_scripts")}
     for name in _SCRIPTS:
         importlib.import_module(scripts[name].module)
     for name in _LOADED_LATER:
@@ -234,32 +234,35 @@ def _serve(wishes: socket.socket) -> Callable[[], str | int | None]:
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        length, descriptors, _, _ = socket.recv_fds(wishes, _LENGTH_BYTES, 4)
+        length, descriptors, _, _ = socket.recv_fds(requests, _LENGTH_BYTES, 4)
         if not length:
             os._exit(0)
-        wish = b""
-        while len(wish) < int.from_bytes(length, "big"):
-            wish += wishes.recv(int.from_bytes(length, "big") - len(wish))
-        is_command = _fork(descriptors[3])
-        if not is_command:
-            for one in descriptors:
-                os.close(one)
+        request = b""
+        while len(request) < int.from_bytes(length, "big"):
+            request += requests.recv(int.from_bytes(length, "big") - len(request))
+        if not _fork(descriptors[3]):
+            for descriptor in descriptors:
+                os.close(descriptor)
             continue
-        wishes.close()
-        (name, *arguments), folder, variables = json.loads(wish)
+        requests.close()
+        (name, *arguments), folder, variables = json.loads(request)
         _become(descriptors, [name, *arguments], folder, variables)
         return scripts[name].load()
 
 
-def _fork(tells: int) -> bool:
-    """Fork a process for a command, and one that waits for its end; true in the former."""
+def _fork(reporter: int) -> bool:
+    """Fork a process for a command, and one that reports its id and exit status.
+
+    Returns:
+        True in the command's process, false in this one.
+    """
     if os.fork():
         return False
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if not pid:
         return True
-    os.dup2(tells, 0)
+    os.dup2(reporter, 0)
     os.closerange(1, os.sysconf("SC_OPEN_MAX"))
     os.write(0, f"{pid}\n".encode())
     _, ended = os.waitpid(pid, 0)
@@ -270,10 +273,11 @@ def _fork(tells: int) -> bool:
 def _become(
     descriptors: list[int], line: list[str], folder: str, variables: dict[str, str]
 ) -> None:
-    for number, one in enumerate(descriptors[:3]):
-        os.dup2(one, number)
-    for one in descriptors:
-        os.close(one)
+    """Make this process the one of a command."""
+    for number, descriptor in enumerate(descriptors[:3]):
+        os.dup2(descriptor, number)
+    for descriptor in descriptors:
+        os.close(descriptor)
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = io.TextIOWrapper(

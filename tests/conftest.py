@@ -1,4 +1,4 @@
-"""What all tests share: a sandbox, a ledger, both ways; which examples; who shares a process."""
+"""The fixtures of all tests, the examples that Hypothesis tries, and which tests are slow."""
 
 import os
 import secrets
@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-# Written anew by each process in each run, the tests' asserts would take a tenth of all work.
+# Rewriting the tests' asserts in each process of each run would take a tenth of the time.
 sys.dont_write_bytecode = False
 
 pytest_plugins = ["shared_work", "ledger", "both_ways", "receiver", "tls", "vendures"]
 
-# How fast the machine is says nothing of a rule, and what everybody runs is not red by luck: its
-# examples are the same each time. The long form looks for new ones.
+# A slow machine fails no test, and the ordinary run tries the same examples each time, so that it
+# does not fail by chance. The long form looks for new ones.
 settings.register_profile(
     "fixed",
     deadline=None,
@@ -72,7 +72,7 @@ SLOW = (
     "tests/target_powerofficego/test_versions.py",
 )
 """Files that start commands or Meltano, build, kill, wait, try many examples or run many times, or
-go further into a topic of which other tests are ordinary. Single tests have the marker."""
+go further into a topic that ordinary tests cover. Single tests have the marker."""
 OF_FEW_CASES = (
     "tests/tap_powerofficego/test_tap_go_failing.py",
     "tests/target_customwebshop/",
@@ -84,7 +84,7 @@ OF_FEW_CASES = (
     "tests/target_powerofficego/test_flow_archives.py",
     "tests/target_powerofficego/test_flow_buyers.py",
 )
-"""Where each case takes several runs: the first three of a test are ordinary, the others slow."""
+"""Where each case takes several runs: a test's first three are ordinary, the others slow."""
 SPREAD = (
     *("tests/target_powerofficego/", "tests/target_customwebshop/"),
     *("tests/deploy/test_sync_shop.py", "tests/deploy/test_any_worker.py"),
@@ -94,9 +94,12 @@ WITH_MELTANO = ("test_demo.py", "test_meltano_project.py", "test_under_meltano")
 
 
 def pytest_addoption(parser):
-    """Take the option of the long form."""
-    told = "run the reliability suite in full, and look for new examples everywhere"
-    parser.getgroup("reliability").addoption("--long", action="store_true", help=told)
+    """Add the option of the long form."""
+    parser.getgroup("reliability").addoption(
+        "--long",
+        action="store_true",
+        help="run the reliability suite in full, and look for new examples everywhere",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -110,9 +113,9 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
-    """Let one process a core share all tests, which hardly wait; what was chosen stays in this one.
+    """Run one process a core, unless tests were chosen: those run in this process.
 
-    What is named is run whether it is slow or not.
+    Files and folders named on the command line run whether they are slow or not.
     """
     option = config.option
     is_named = config.args_source is config.ArgsSource.ARGS
@@ -125,14 +128,14 @@ def pytest_cmdline_main(config):
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Spare each process the reading of modules of which it would then deselect every test."""
+    """Skip slow files before they are imported, when all their tests would be deselected."""
     is_slow = collection_path.relative_to(config.rootpath).as_posix() in SLOW
     return True if is_slow and config.option.markexpr == "not slow" else None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark what takes long."""
+    """Mark the slow tests."""
     cases: Counter[str] = Counter()
     for item in items:
         test = item.nodeid.partition("[")[0]
@@ -143,16 +146,16 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_report_header(config):
-    """Return by which seed the new examples of this run are found again."""
+    """Return the option that repeats the new examples of this run."""
     if not config.getoption("--long"):
         return None
     return f"new examples by --hypothesis-seed={config.option.hypothesis_seed}"
 
 
-class ByWhatTheyShare(LoadScopeScheduling):
-    """Keeps the tests of a module in one process, but those that make everything anew.
+class ModuleScheduling(LoadScopeScheduling):
+    """Runs the tests of a module in one process, unless they share nothing.
 
-    What uses Meltano stays together, for a project has only one.
+    Tests that use Meltano share one project, and so one process.
     """
 
     def _split_scope(self, nodeid):
@@ -165,5 +168,5 @@ class ByWhatTheyShare(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Hand the tests out by what they share."""
-    return ByWhatTheyShare(config, log)
+    """Use `ModuleScheduling`."""
+    return ModuleScheduling(config, log)

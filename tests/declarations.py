@@ -1,21 +1,20 @@
-"""Writes what each plugin tells of itself into the files that repeat it.
+"""Writes what each plugin declares into the files that repeat it.
 
     uv run python tests/declarations.py
 
-The schema of the settings in a plugin's code is the only list of them that is written by hand; it
-is shown by `--about`. From it come the end of each `hub.yml`, the tables in the READMEs, and the
-definitions under `plugins/`, by which Meltano knows the plugins of `meltano.yml`. A test fails when
-they are not current.
+Only the schema of the settings in a plugin's code is written by hand; `--about` prints it. From it
+come the end of each `hub.yml`, the tables in the READMEs, and the definitions under `plugins/`,
+from which Meltano knows the plugins of `meltano.yml`. A test fails when they are out of date.
 
-Where the repository is stands in each `hub.yml`. This changes it in every file that names it:
+The address of the repository is in each `hub.yml`. This changes it in every file that names it:
 
     uv run python tests/declarations.py --repository https://git.example.com/new-place
 
-and this lets Meltano install the plugins by their names from PyPI, or by git as they are today:
+This makes Meltano install the plugins from PyPI by name, or with git as they are today:
 
     uv run python tests/declarations.py --install-from pypi
 
-The root README shows the end of what the demo prints. This plays the demo, which takes two minutes:
+The root README shows the end of what the demo prints. This runs the demo, which takes two minutes:
 
     uv run python tests/declarations.py --demo
 """
@@ -45,7 +44,7 @@ PLUGINS = {
     "target-powerofficego": "loaders",
     "target-customwebshop": "loaders",
 }
-"""Each plugin, and what Meltano calls its kind."""
+"""Each plugin, and Meltano's name for its kind."""
 WRITTEN = "# From here on written by `uv run python tests/declarations.py`.\n"
 _LINKS = "powerofficego-links"
 _TABLE = re.compile(r"^\| Setting .*?\n(?=\n)", re.MULTILINE | re.DOTALL)
@@ -61,7 +60,7 @@ def write() -> None:
 
 
 def current() -> dict[Path, str]:
-    """Return what each of the files should hold."""
+    """Return the current content of each file."""
     files = {}
     for name, kind in PLUGINS.items():
         folder = PROJECT / name
@@ -76,19 +75,19 @@ def current() -> dict[Path, str]:
 
 @functools.cache
 def about(name: str) -> dict:
-    """Return what a plugin tells of itself."""
+    """Return what a plugin prints about itself."""
     return json.loads(run(name, "--about", "--format=json").stdout)
 
 
 def _with_table(readme: Path, name: str) -> str:
-    told = run(name, "--about", "--format=markdown").stdout
-    table = _TABLE.search(told)
-    assert table, told
+    markdown = run(name, "--about", "--format=markdown").stdout
+    table = _TABLE.search(markdown)
+    assert table, markdown
     return _TABLE.sub(lambda _: table[0], readme.read_text(encoding="utf-8"))
 
 
 def with_demo(printed: str) -> str:
-    """Return the root README as it is to be by what the demo printed."""
+    """Return the root README with the end of what the demo printed."""
     (shown,) = _LAST_ACT.findall(printed)
     return _SHOWN.sub(lambda _: shown, (PROJECT / "README.md").read_text(encoding="utf-8"))
 
@@ -103,42 +102,45 @@ def play_demo() -> None:
 def _definition(path: Path, name: str) -> str:
     """Return a hub.yml whose end is current."""
     by_hand, _, end = path.read_text(encoding="utf-8").partition(WRITTEN)
-    told = about(name)
+    declaration = about(name)
+    settings = declaration["settings"]
     described = {
         "pip_url": pip_url(
             name,
             repository=yaml.safe_load(by_hand)["repo"],
             by_git=(yaml.safe_load(end) or {}).get("pip_url", "git+").startswith("git+"),
         ),
-        "supported_python_versions": told["supported_python_versions"],
-        "capabilities": told["capabilities"],
+        "supported_python_versions": declaration["supported_python_versions"],
+        "capabilities": declaration["capabilities"],
         **({"commands": _commands(name)} if PLUGINS[name] == "loaders" else {}),
-        "settings_group_validation": [told["settings"]["required"]],
+        "settings_group_validation": [settings["required"]],
         "settings": [
-            declared(setting, schema) for setting, schema in told["settings"]["properties"].items()
+            declared(setting, schema) for setting, schema in settings["properties"].items()
         ],
     }
     return by_hand + WRITTEN + yaml.safe_dump(described, sort_keys=False, allow_unicode=True)
 
 
 def pip_url(name: str, *, repository: str, by_git: bool) -> str:
-    """Return what pip is told to install a plugin; by git also what it needs of its siblings."""
+    """Return what pip installs for a plugin; with git also the siblings that it needs."""
     if not by_git:
         return name
-    return " ".join(f"git+{repository}#subdirectory={one}" for one in (*needed_by(name), name))
+    return " ".join(
+        f"git+{repository}#subdirectory={plugin}" for plugin in (*needed_by(name), name)
+    )
 
 
 def needed_by(name: str) -> list[str]:
-    """Return the plugins that one imports, in the order in which they can be installed."""
+    """Return the plugins that a plugin needs, in an order in which they can be installed."""
     siblings = sorted(
-        {one.name for one in map(Requirement, requires(name) or ()) if one.name in PLUGINS}
+        {required.name for required in map(Requirement, requires(name) or ())} & PLUGINS.keys()
     )
-    further = {other for one in siblings for other in needed_by(one)}
+    further = {plugin for sibling in siblings for plugin in needed_by(sibling)}
     return [*sorted(further - set(siblings)), *siblings]
 
 
 def declared(name: str, schema: dict) -> dict:
-    """Return a setting as Meltano and its Hub declare one."""
+    """Return a setting as Meltano and its Hub declare it."""
     described = {
         "name": name,
         "label": schema["title"],
@@ -149,7 +151,8 @@ def declared(name: str, schema: dict) -> dict:
         described["sensitive"] = True
     if "enum" in schema:
         described["options"] = [
-            {"label": one.replace("_", " ").capitalize(), "value": one} for one in schema["enum"]
+            {"label": value.replace("_", " ").capitalize(), "value": value}
+            for value in schema["enum"]
         ]
     if "examples" in schema:
         described["placeholder"] = schema["examples"][0]
@@ -170,7 +173,7 @@ def _kind(schema: dict) -> str:
 
 
 def _commands(name: str) -> dict:
-    """Return the commands of `powerofficego-links` as those of a target, on its own link store."""
+    """Return the commands of `powerofficego-links` as those of a target, on its link store."""
     return {
         command: {
             "args": command,
@@ -183,9 +186,9 @@ def _commands(name: str) -> dict:
 
 
 def _links_plugin(target: dict) -> dict:
-    """Return `powerofficego-links` as a plugin of its own, for Meltano runs it as a block then.
+    """Return `powerofficego-links` as a plugin of its own, which Meltano can run in a job.
 
-    It has the settings of the target that its commands use, by the target's variables.
+    It has those of the target's settings that its commands use, from the target's variables.
     """
     settings = []
     for setting in target["settings"]:
@@ -200,22 +203,22 @@ def _links_plugin(target: dict) -> dict:
         "pip_url": target["pip_url"],
         "executable": _LINKS,
         "commands": {
-            command: {"args": one["args"], "description": one["description"]}
-            for command, one in target["commands"].items()
+            name: {"args": command["args"], "description": command["description"]}
+            for name, command in target["commands"].items()
         },
         "settings": settings,
     }
 
 
 def _known_to_meltano(kind: str, definition: dict) -> dict[Path, str]:
-    """Return the file by which Meltano knows a plugin, as `meltano add` would have written it."""
+    """Return the file from which Meltano knows a plugin, as `meltano add` would write it."""
     path = PROJECT / "plugins" / kind / f"{definition['name']}--{definition['variant']}.lock"
     content = {"plugin_type": kind, **definition}
     return {path: json.dumps(content, indent=2, ensure_ascii=False) + "\n"}
 
 
 def move(project: Path, repository: str) -> None:
-    """Put another address of the repository in every file that names it."""
+    """Replace the address of the repository in every file that names it."""
     old = yaml.safe_load((project / "target-powerofficego" / "hub.yml").read_text("utf-8"))["repo"]
     listed = subprocess.run(
         ["git", "grep", "--untracked", "--files-with-matches", "--fixed-strings", "-z", old],
@@ -230,7 +233,7 @@ def move(project: Path, repository: str) -> None:
 
 
 def install_from(source: str) -> None:
-    """Let each hub.yml install the plugin from `pypi` or by `git`."""
+    """Make each hub.yml install the plugin from `pypi` or with `git`."""
     for name in PLUGINS:
         path = PROJECT / name / "hub.yml"
         first = "git+" if source == "git" else name
@@ -239,15 +242,19 @@ def install_from(source: str) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Bring up to date what `--about` tells.")
-    parser.add_argument("--repository", metavar="ADDRESS", help="where the repository is now")
-    parser.add_argument("--install-from", choices=["git", "pypi"], help="where plugins come from")
-    parser.add_argument("--demo", action="store_true", help="show in the README what it prints")
-    told = parser.parse_args()
-    if told.repository:
-        move(PROJECT, told.repository)
-    if told.install_from:
-        install_from(told.install_from)
-    if told.demo:
+    parser = argparse.ArgumentParser(description="Update what comes from `--about`.")
+    parser.add_argument("--repository", metavar="ADDRESS", help="the repository's new address")
+    parser.add_argument(
+        "--install-from", choices=["git", "pypi"], help="where Meltano gets the plugins"
+    )
+    parser.add_argument(
+        "--demo", action="store_true", help="update the demo's output in the README"
+    )
+    options = parser.parse_args()
+    if options.repository:
+        move(PROJECT, options.repository)
+    if options.install_from:
+        install_from(options.install_from)
+    if options.demo:
         play_demo()
     write()

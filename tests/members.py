@@ -1,12 +1,9 @@
-"""Compares members of what is answered or emitted, and shows all that differ at once."""
+"""Compares several members of a JSON object at once, and shows all that differ."""
 
 from __future__ import annotations
 
 
 def assert_members(entry, **expected):
-    """See that an entry has these members with these values; true is not 1."""
-    found = {name: entry[name] for name in expected}
-    assert found == expected
-    assert {one for one in found if isinstance(found[one], bool)} == {
-        one for one in expected if isinstance(expected[one], bool)
-    }
+    """Check that an object has these members with these values; true is not 1."""
+    actual = {name: (entry[name], isinstance(entry[name], bool)) for name in expected}
+    assert actual == {name: (value, isinstance(value, bool)) for name, value in expected.items()}

@@ -1,4 +1,4 @@
-"""A service on this machine that takes messages, as Apprise sends them to a webhook."""
+"""A local webhook that receives messages as Apprise sends them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Receiver:
-    """What arrived; `status` is what it answers, and None that it never does.
+    """A webhook and the messages that it accepted.
 
-    `before_answer` is called with each message that arrives, before it is answered.
+    Attributes:
+        status: What it answers; None: it never answers.
+        before_answer: Called with each message, before it is answered.
+        ended: Set once the test is over, which ends answers that never come.
     """
 
     port: int = 0
@@ -29,17 +32,17 @@ class Receiver:
 
     @property
     def address(self) -> str:
-        """Where it is, in Apprise's form, with a secret as its path."""
+        """Its address as Apprise takes it, with a secret as its path."""
         return f"json://127.0.0.1:{self.port}/{SECRET}"
 
     @property
     def titles(self) -> list[str]:
-        """The titles of what arrived."""
+        """The titles of the messages."""
         return [message["title"] for message in self.messages]
 
     @property
     def last(self) -> str:
-        """Title and text of what arrived last."""
+        """Title and text of the last message."""
         return f"{self.messages[-1]['title']}\n{self.messages[-1]['message']}"
 
 
@@ -48,7 +51,7 @@ SECRET = "hemmelig7K2pQ9"
 
 @pytest.fixture
 def receiver():
-    """A service that takes messages."""
+    """A local webhook."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -64,7 +67,7 @@ def receiver():
             self.end_headers()
 
         def log_message(self, *_):
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     receiver.port = server.server_port

@@ -1,4 +1,4 @@
-"""TLS for a server on this machine, with a certificate that nobody else vouches for."""
+"""TLS for a local server, with a self-signed certificate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import socket
     from pathlib import Path
 
-# A certificate that signs itself for this machine alone; its key is public and opens nothing.
+# Valid for this machine only; the key is public and protects nothing.
 CERTIFICATE = """\
 -----BEGIN CERTIFICATE-----
 MIIBmjCCAUGgAwIBAgIUd0N3FYS5ybzIi27vZ2lKNtluU6kwCgYIKoZIzj0EAwIw
@@ -34,7 +34,7 @@ H96j8Rd+gU1z81iqBUeli1ClW46Oivo2okqDOh98SSpzSk1hedfyYOsX
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """The file of the certificate and its key."""
+    """A file with the certificate and its key."""
     file = tmp_path / "certificate.pem"
     file.write_text(CERTIFICATE)
     return file

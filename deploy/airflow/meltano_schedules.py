@@ -59,6 +59,6 @@ def dag_of(project: Path, schedule: dict[str, Any]) -> DAG:
 
 
 for file in sorted(SHOPS.glob("*/*/schedules.json")):
-    for one in json.loads(file.read_text())["schedules"]["job"]:
-        dag = dag_of(file.parent, one)
+    for schedule in json.loads(file.read_text())["schedules"]["job"]:
+        dag = dag_of(file.parent, schedule)
         globals()[dag.dag_id] = dag

@@ -1,7 +1,7 @@
-"""Cancels the runs that ended with the machine, or with everything that was killed on it.
+"""Cancels the runs that were cut off when the machine stopped or all processes were killed.
 
-Dagster would believe them to be under way, and start no other run of their shops. To be run before
-Dagster starts, and only where all runs are on this machine.
+Dagster would take them to be under way, and would not start other runs of their shops. Run this
+before Dagster starts, and only where all runs are on this machine.
 """
 
 import dagster as dg

@@ -1,4 +1,4 @@
-"""The shops of shops.yaml in Dagster: one partition a shop, its round, and when it runs."""
+"""The shops of shops.yaml in Dagster: a partition, a round and a schedule for each shop."""
 
 import datetime
 import json
@@ -30,7 +30,7 @@ warnings.simplefilter("ignore", dg.PreviewWarning)  # checks with partitions; th
 
 @dataclass(frozen=True)
 class Shop:
-    """A shop of shops.yaml, where each member is explained."""
+    """A shop of shops.yaml, which explains the members."""
 
     name: str
     go_key: str
@@ -44,7 +44,7 @@ class Shop:
 
 @dataclass(frozen=True)
 class Fleet:
-    """What shops.yaml says."""
+    """The content of shops.yaml, which explains the members."""
 
     command: str
     programs: str
@@ -62,10 +62,10 @@ class Fleet:
         return cls(**content, shops=shops)
 
     def environment(self, folder: Path) -> dict[str, str]:
-        """Return the variables of a shop's round: Dagster's, then those of its file .env."""
-        of_shop = {name: value or "" for name, value in dotenv_values(folder / ".env").items()}
+        """Return the environment of a shop's round: Dagster's, then the shop's file .env."""
+        own = {name: value or "" for name, value in dotenv_values(folder / ".env").items()}
         path = os.pathsep.join([self.programs, os.environ["PATH"]])
-        return {**os.environ, "PATH": path, **of_shop}
+        return {**os.environ, "PATH": path, **own}
 
 
 FLEET = Fleet.read(HERE / "shops.yaml")
@@ -74,10 +74,10 @@ SHOPS = dg.StaticPartitionsDefinition(list(FLEET.shops))
 
 @dataclass
 class Round:
-    """A round of a shop, by the programs of another environment.
+    """A round of a shop, run by the programs of another environment.
 
     Attributes:
-        figures: The numbers of the run summaries in its log, each by its path.
+        figures: The numbers of the run summaries in its log, by their paths.
         last_lines: The end of its log.
     """
 
@@ -86,9 +86,9 @@ class Round:
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=20))
 
     def run(self) -> int:
-        """Run it to its end, with its log as this step's, and return its exit status.
+        """Run it to its end, copy its log to this step's, and return its exit status.
 
-        It is stopped when this run is cancelled and, on Linux, also when this process is killed.
+        It is stopped when this run is cancelled and, on Linux, when this process is killed.
         """
         folder = Path(self.shop.folder).expanduser()
         with subprocess.Popen(  # noqa: S603 # what shops.yaml names
@@ -118,7 +118,7 @@ class Round:
 
 
 def leaves(content: Mapping[str, Any], path: str) -> Iterator[tuple[str, int]]:
-    """Return the numbers of a run summary, each under its path, such as `calls writes`."""
+    """Yield the numbers of a run summary with their paths, such as `calls writes`."""
     for name, value in content.items():
         if isinstance(value, dict):
             yield from leaves(value, f"{path} {name}")
@@ -140,7 +140,7 @@ NOTHING_WAITS = dg.AssetCheckSpec(
     retry_policy=dg.RetryPolicy(max_retries=FLEET.retries, delay=FLEET.retry_seconds),
 )
 def synced_shop(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """A shop of which each record that changed is in PowerOffice Go, and the other way round."""
+    """A shop whose changed records are in PowerOffice Go, and the other way round."""
     round_ = Round(FLEET.shops[context.partition_key])
     status = round_.run()
     if status not in (0, WAITS_FOR_A_PERSON):
@@ -165,7 +165,7 @@ ROUND = dg.define_asset_job(
 
 
 def schedule(shop: Shop) -> dg.ScheduleDefinition:
-    """Return when a shop's rounds start; a round that is due while one is under way is left out."""
+    """Return the schedule of a shop's rounds, which skips a round while another is under way."""
 
     def request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         under_way = dg.RunsFilter(statuses=UNDER_WAY, tags={"dagster/partition": shop.name})
@@ -184,7 +184,7 @@ def schedule(shop: Shop) -> dg.ScheduleDefinition:
 
 @dg.op(config_schema={"days": dg.Field(int, default_value=FLEET.keep_days)})
 def delete_old_runs(context: dg.OpExecutionContext) -> None:
-    """Delete what Dagster keeps of runs that ended more than so many days ago."""
+    """Delete what Dagster keeps of runs that ended more than `days` days ago."""
     kept = datetime.timedelta(days=context.op_config["days"])
     before = datetime.datetime.now(datetime.timezone.utc) - kept
     old = dg.RunsFilter(statuses=list(ENDED), updated_before=before)

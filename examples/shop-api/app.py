@@ -2,8 +2,9 @@
 
     SHOP_TOKEN=... SHOP_DATABASE=shop.db flask --app app run --port 8080
 
-Each record is kept as JSON text. A shop with tables of its own builds the record where this reads
-the column `record`, and keeps the rest: the token, the parameters, the cursor, ETag and If-Match.
+Each record is stored as JSON text. A shop with its own tables builds the record where this reads
+the column `record`. The rest stays the same: the token, the parameters, the cursor, ETag and
+If-Match.
 """
 
 import hashlib
@@ -96,7 +97,7 @@ def list_records(stream):
         place = json.loads(request.args.get("cursor", '["", ""]'))
         after, after_id = map(str, place)
     except (ValueError, TypeError):
-        abort(400, "limit is a number, updated_since a stamp, and cursor what a page told.")
+        abort(400, "limit is a number, updated_since a stamp, and cursor from the page before.")
     if not 1 <= limit <= 1000:
         abort(400, "limit is from 1 to 1000.")
     rows = database().execute(PAGE, (stream, since, after, after_id, limit + 1)).fetchall()
@@ -118,7 +119,7 @@ def change(stream, record_id):
     patch = request.get_json(force=True)
     if not isinstance(patch, dict):
         abort(400, "A merge patch is a JSON object.")
-    database().execute("BEGIN IMMEDIATE")  # from here to the end nobody else writes
+    database().execute("BEGIN IMMEDIATE")  # no other change until COMMIT
     text = read(stream, record_id)
     record = json.loads(text)
     if record.get("deleted_at"):
@@ -139,7 +140,7 @@ def change(stream, record_id):
 
 
 def sortable(stamp):
-    """Return a stamp as all are kept, in UTC; ValueError if it names no time zone."""
+    """Return a stamp in the form of STAMP, in UTC; ValueError without a time zone."""
     moment = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
     if moment.tzinfo is None:
         raise ValueError(stamp)
@@ -147,16 +148,16 @@ def sortable(stamp):
 
 
 def read(stream, record_id):
-    found = (
+    row = (
         database()
         .execute("SELECT record FROM records WHERE stream = ? AND id = ?", (stream, record_id))
         .fetchone()
     )
-    return found[0] if found else abort(404)
+    return row[0] if row else abort(404)
 
 
 def write(stream, record):
-    """Keep a whole record, new or changed; return its text."""
+    """Store a record, new or changed; return its text."""
     record = {**record, "updated_at": sortable(record["updated_at"])}
     text = json.dumps(record, ensure_ascii=False)
     values = (stream, record["id"], record["updated_at"], text)
@@ -173,11 +174,11 @@ def answer(text):
 
 
 def merged(old, patch):
-    """Return an object with the changes of a merge patch; a member that is null is kept as null."""
+    """Apply a merge patch to an object; a null in the patch is stored, not removed."""
     new = dict(old)
     for name, value in patch.items():
-        both = isinstance(value, dict) and isinstance(new.get(name), dict)
-        new[name] = merged(new[name], value) if both else value
+        are_objects = isinstance(value, dict) and isinstance(new.get(name), dict)
+        new[name] = merged(new[name], value) if are_objects else value
     return new
 
 

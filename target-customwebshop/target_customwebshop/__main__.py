@@ -1,4 +1,4 @@
-"""The target as a program: `target-customwebshop`, or `python -m target_customwebshop`."""
+"""The program `target-customwebshop`, also run by `python -m target_customwebshop`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Reads and changes single records of a shop by its shop file, from any number of threads.
+"""Reads and changes single records of a shop through its shop file; safe for any thread.
 
-Such a shop has no ETag and no If-Match. So the tag is a hash of the record, and a record that has
-to wait before it is changed is read again and compared; an edit that a person makes in the shop
-between that reading and the change is overwritten, for nothing would show it.
+Such a shop has no ETag and no If-Match. So the tag is a hash of the record, and a record whose
+change has to wait is read again and compared. An edit that a person makes in the shop between that
+read and the change is overwritten, because nothing would reveal it.
 """
 
 from __future__ import annotations
@@ -49,23 +49,23 @@ if TYPE_CHECKING:
 
     from target_customwebshop.shop_records import Record
 
-    Note = Callable[[str, str], None]
+    OnRequest = Callable[[str, str], None]
 
 
-class Conflict(ChangeRefused):
-    """The shop refused the change because of what it holds now."""
+class RefusedAsConflict(ChangeRefused):
+    """The shop refused the change because of its current data."""
 
 
 class CountedConnection(ShopConnection):
-    """A connection that says what is asked, each time."""
+    """A connection that calls `on_request` with the method and path of each request."""
 
-    def __init__(self, *address: str, note: Note, **how: Any) -> None:  # noqa: ANN401
-        super().__init__(*address, **how)
-        self._note = note
+    def __init__(self, *address: str, on_request: OnRequest, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*address, **options)
+        self._on_request = on_request
 
     def send(self, method: str, path: str, **content: Any) -> Answer:  # noqa: ANN401
         """See `ShopConnection`."""
-        self._note(method, path)
+        self._on_request(method, path)
         return super().send(method, path, **content)
 
 
@@ -74,8 +74,8 @@ class FileRecords(ShopRecords[SingleRecords]):
 
     Args:
         file: the shop file.
-        config: the settings, as of tap-customwebshop.
-        connect: makes a connection that tells what is asked, and shows who asks.
+        config: the settings, named as in tap-customwebshop.
+        connect: opens a connection that reports its requests and authenticates.
         retry_seconds: seconds for all attempts at one call.
     """
 
@@ -86,12 +86,12 @@ class FileRecords(ShopRecords[SingleRecords]):
         self,
         file: ShopFile,
         config: Mapping[str, Any],
-        connect: Callable[[Note, AuthBase | None], CountedConnection],
+        connect: Callable[[OnRequest, AuthBase | None], CountedConnection],
         *,
         retry_seconds: float,
     ) -> None:
         super().__init__(self._open, retry_seconds=retry_seconds)
-        self.mark = f"{SHOP_FILE} {file.fingerprint}"
+        self.shop_file_mark = f"{SHOP_FILE} {file.fingerprint}"
         self._file = file
         self._config = config
         self._connect = connect
@@ -100,21 +100,21 @@ class FileRecords(ShopRecords[SingleRecords]):
         """See `ShopRecords`."""
         if "change" not in self._file.functions:
             return f"{self._file.name} has no change()"
-        return self._why_unread(entity)
+        return self._unreadable_reason(entity)
 
-    def _why_unread(self, entity: str) -> str | None:
-        """Say why no single record of this kind can be read; None if they can."""
+    def _unreadable_reason(self, entity: str) -> str | None:
+        """Return why no single record of an entity can be read, or None if they can."""
         listing = self._file.listings.get(entity)
         if listing is None or not listing.single:
-            return f"{self._file.name} does not say how one of the {entity} is read ('single')"
+            return f"{self._file.name} does not define how one of the {entity} is read ('single')"
         return None
 
     def read(self, entity: str, shop_id: str) -> Read:
         """See `ShopRecords`."""
-        if why := self._why_unread(entity):
-            raise TryLater(why)
+        if reason := self._unreadable_reason(entity):
+            raise TryLater(reason)
         read_at = now()
-        with self._of_one_record(entity):
+        with self._record_errors(entity):
             record = self._opened().read(entity, shop_id)
         return Read(record, record_hash(record, ""), read_at)
 
@@ -122,107 +122,115 @@ class FileRecords(ShopRecords[SingleRecords]):
         """See `ShopRecords`."""
         self._calls(entity, shop_id, patch)
 
-    def change(self, entity: str, shop_id: str, patch: Record, found: Read) -> Read:
-        """See `ShopRecords`; the record is read again, for the answer has the shop's own form.
+    def change(self, entity: str, shop_id: str, patch: Record, current: Read) -> Read:
+        """See `ShopRecords`; the record is read again, because the answer has the shop's own form.
 
-        Calls are sent in order, up to the first that fails: later ones may presuppose it.
+        Calls are sent in order, up to the first that fails: later ones may depend on it.
         """
-        patience = RetryBudget(self._retry_seconds)
-        while (trouble := self._send(entity, shop_id, patch, found)) is not None:
-            wait = patience.next_wait(
-                trouble.retry_after, kind=trouble.reason, most_attempts=trouble.most_attempts
+        budget = RetryBudget(self._retry_seconds)
+        while (error := self._send(entity, shop_id, patch, current)) is not None:
+            wait = budget.next_wait(
+                error.retry_after, kind=error.reason, most_attempts=error.most_attempts
             )
             if wait is None:
-                raise self._given_up(f"{entity} {shop_id}: {trouble.reason}", self._knock(entity))
+                raise self._final_error(
+                    f"{entity} {shop_id}: {error.reason}", self._probe_for(entity)
+                )
             self._sleep(wait)
-            self._see_that_it_is_as_found(entity, shop_id, found)
+            self._require_unedited(entity, shop_id, current)
         try:
             return self.read(entity, shop_id)
-        except (RecordError, ShopError) as error:
-            raise NoAnswer(f"it was changed, but cannot be read again: {error}") from None
+        except (RecordError, ShopError) as failure:
+            raise NoAnswer(f"it was changed, but cannot be read again: {failure}") from None
 
-    def _see_that_it_is_as_found(self, entity: str, shop_id: str, found: Read) -> None:
-        """Require that a record is still the one that was read.
+    def _require_unedited(self, entity: str, shop_id: str, current: Read) -> None:
+        """Require that a record is still as it was read.
 
         Raises:
-            ChangedMeanwhile: it is another one; and what `read` raises.
+            ChangedMeanwhile: it is not; and what `read` raises.
         """
-        if self.read(entity, shop_id).tag != found.tag:
-            raise ChangedMeanwhile(f"{entity} {shop_id} was edited in the shop meanwhile")
+        if self.read(entity, shop_id).tag != current.tag:
+            raise ChangedMeanwhile(f"{entity} {shop_id} was edited in the shop in the meantime")
 
     def _calls(self, entity: str, shop_id: str, patch: Record) -> list[Call]:
-        """Return the calls with which the shop takes a change, at least one."""
-        with self._of_one_record(entity):
+        """Return the calls that make a change, at least one.
+
+        Raises:
+            ChangeUnsupported: there are none; and what `_record_errors` raises.
+        """
+        with self._record_errors(entity):
             calls = self._opened().calls(entity, shop_id, patch)
         if not calls:
             members = ", ".join(sorted(patch))
-            raise ChangeUnsupported(f"{self._file.name} takes no change of {members} here")
+            raise ChangeUnsupported(f"{self._file.name} does not support this change of {members}")
         return calls
 
-    def _send(self, entity: str, shop_id: str, patch: Record, found: Read) -> TemporaryError | None:
-        """Send a change once; return why nothing of it was done, if it may be sent again.
+    def _send(
+        self, entity: str, shop_id: str, patch: Record, current: Read
+    ) -> TemporaryError | None:
+        """Send a change once; return the error if nothing was done and it may be sent again.
 
-        A shop may answer a conflict for what has to do with other records, such as an e-mail
-        address that another customer has.
+        A shop may also answer with a conflict because of other records, such as an e-mail address
+        that another customer has.
 
         Raises:
             ChangedMeanwhile, RecordMissing, ChangeRefused, NoAnswer, ShopError: see `change`.
         """
         first, *others = self._calls(entity, shop_id, patch)
         try:
-            trouble = self._send_call(first)
-        except Conflict:
-            self._see_that_it_is_as_found(entity, shop_id, found)
+            error = self._send_call(first)
+        except RefusedAsConflict:
+            self._require_unedited(entity, shop_id, current)
             raise
-        if trouble is None:
+        if error is None:
             for call in others:
-                self._send_on(call)
-        return trouble
+                self._send_further_call(call)
+        return error
 
-    def _send_on(self, call: Call) -> None:
-        """Send a call of a change of which the shop has taken another one.
+    def _send_further_call(self, call: Call) -> None:
+        """Send a further call of a change, after the shop has accepted an earlier one.
 
         Raises:
-            NoAnswer: it was not done, or whether it was is not known.
+            NoAnswer: it was not done, or it is not known whether it was.
         """
         try:
-            trouble = self._send_call(call)
-            if trouble is not None:
-                self._sleep(RetryBudget(self._retry_seconds).next_wait(trouble.retry_after) or 0)
-                raise NoAnswer(f"{call[0]}: {trouble.reason}")
-        except (RecordMissing, ChangeRefused, ShopError) as error:
-            raise NoAnswer(f"only part of it was taken: {error}", refusal=error) from None
+            error = self._send_call(call)
+            if error is not None:
+                self._sleep(RetryBudget(self._retry_seconds).next_wait(error.retry_after) or 0)
+                raise NoAnswer(f"{call[0]}: {error.reason}")
+        except (RecordMissing, ChangeRefused, ShopError) as failure:
+            raise NoAnswer(f"only part of it was done: {failure}", refusal=failure) from None
 
     def _send_call(self, call: Call) -> TemporaryError | None:
-        """Send a call once; return why it was certainly not done, if it may be sent again.
+        """Send a call once; return the error if it was certainly not done and may be sent again.
 
         Raises:
             RecordMissing, ChangeRefused, NoAnswer, ShopError: see `change`.
         """
         method, path, _ = call
-        self._of_thread.sent = (method, path)
+        self._thread_local.sent = (method, path)
         try:
             self._opened().send(call)
-        except TemporaryError as trouble:
-            if trouble.may_have_happened:
-                raise NoAnswer(f"{method}: {trouble.reason}") from None
-            return trouble
+        except TemporaryError as error:
+            if error.may_have_happened:
+                raise NoAnswer(f"{method}: {error.reason}") from None
+            return error
         except ShopFunctionError as error:
-            raise NoAnswer(f"what it answered is not known: {error.reason}") from None
+            raise NoAnswer(f"its answer could not be read: {error.reason}") from None
         except NotFoundError as error:
             raise RecordMissing(str(error)) from None
         except WrongPathError as error:
             raise ShopFileFailed(str(error)) from None
         except RequestRefusedError as error:
-            kind = Conflict if isinstance(error, ChangedMeanwhileError) else ChangeRefused
+            kind = RefusedAsConflict if isinstance(error, ChangedMeanwhileError) else ChangeRefused
             raise kind(str(error), title=error.title, detail=error.detail) from None
         finally:
-            self._of_thread.sent = None
+            self._thread_local.sent = None
         return None
 
     @contextlib.contextmanager
-    def _of_one_record(self, entity: str) -> Iterator[None]:
-        """Tell what is about one record from what ends the run."""
+    def _record_errors(self, entity: str) -> Iterator[None]:
+        """Convert the errors that are about one record; others end the run."""
         try:
             yield
         except NotFoundError as error:
@@ -237,15 +245,15 @@ class FileRecords(ShopRecords[SingleRecords]):
         except ShopUnavailableError as error:
             if self._stop.is_set():
                 raise
-            raise self._given_up(str(error), self._knock(entity)) from None
+            raise self._final_error(str(error), self._probe_for(entity)) from None
 
     def _check_address(self, entity: str) -> None:
-        """Check, once per run, that there is a list where a record is not found.
+        """Check, once per run, that a missing record is not due to a wrong address.
 
         Raises:
-            ShopRefusedError: there is none either.
+            ShopRefusedError: the list of such records is missing as well.
         """
-        if entity in self._listed:
+        if entity in self._checked_entities:
             return
         try:
             next(self._opened().client.pages(self._file.listings[entity], None), None)
@@ -253,21 +261,21 @@ class FileRecords(ShopRecords[SingleRecords]):
             raise ShopRefusedError(
                 f"{error} Correct the setting 'api_url' or the shop file, then run again."
             ) from None
-        self._listed.add(entity)
+        self._checked_entities.add(entity)
 
-    def _knock(self, entity: str) -> Callable[[], object]:
+    def _probe_for(self, entity: str) -> Callable[[], object]:
         return functools.partial(self._opened().client.probe, self._file.listings[entity])
 
     def _open(self) -> SingleRecords:
         return SingleRecords(
-            self._file, self._config, functools.partial(self._connect, self._note), self._sleep
+            self._file, self._config, functools.partial(self._connect, self._count), self._sleep
         )
 
-    def _note(self, method: str, path: str) -> None:
-        """Count a call: only a change as a write, for a shop file may read by POST as well."""
-        is_change = getattr(self._of_thread, "sent", None) == (method, path)
+    def _count(self, method: str, path: str) -> None:
+        """Count a call; only a change is a write, because a shop file may also read by POST."""
+        is_change = getattr(self._thread_local, "sent", None) == (method, path)
         self.calls.note(method if is_change else "GET", path)
 
 
 class DryFileRecords(Dry[SingleRecords], FileRecords):
-    """Records by a shop file in a dry run."""
+    """Records as a shop file reads them, in a dry run."""

@@ -1,4 +1,4 @@
-"""The walk of a sales order back to the shop: its rows, and the lines that Go edited."""
+"""The walk of a sales order back to the shop: its rows, and the lines edited in Go."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from target_powerofficego.decisions.merge import merge_lines
 from target_powerofficego.settle.record_flow import OTHER_WAY
 
 from target_customwebshop.shop_records import ChangeUnsupported, patched
-from target_customwebshop.shop_writer import Change as ShopChange
+from target_customwebshop.shop_writer import ShopChange
 from target_customwebshop.walk import BackWalk
 
 if TYPE_CHECKING:
@@ -40,25 +40,25 @@ if TYPE_CHECKING:
     from target_customwebshop.shop_records import Read
 
 _LINES = "lines"
-_TOLD = ("SalesOrderLines", "TotalAmount")
+_LINE_MEMBERS = ("SalesOrderLines", "TotalAmount")
 
 
 class OrderBackWalk(BackWalk):
-    """Takes sales orders back; with `order_lines_back` their lines too, in a separate write."""
+    """Takes sales orders back; with `order_lines_back`, also their lines, in a separate write."""
 
     def kept(self, record: Record) -> Record:
-        """See `BackWalk`; lines are kept where they flow."""
+        """See `BackWalk`; lines are kept if they flow."""
         kept = super().kept(record)
         if not self.tools.settings.order_lines_back:
             return kept
-        return {**kept, **{name: record[name] for name in _TOLD if name in record}}
+        return {**kept, **{name: record[name] for name in _LINE_MEMBERS if name in record}}
 
-    def moved(self, link: Link, arrival: Arrival) -> list[str]:
-        """See `BackWalk`; also "lines" if any line is not as both sides agreed."""
-        rows = super().moved(link, arrival)
-        return [*rows, _LINES] if self._has_moved_lines(link, arrival.record) else rows
+    def edited_rows(self, link: Link, arrival: Arrival) -> list[str]:
+        """See `BackWalk`; includes "lines" if any line is not as both sides agreed."""
+        rows = super().edited_rows(link, arrival)
+        return [*rows, _LINES] if self._has_edited_lines(link, arrival.record) else rows
 
-    def _has_moved_lines(self, link: Link, entry: Record) -> bool:
+    def _has_edited_lines(self, link: Link, entry: Record) -> bool:
         base = OrderState(link.base).lines
         try:
             lines = self._lines_of(link, entry)
@@ -68,27 +68,29 @@ class OrderBackWalk(BackWalk):
                 or lines_back.line_edits(lines, base)
             )
         except Unusable:
-            return True  # reported as a reject once it is settled
+            return True  # which becomes a reject once it is settled
 
     def _lines_of(self, link: Link, entry: Record) -> Mapping[str, Record] | None:
-        """Return the lines of an entry; None when there are none to compare."""
+        """Return the lines of an entry, or None if there are none to compare."""
         base = OrderState(link.base).lines
-        is_told = self.tools.settings.order_lines_back and entry.get("SalesOrderLines") is not None
-        if not is_told or not base:
+        has_lines = self.tools.settings.order_lines_back and (
+            entry.get("SalesOrderLines") is not None
+        )
+        if not has_lines or not base:
             return None
         return lines_back.lines_of(entry)
 
-    def _merge_and_write(self, link: Link, arrival: Arrival, moved: Sequence[str]) -> Change:
-        rows = [name for name in moved if name != _LINES]
+    def _merge_and_write(self, link: Link, arrival: Arrival, edited: Sequence[str]) -> Change:
+        rows = [name for name in edited if name != _LINES]
         parts = []
         if rows:
             parts.append(functools.partial(super()._merge_and_write, link, arrival, rows))
-        if _LINES in moved:
+        if _LINES in edited:
             parts.append(functools.partial(self._settle_lines, link, arrival))
-        return _joined(parts)
+        return _settle_all(parts)
 
     def _settle_lines(self, link: Link, arrival: Arrival) -> Change:
-        """Write what Go changed in lines, all or nothing.
+        """Write all edits of lines in Go, or none.
 
         Raises:
             Undecidable, Unusable, ChangedMeanwhile, and what `ShopWriter.change` raises.
@@ -98,22 +100,23 @@ class OrderBackWalk(BackWalk):
         lines = self._lines_of(link, entry)
         if lines is None:
             return Nothing()
-        link = self._met(link, lines, read_at)
+        link = self._with_new_lines(link, lines, read_at)
         base = OrderState(link.base).lines
-        refused = [*lines_back.unsupported_edits(lines, base)]
-        if refused:
-            raise Undecidable(Hold("; ".join(refused)))
+        unsupported = [*lines_back.unsupported_edits(lines, base)]
+        if unsupported:
+            raise Undecidable(Hold("; ".join(unsupported)))
         edited = lines_back.line_edits(lines, base)
         if not edited:
             return Nothing()
-        found = self.tools.shop.read(self.entity, link.shop_id)
-        order = ShopOrder(found.record)
+        current = self.tools.shop.read(self.entity, link.shop_id)
+        order = ShopOrder(current.record)
         if order.is_deleted:
             return Nothing("deleted in the shop")
-        link = self.require_same_record(found.record, link)
+        link = self.require_same_record(current.record, link)
         if order.refunds:
             reason = (
-                "its lines were edited in Go, but a refund was made in the shop: see to it there"
+                "its lines were edited in Go, but a refund was made in the shop: edit the order in"
+                " the shop by hand"
             )
             raise Undecidable(Hold(reason))
         shop = lines_back.members_by_reference(order)
@@ -124,50 +127,50 @@ class OrderBackWalk(BackWalk):
         except Unusable as unusable:
             raise Undecidable(Hold(str(unusable))) from None
         if not patch:
-            self._agree(link, found, edited, read_at)
-            return Nothing("the shop has it already")
-        self._write_lines(link, found, edited, patch, read_at)
-        return Patch(_shown(edited, shop))
+            self._agree(link, current, edited, read_at)
+            return Nothing("the shop already has it")
+        self._write_lines(link, current, edited, patch, read_at)
+        return Patch(_member_changes(edited, shop))
 
     def _write_lines(
         self,
         link: Link,
-        found: Read,
+        current: Read,
         edited: Mapping[str, LineEdit],
         patch: Record,
         read_at: datetime.datetime,
     ) -> None:
         writer = self.tools.writer
-        before = writer.values(self.entity, found.record)
-        expected = writer.values(self.entity, patched(found.record, patch))
-        rows = [
-            RowChange(name, "", before.get(name), edit.members)
-            for name, edit in ((f"{LINE}{reference}", edit) for reference, edit in edited.items())
-        ]
+        before = writer.values(self.entity, current.record)
+        expected = writer.values(self.entity, patched(current.record, patch))
+        members = {f"{LINE}{reference}": edit.members for reference, edit in edited.items()}
+        rows = [RowChange(name, "", before.get(name), after) for name, after in members.items()]
         try:
-            writer.change(link, found, ShopChange(rows, patch, before, expected, read_at))
-        except ChangeUnsupported as left:
-            raise Undecidable(self.left_alone(str(left))) from None
+            writer.change(link, current, ShopChange(rows, patch, before, expected, read_at))
+        except ChangeUnsupported as error:
+            raise Undecidable(self.park_unsupported(str(error))) from None
 
     def _agree(
-        self, link: Link, found: Read, edited: Mapping[str, LineEdit], read_at: datetime.datetime
+        self, link: Link, current: Read, edited: Mapping[str, LineEdit], read_at: datetime.datetime
     ) -> None:
-        """Keep as agreed what both sides already say: Go's edits were made in the shop as well."""
+        """Store that both sides agree: Go's edits have been made in the shop as well."""
         state = OrderState(link.base)
         lines = state.lines
         agreed = {
             reference: Agreement(
                 {**(lines[reference].shop or {}), **edit.members},
                 {**lines[reference].go, **edit.members},
-                found.read_at,
+                current.read_at,
                 read_at,
             )
             for reference, edit in edited.items()
         }
         self.tools.store.links.put(replace(link, base=state.with_lines(agreed).base))
 
-    def _met(self, link: Link, lines: Mapping[str, Record], read_at: datetime.datetime) -> Link:
-        """Take into the base Go's side of lines that it has never seen."""
+    def _with_new_lines(
+        self, link: Link, lines: Mapping[str, Record], read_at: datetime.datetime
+    ) -> Link:
+        """Return the link with Go's side of lines that its base does not have yet; store it."""
         base = OrderState(link.base).with_go_lines(lines, read_at).base
         if base is not link.base:
             link = replace(link, base=base)
@@ -180,19 +183,19 @@ class OrderBackWalk(BackWalk):
         shop: Mapping[str, Mapping[str, Value]],
         lines: Mapping[str, Record],
     ) -> None:
-        """Require that nobody edited lines in the shop since both sides agreed.
+        """Require that no lines were edited in the shop since both sides agreed.
 
         Raises:
-            Undecidable: with a Hold where both sides edited the same; with a Park where the shop
-                edited something else, which goes to Go first: until then Go's amounts are not the
-                shop's.
+            Undecidable: with a Hold if both sides edited the same member; with a Park if the shop
+                edited another one, which must go to Go first, because until then the amounts
+                differ.
         """
         base = OrderState(link.base).lines
-        whole = {
+        complete = {
             reference: {**((base[reference].shop or {}) if reference in base else {}), **members}
             for reference, members in shop.items()
         }
-        merged = merge_lines(whole, lines, base)
+        merged = merge_lines(complete, lines, base)
         for conflict in merged.conflicts:
             self.tools.note_conflict(self.entity, link.shop_id, conflict)
         if merged.conflicts:
@@ -200,46 +203,46 @@ class OrderBackWalk(BackWalk):
         if not merged.is_empty:
             raise Undecidable(
                 Park(
-                    "its lines were edited in the shop too; the next run forward takes that to Go",
+                    "its lines were also edited in the shop; the next run forward takes that to Go",
                     (OTHER_WAY,),
                 )
             )
 
 
-def _joined(parts: Sequence[Callable[[], Change]]) -> Change:
-    """Settle each part, whatever becomes of the others; return all that was changed.
+def _settle_all(parts: Sequence[Callable[[], Change]]) -> Change:
+    """Settle each part, even if others fail; return all changes.
 
     Raises:
         Undecidable: with the reasons why parts are open.
     """
     rows: list[RowChange] = []
-    open_ones: list[Park | Reject | Hold] = []
+    open_parts: list[Park | Reject | Hold] = []
     settled: Change = Nothing()
     for part in parts:
         try:
             settled = part()
         except Undecidable as undecidable:
-            open_ones.append(undecidable.change)
+            open_parts.append(undecidable.change)
         else:
             rows += settled.rows if isinstance(settled, Patch) else ()
-    if open_ones:
-        raise Undecidable(_all_of(open_ones))
+    if open_parts:
+        raise Undecidable(_joined(open_parts))
     return Patch(tuple(rows)) if rows else settled
 
 
-def _all_of(open_ones: Sequence[Park | Reject | Hold]) -> Park | Reject | Hold:
-    """Return why parts are open: all holds together, else the first reason."""
-    holds = [one for one in open_ones if isinstance(one, Hold)]
+def _joined(open_parts: Sequence[Park | Reject | Hold]) -> Park | Reject | Hold:
+    """Return all holds as one, or else the first of the parts."""
+    holds = [part for part in open_parts if isinstance(part, Hold)]
     if not holds:
-        return open_ones[0]
-    details = [one.detail for one in holds if one.detail]
-    return Hold("; ".join(one.reason for one in holds), "; ".join(details) or None)
+        return open_parts[0]
+    details = [hold.detail for hold in holds if hold.detail]
+    return Hold("; ".join(hold.reason for hold in holds), "; ".join(details) or None)
 
 
-def _shown(
+def _member_changes(
     edited: Mapping[str, LineEdit], shop: Mapping[str, Mapping[str, Value]]
 ) -> tuple[RowChange, ...]:
-    """Return the changes for a plan, each member named with its line."""
+    """Return the changes as a plan shows them, each member with its line."""
     return tuple(
         RowChange(f"line {reference}: {name}", "", shop[reference][name], value)
         for reference, edit in edited.items()

@@ -33,28 +33,28 @@ class BackSettings(SideSettings):
         """Check and type a config that fits the schema.
 
         Raises:
-            SettingsError: with one line for each setting that cannot be valid.
-            ShopFileError: the shop file is wrong.
+            SettingsError: some settings are invalid; it has a line for each.
+            ShopFileError: the shop file is invalid.
         """
         reader = SideReader(config)
         common_settings = reader.common_settings()
-        is_by_file, token = bool(config.get("shop")), config["auth_token"]
-        wrong = [
-            f"{name} {why}"
-            for name, why in (
+        has_shop_file, token = bool(config.get("shop")), config["auth_token"]
+        errors = [
+            f"{name} {fault}"
+            for name, fault in (
                 ("api_url", address_fault(config["api_url"])),
-                ("auth_token", None if is_by_file and not token else token_fault(token)),
+                ("auth_token", None if has_shop_file and not token else token_fault(token)),
                 ("user_agent", user_agent_fault(config.get("user_agent") or "")),
             )
-            if why
+            if fault
         ]
-        if wrong or reader.errors:
-            raise SettingsError([*wrong, *reader.errors])
+        if errors or reader.errors:
+            raise SettingsError([*errors, *reader.errors])
         return cls(
             **common_settings,
             api_url=config["api_url"],
             auth_token=token,
-            shop=configured_file(config) if is_by_file else None,
+            shop=configured_file(config) if has_shop_file else None,
             shop_settings=config.get("shop_settings") or {},
             user_agent=config.get("user_agent") or "",
             page_size=config["page_size"],

@@ -1,4 +1,4 @@
-"""One sink per stream of tap-powerofficego: hands each linked entry to the settlement."""
+"""One sink for each stream of tap-powerofficego; it passes linked entries to the settlement."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _INVOICES = "outgoing_invoices"
 
 
 class EntrySink(sinks.SettlingSink["BackRun"]):
-    """Takes entries of Go; one that the shop has no record of costs one look at the link store.
+    """Takes entries of Go; an entry that no shop record is linked to is only counted.
 
-    Sales orders become outgoing invoices, among which are credit notes.
+    A sales order becomes an outgoing invoice; credit notes are outgoing invoices too.
     """
 
     key = "Id"
@@ -42,14 +42,14 @@ class EntrySink(sinks.SettlingSink["BackRun"]):
         )
         if is_without_lines and target.config["order_lines_back"]:
             self.logger.warning(
-                "order_lines_back: no edit of a line comes back, because the tap does not read"
-                f" {_ORDERS}.{_LINES}; select it"
+                "order_lines_back: edits of order lines are not written to the shop, because the"
+                f" tap does not read {_ORDERS}.{_LINES}; select it"
             )
 
     def take(
         self, run: BackRun, record_id: str, record: dict[str, Any], context: dict[str, Any]
     ) -> None:
-        """Hand in an entry under the shop's id."""
+        """Pass an entry to the settlement under the shop's id."""
         read_at = context["read_at"]
         is_credit_note = record.get("RelatedInvoiceNo") is not None
         if is_credit_note and self.stream_name.lower() == _INVOICES:
@@ -75,4 +75,4 @@ SINKS: dict[str, type[RecordSink]] = {
     ),
     sinks.MELTANO_TEST_STREAM: MeltanoTestSink,
 }
-"""By the name of the stream; nothing of tap-powerofficego's other streams goes to the shop."""
+"""The sink class by the name of the stream. The last four streams are accepted and ignored."""

@@ -1,6 +1,6 @@
-"""Opens a run of the way back: the link store under its lock, the namespace, the shop.
+"""Opens a run of the way back: the locked link store, its namespace, and the shop.
 
-The run settles entries of Go into the shop; see `BackSide`.
+The run writes edits in Go to the shop; see `BackSide`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from target_powerofficego.settle.record_flow import Arrival
     from target_powerofficego.store.link_store import Link
 
-    from target_customwebshop.file_records import Note
+    from target_customwebshop.file_records import OnRequest
     from target_customwebshop.shop_records import ShopRecords
 
 
@@ -69,8 +69,8 @@ def start(
     """Open a run from a config that fits the schema; `wait` is as in `RunTools`.
 
     Raises:
-        SettingsError: with one line for each setting that cannot be valid.
-        CannotStart, LinkStoreError, ShopError: with one line that says why.
+        SettingsError: some settings are invalid; it has a line for each.
+        CannotStart, LinkStoreError, ShopError: the run cannot start; the text is one line.
     """
     settings = BackSettings.from_config(config)
     with contextlib.ExitStack() as opened:
@@ -89,13 +89,13 @@ def _start(
     store.namespaces.enter_existing(settings.shop_name)
     if settings.dry_run:
         store = opened.enter_context(contextlib.closing(store.copy_in_memory()))
-    _tell_kind_of_run(settings)
-    _check_shared(settings, store)
+    _log_kind_of_run(settings)
+    _require_shared_settings(settings, store)
     shop = opened.enter_context(contextlib.closing(_open_shop(settings)))
     brakes = Brakes(max_changes=settings.max_changes, stops=not settings.dry_run)
     tools = _tools(settings, store, shop, brakes, wait)
     if not settings.dry_run:
-        _settle_leftovers(tools)
+        _settle_unanswered(tools)
     side = BackSide(tools)
     settlement = Settlement(
         side,
@@ -121,8 +121,8 @@ def _start(
     )
 
 
-def _tell_kind_of_run(settings: BackSettings) -> None:
-    """Log whether anything is written: Meltano takes a dry_run that it cannot read as false."""
+def _log_kind_of_run(settings: BackSettings) -> None:
+    """Log whether anything is written: Meltano treats an invalid dry_run as false."""
     if settings.dry_run:
         logger.info("This run only plans: nothing is written to the shop")
     else:
@@ -131,7 +131,7 @@ def _tell_kind_of_run(settings: BackSettings) -> None:
 
 
 def _open_shop(settings: BackSettings) -> ShopRecords[Any]:
-    how: dict[str, Any] = {
+    options: dict[str, Any] = {
         "user_agent": settings.user_agent
         or f"target-customwebshop/{version('target-customwebshop')}",
         "request_timeout": settings.request_timeout,
@@ -139,21 +139,23 @@ def _open_shop(settings: BackSettings) -> ShopRecords[Any]:
     address = (settings.api_url, settings.auth_token)
     if settings.shop is None:
         kind = DryContractRecords if settings.dry_run else ContractRecords
-        connect = functools.partial(ShopConnection, *address, **how)
+        connect = functools.partial(ShopConnection, *address, **options)
         return kind(connect, retry_seconds=settings.retry_seconds)
     return _open_shop_of_file(
         settings.shop,
         settings,
-        lambda note, auth: CountedConnection(*address, note=note, auth=auth, **how),
+        lambda on_request, auth: CountedConnection(
+            *address, on_request=on_request, auth=auth, **options
+        ),
     )
 
 
 def _open_shop_of_file(
     file: ShopFile,
     settings: BackSettings,
-    connect: Callable[[Note, AuthBase | None], CountedConnection],
+    connect: Callable[[OnRequest, AuthBase | None], CountedConnection],
 ) -> FileRecords:
-    """Return the shop as its file reads it; say, once, what cannot be written to it."""
+    """Return the shop as its file reads it; log which entities cannot be written to it."""
     kind = DryFileRecords if settings.dry_run else FileRecords
     config = {
         "auth_token": settings.auth_token,
@@ -163,11 +165,11 @@ def _open_shop_of_file(
     }
     shop = kind(file, config, connect, retry_seconds=settings.retry_seconds)
     listed = [entity for entity in ENTITIES if entity in file.listings]
-    for why, entities in itertools.groupby(listed, shop.unsupported_reason):
-        if why is not None:
+    for reason, entities in itertools.groupby(listed, shop.unsupported_reason):
+        if reason is not None:
             logger.warning(
                 "%s, so edits of %s are not written to the shop; they are kept, and listed by %s",
-                *(why, ", ".join(entities), links_command_for("parked")),
+                *(reason, ", ".join(entities), links_command_for("parked")),
             )
     return shop
 
@@ -199,23 +201,23 @@ def _tools(
     )
 
 
-def _settle_leftovers(tools: BackTools) -> None:
-    """Find out what became of unanswered changes; one that cannot be looked at waits alone."""
+def _settle_unanswered(tools: BackTools) -> None:
+    """Find out what happened to unanswered changes; one that cannot be checked keeps waiting."""
     intents = tools.store.intents.all("back")
     wait_for_late_writes(intents, tools.wait)
     for intent in intents:
         try:
             tools.writer.settle_unanswered_change(intent)
-        except TryLater as later:
-            logger.warning("%s; the change is looked for again", later)
+        except TryLater as error:
+            logger.warning("%s; the unanswered change will be checked again", error)
 
 
 def _open_store(settings: BackSettings) -> LinkStore:
-    """Open the link store, which target-powerofficego created; a dry run takes no lock.
+    """Open the link store that target-powerofficego has created; a dry run takes no lock.
 
     Raises:
-        CannotStart: there is none.
-        LinkStoreError: it does not know the shop, or a run is under way.
+        CannotStart: there is no link store.
+        LinkStoreError: the shop is not in it, or a run is under way.
     """
     if not has_store(settings.link_store):
         raise CannotStart(
@@ -225,25 +227,23 @@ def _open_store(settings: BackSettings) -> LinkStore:
     store = LinkStore(settings.link_store, when_older="read")
     if settings.dry_run:
         return store
-    with contextlib.closing(store):
-        store.namespaces.enter_existing(
-            settings.shop_name
-        )  # a lock leaves a file behind, even for a misspelt shop
+    with contextlib.closing(store):  # first, because a lock leaves a file even for a misspelt shop
+        store.namespaces.enter_existing(settings.shop_name)
     return LinkStore(settings.link_store, locked_for=settings.shop_name, when_older="migrate")
 
 
-def _check_shared(settings: BackSettings, store: LinkStore) -> None:
-    """Check that what both ways must share is the same; a dry run may differ, and says so.
+def _require_shared_settings(settings: BackSettings, store: LinkStore) -> None:
+    """Require that shared settings are as in the last run forward; a dry run only warns.
 
     Raises:
-        CannotStart: it is not the same.
+        CannotStart: some settings differ.
     """
     changed = store.runs.changed_settings(settings.shared)
     if not changed:
         return
     msg = (
-        f"not as in the last run of target-powerofficego: {', '.join(changed)}; both must have the"
-        " same, so correct it, or run target-powerofficego first"
+        f"not the same as in the last run of target-powerofficego: {', '.join(changed)}; both must"
+        " have the same, so correct it, or run target-powerofficego first"
     )
     if not settings.dry_run:
         raise CannotStart(msg)
@@ -251,44 +251,45 @@ def _check_shared(settings: BackSettings, store: LinkStore) -> None:
 
 
 def _fingerprint(settings: BackSettings) -> str:
-    """Return a hash of what determines what becomes of an entry."""
+    """Return a hash of the settings that decide what is done with an entry."""
     rows = [
         (row.name, row.shop, row.go, row.direction.value)
         for table in settings.tables.values()
         for row in table.rows
     ]
     file = settings.shop and settings.shop.fingerprint
-    told = repr((settings.shop_name, settings.owners, rows, settings.order_lines_back, file))
-    return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+    text = repr((settings.shop_name, settings.owners, rows, settings.order_lines_back, file))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-_SILENT_ROWS = {"customers": CustomersWalk.unstamped_rows, "products": ProductsWalk.unstamped_rows}
+_UNSTAMPED_ROWS = {
+    "customers": CustomersWalk.unstamped_rows,
+    "products": ProductsWalk.unstamped_rows,
+}
 _WALKS = {"orders": OrderBackWalk}
 
 
 class BackSide(TargetSide[BackTools, BackWalk]):
-    """Customers, products and orders of Go, settled into the shop; see `TargetSide`."""
+    """Writes edits of customers, products and orders in Go to the shop; see `TargetSide`."""
 
     entities: tuple[str, ...] = tuple(back_name(entity) for entity in ENTITIES)
     source = "Go"
 
     def __init__(self, tools: BackTools) -> None:
         self.has_all_credit_notes = False
-        """Whether the input was whole, so that no credit note of it is missing."""
+        """Whether the input was complete, so that no credit note is missing."""
         walks = {}
         for entity in ENTITIES:
-            walk, unstamped_rows = (
-                _WALKS.get(entity, BackWalk),
-                _SILENT_ROWS.get(entity, frozenset()),
-            )
+            walk = _WALKS.get(entity, BackWalk)
+            unstamped_rows = _UNSTAMPED_ROWS.get(entity, frozenset())
             walks[back_name(entity)] = walk(tools, entity, unstamped_rows)
         super().__init__(tools, walks)
 
     def link_of(self, entity: str, go_id: str) -> Link | None:
-        """Return the link of the one shop record whose properties an entry of Go has.
+        """Return the link of the shop record that an entry of Go corresponds to.
 
-        None for an entry that is only in Go, and for one that the shop has no record of: a guest, a
-        product for freight, a customer whose data was erased.
+        None if the shop has no such record: the entry is only in Go, or it is a guest, a product
+        for freight, or an erased customer.
         """
         for link in self._tools.store.links.to_entry(entity, go_id):
             if not link.is_follower and not is_internal_id(link.shop_id):
@@ -296,16 +297,16 @@ class BackSide(TargetSide[BackTools, BackWalk]):
         return None
 
     def note_credit_note(self, entry: Record, read_at: datetime.datetime) -> None:
-        """Keep which invoice a credit note relates to."""
+        """Record which invoice a credit note relates to."""
         key = f"invoice:{entry['RelatedInvoiceNo']}"
         self._tools.store.go_entries.put(CREDIT_NOTES, str(entry["Id"]), {}, [key], read_at)
 
     def take(self, entity: str, arrival: Arrival) -> str:
-        """See `TargetSide`; the end has not come until all credit notes have been read."""
-        is_sure = arrival.at_end and self.has_all_credit_notes
-        return super().take(entity, replace(arrival, at_end=is_sure))
+        """See `TargetSide`; `at_end` is true only once all credit notes have been read."""
+        at_end = arrival.at_end and self.has_all_credit_notes
+        return super().take(entity, replace(arrival, at_end=at_end))
 
     def is_settled(self, entity: str, arrival: Arrival) -> bool:
-        """Return whether Go changed nothing that would be sent to the shop."""
+        """Return whether Go has changed nothing that would be sent to the shop."""
         link = self._tools.store.links.get(entity_of(entity), arrival.shop_id)
-        return link is None or not self._walks[entity].moved(link, arrival)
+        return link is None or not self._walks[entity].edited_rows(link, arrival)

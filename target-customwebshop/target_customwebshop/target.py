@@ -1,7 +1,6 @@
 """The Singer target for the shop: its settings, streams and run.
 
-The settings have the same names as those of tap-customwebshop and target-powerofficego, and mean
-the same.
+Its settings have the same names and meanings as in tap-customwebshop and target-powerofficego.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _SHOP = (
         required=True,
         secret=True,
         title="Access token",
-        description="The bearer token that the shop's API asks for; it must be allowed to write.",
+        description="The bearer token for the shop's API; it must have write access.",
     ),
     SHOP,
     SHOP_SETTINGS,
@@ -43,44 +42,44 @@ _SHOP = (
         th.IntegerType(minimum=1, maximum=32),
         default=2,
         title="Workers",
-        description="How many calls to the shop may be under way at once.",
+        description="How many calls to the shop may be in progress at the same time.",
     ),
     th.Property(
         "request_timeout",
         th.IntegerType(minimum=1),
         default=60,
         title="Request timeout, seconds",
-        description="How long the shop may take for one answer, to the last byte.",
+        description="How long the shop may take to answer a call completely.",
     ),
     th.Property(
         "retry_seconds",
         th.IntegerType(minimum=0),
         default=300,
         title="Retry budget, seconds",
-        description="How long one call may be tried again, in all, while the shop is busy or"
-        " failing. If the shop then answers nothing else either, the run stops.",
+        description="How long a call may be retried in total while the shop is busy or failing. If"
+        " the shop does not answer other calls either, the run stops.",
     ),
     th.Property(
         "user_agent",
         th.StringType,
         title="User agent",
-        description="How the target introduces itself to the shop. Its own name and version if"
-        " empty.",
+        description="The User-Agent header that is sent to the shop. If empty, the target's name"
+        " and version.",
     ),
     th.Property(
         "page_size",
         th.IntegerType(minimum=1, maximum=1000),
         default=500,
         title="Page size",
-        description="How many rows to ask for at a time, where the shop file reads a list.",
+        description="How many rows to request at a time when the shop file reads a list.",
     ),
     *(
         th.Property(
             name,
             kind,
             title=title,
-            description="A setting of tap-customwebshop, without effect here: one file may hold"
-            " the settings of the shop for both.",
+            description="A setting of tap-customwebshop, ignored here so that both can use the same"
+            " config file.",
         )
         for name, kind, title in (
             ("lookback_seconds", th.IntegerType, "Look-back (seconds)"),
@@ -89,7 +88,7 @@ _SHOP = (
     ),
 )
 
-_SAME = settings_named(
+_COMMON = settings_named(
     *("shop_name", "link_store", "dry_run", "changes_file", "owners", "clock_margin"),
     *("max_changes", "fail_on", "properties", "stock", "time_zone", "anonymised_marks", "notify"),
 )
@@ -99,8 +98,8 @@ _LINES = th.Property(
     th.BooleanType,
     default=False,
     title="Order lines back",
-    description="Whether an edit of a line of a sales order in Go is written to the shop's order."
-    " The tap must then select `salesorders.SalesOrderLines`.",
+    description="Whether edits of sales order lines in Go are written to the shop's order. The tap"
+    " must then select `salesorders.SalesOrderLines`.",
 )
 
 
@@ -109,7 +108,7 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
 
     name = "target-customwebshop"
     config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
-        *_SHOP, *_SAME, _LINES
+        *_SHOP, *_COMMON, _LINES
     ).to_dict()
     sinks: ClassVar[Mapping[str, type[Sink]]] = SINKS
     key = "Id"
@@ -118,13 +117,13 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
     way = "back"
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """See `SettlingTarget`; with a shop file, it is the file that says what it needs."""
+        """See `SettlingTarget`; a shop file states itself whether it needs the token."""
         if self._config.get("shop") and not self._config.get("auth_token"):
             self._config["auth_token"] = ""
         return super()._validate_config(raise_errors=raise_errors)
 
     def process_endofpipe(self) -> None:
-        """Report payments only after a complete input: otherwise a credit note may be missing."""
+        """Report payments only after complete input; otherwise a credit note may be missing."""
         self.begin().side.has_all_credit_notes = self.has_whole_input
         super().process_endofpipe()
 
@@ -139,15 +138,15 @@ class TargetCustomWebShop(SettlingTarget["BackRun"]):
     def describe_unknown_stream(self, stream_name: str) -> str:
         """See `SettlingTarget`."""
         return (
-            f'the stream "{stream_name}" is not taken: only customers, products, salesorders and'
-            " outgoing_invoices of tap-powerofficego; deselect it in the tap, or rename it by"
-            " stream_maps"
+            f'the stream "{stream_name}" is not supported: only customers, products, salesorders'
+            " and outgoing_invoices of tap-powerofficego are; deselect it in the tap, or rename it"
+            " with stream_maps"
         )
 
 
 @functools.cache
 def _start() -> Callable[..., BackRun]:
-    # the modules of a run take long to load, and neither --help nor --about needs them
+    # the modules of a run are slow to load, and neither --help nor --about needs them
     with loading():
         from target_customwebshop.start_up import start  # noqa: PLC0415
     return start

@@ -1,4 +1,4 @@
-"""The walk of an entry of Go back to the shop: what Go changed is written to the linked record."""
+"""The walk of an entry of Go back to the shop: edits in Go are written to the linked record."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from target_customwebshop.shop_records import (
     TryLater,
     patched,
 )
-from target_customwebshop.shop_writer import Change as ShopChange
+from target_customwebshop.shop_writer import ShopChange
 from target_customwebshop.shop_writer import stamp_of as stamp_of_shop
 
 if TYPE_CHECKING:
@@ -56,18 +56,18 @@ if TYPE_CHECKING:
     from target_customwebshop.shop_writer import ShopWriter
 
 CREDIT_NOTES = "credit_notes"
-"""The name under which the store keeps which of Go's invoices a credit note relates to."""
+"""The name under which the store keeps which invoice a credit note in Go relates to."""
 
 REFERENCE = "ExternalImportReference"
 STAMP = "newest stamp"
-"""Under this an entry keeps when Go says that it, or its mail address, was last changed."""
+"""The member in which an entry keeps when Go last changed it or its mail address."""
 _ALWAYS_KEPT = frozenset({"id", "Id", REFERENCE, "InvoiceNo", "LastChangedDateTimeOffset"})
 _TRIES = 3
 
 
 @dataclass(kw_only=True)
 class BackTools(RunTools):
-    """The store, the shop, and what is known of the run; shared by all workers."""
+    """The store, the shop, and the state of the run; shared by all workers."""
 
     settings: BackSettings
     shop: ShopRecords[Any]
@@ -75,7 +75,7 @@ class BackTools(RunTools):
 
 
 class BackWalk(Walk[BackTools]):
-    """Takes entries of Go of one entity back to the shop; `id` is the shop's id of the record."""
+    """Takes entries of Go back to the shop, for one entity; their `id` is the record's id there."""
 
     goes_back = True
     stops = (ShopError, BrakeReached, LinkStoreError)
@@ -83,10 +83,10 @@ class BackWalk(Walk[BackTools]):
     def __init__(self, tools: BackTools, entity: str, unstamped_rows: frozenset[str]) -> None:
         super().__init__(tools)
         self.entity = entity
-        self._silent_rows = unstamped_rows
+        self._unstamped_rows = unstamped_rows
 
-    def moved(self, link: Link, arrival: Arrival) -> list[str]:
-        """Name the rows that Go changed since both sides agreed; costs no call."""
+    def edited_rows(self, link: Link, arrival: Arrival) -> list[str]:
+        """Return the names of the rows edited in Go since both sides agreed; makes no call."""
         return rows_edited_in_go(self.table, self._go_side(arrival), link.base)
 
     def stamp_of(self, record: Record) -> str | None:
@@ -97,7 +97,7 @@ class BackWalk(Walk[BackTools]):
         return link.own_stamp
 
     def kept(self, record: Record) -> Record:
-        """Return an entry with what the rows need of it, which leaves out who bought an order."""
+        """Return an entry with only what the rows need, so without the buyer of an order."""
         rows = [row for row in self.table.active if row.direction.reaches_shop]
         link = self.tools.store.links.get(self.entity, record["id"])
         base = link.base if link else {}
@@ -107,21 +107,21 @@ class BackWalk(Walk[BackTools]):
             if row.is_set_by_go or row.name in base
             for name in (row.go.partition(".")[0], *row.needs)
         }
-        kept = {name: told for name, told in record.items() if name in members | _ALWAYS_KEPT}
+        kept = {name: value for name, value in record.items() if name in members | _ALWAYS_KEPT}
         return {**kept, STAMP: self.stamp_of(record)}
 
-    def _check_client(self, link: Link, entry: Record) -> None:
-        """Require that an entry is the linked one: another client of Go may use its number.
+    def _require_same_client(self, link: Link, entry: Record) -> None:
+        """Require that an entry is the linked one; another client of Go may have the same id.
 
         Raises:
             Undecidable: with a Hold.
         """
-        known = self.tools.store.go_entries.get(self.entity, link.go_id)
+        indexed = self.tools.store.go_entries.get(self.entity, link.go_id)
         expected = values.short_reference(self.tools.settings.shop_name, link.shop_id)
-        told = entry.get(REFERENCE, expected)
-        if known is not None and known[0].get(REFERENCE) == expected and told != expected:
+        current = entry.get(REFERENCE, expected)
+        if indexed is not None and indexed[0].get(REFERENCE) == expected and current != expected:
             reason = (
-                "the entry bears another reference than the one that was linked: its reference was"
+                "the entry in Go no longer has the reference that it had when it was linked: it was"
                 " changed in Go, or the tap reads another client of Go"
             )
             raise Undecidable(Hold(reason))
@@ -134,19 +134,19 @@ class BackWalk(Walk[BackTools]):
 
     def _refusal(self, error: Exception) -> Reject | None:
         if isinstance(error, ChangeRefused):
-            said = f": {error.title}" if error.title else ""
+            suffix = f": {error.title}" if error.title else ""
             return Reject(
-                f"the shop refused it{said}",
+                f"the shop refused it{suffix}",
                 title=error.title or None,
                 detail=error.detail or None,
                 is_refusal=True,
             )
-        if isinstance(error, RecordMissing):  # each run looks again: the address may be put right
+        if isinstance(error, RecordMissing):  # each run looks again: the address may be corrected
             return Reject(f"the shop has no such record ({error})")
         if isinstance(error, ShopFileFailed):
             return Reject(str(error))
         if isinstance(error, (TryLater, NoAnswer)):
-            return Reject(f"the shop gave no answer ({error}); the next run looks and goes on")
+            return Reject(f"the shop gave no answer ({error}); the next run checks and continues")
         return None
 
     def _settle(self, arrival: Arrival) -> Change:
@@ -155,93 +155,95 @@ class BackWalk(Walk[BackTools]):
             return Nothing("it is not linked, or shares the entry of another record")
         if not link.base:
             raise Undecidable(
-                Park("a person linked it; the next run forward meets it first", (OTHER_WAY,))
+                Park("a person linked it; the next run forward must take it first", (OTHER_WAY,))
             )
-        self._check_client(link, arrival.record)
-        moved = self.moved(link, arrival)
-        if not moved:
+        self._require_same_client(link, arrival.record)
+        edited = self.edited_rows(link, arrival)
+        if not edited:
             return Nothing()
-        self._see_that_it_may_be_taken(arrival.record)
-        if PAYMENT_ROW in moved and not arrival.at_end:
+        self._require_not_unsupported(arrival.record)
+        if PAYMENT_ROW in edited and not arrival.at_end:
             raise Undecidable(
                 Park(
-                    "whether it was paid or credited is known once all credit notes are read",
+                    "whether it is paid or credited is not known until all credit notes are read",
                     (CREDIT_NOTES,),
                 )
             )
         for _ in range(_TRIES):
             try:
-                return self._merge_and_write(link, arrival, moved)
+                return self._merge_and_write(link, arrival, edited)
             except ChangedMeanwhile:
                 link = self.tools.store.links.get(self.entity, link.shop_id) or link
-        raise Undecidable(Hold("the shop was edited again and again while this was to be written"))
+        raise Undecidable(
+            Hold("it was edited in the shop again and again while this was to be written")
+        )
 
-    def _see_that_it_may_be_taken(self, entry: Record) -> None:
-        """Require that it is not known that the shop, by its file as it is, takes no such edit.
+    def _require_not_unsupported(self, entry: Record) -> None:
+        """Require that the edit is not already known to be unsupported by the shop file.
 
         Raises:
             Undecidable: with a Park, until the shop file or the entry changes; no call is made.
         """
-        why = self.tools.shop.unsupported_reason(self.entity)
+        reason = self.tools.shop.unsupported_reason(self.entity)
         unsettled = self.tools.store.unsettled
         before = unsettled.get(self.kept_as, entry["id"])
-        if before is not None and self.tools.shop.mark in unsettled.awaited_by(before.id):
+        if before is not None and self.tools.shop.shop_file_mark in unsettled.awaited_by(before.id):
             is_same = record_hash(before.payload, "") == record_hash(entry, "")
-            why = before.reason if is_same else why
-        if why is not None:
-            raise Undecidable(self.left_alone(why))
+            reason = before.reason if is_same else reason
+        if reason is not None:
+            raise Undecidable(self.park_unsupported(reason))
 
-    def left_alone(self, why: str) -> Park:
-        """Return that an edit waits until the shop file takes it."""
-        return Park(why, (self.tools.shop.mark,))
+    def park_unsupported(self, reason: str) -> Park:
+        """Return a Park of an edit, until the shop file supports it."""
+        return Park(reason, (self.tools.shop.shop_file_mark,))
 
-    def _merge_and_write(self, link: Link, arrival: Arrival, moved: Sequence[str]) -> Change:
-        found = self.tools.shop.read(self.entity, link.shop_id)
-        if is_deleted(found.record):
+    def _merge_and_write(self, link: Link, arrival: Arrival, edited: Sequence[str]) -> Change:
+        current = self.tools.shop.read(self.entity, link.shop_id)
+        if is_deleted(current.record):
             return Nothing("deleted in the shop")
         if self.entity == "customers" and is_anonymised_customer(
-            found.record, link.base, self.tools.settings.anonymised_marks
+            current.record, link.base, self.tools.settings.anonymised_marks
         ):
             return Nothing("anonymised in the shop")
-        link = self.require_same_record(found.record, link)
-        merged = self._merge(link, arrival, found, moved)
-        if any(merged.base[name].shop != one.shop for name, one in link.base.items()):
-            told = stamp_of_shop(found.record)
-            self.tools.store.settled.note_version(self.other_way, link.shop_id, told)
+        link = self.require_same_record(current.record, link)
+        merged = self._merge(link, arrival, current, edited)
+        if any(merged.base[name].shop != agreed.shop for name, agreed in link.base.items()):
+            stamp = stamp_of_shop(current.record)
+            self.tools.store.settled.note_version(self.other_way, link.shop_id, stamp)
         link = replace(link, base=merged.base)
         self.tools.store.links.put(link)
         for conflict in merged.conflicts:
             self.tools.note_conflict(self.entity, link.shop_id, conflict)
-        link, written = self._write(link, found, merged.writes, arrival.read_at)
-        self._agree_on_untold(link, written.untold, arrival.read_at)
-        held = [*written.held, *self._untold(found.record, moved)]
+        link, written = self._write(link, current, merged.writes, arrival.read_at)
+        self._agree_on_unsent(link, written.unsent, arrival.read_at)
+        held = [*written.held, *self._address_faults(current.record, edited)]
         if merged.open_conflicts:
             raise Undecidable(both_edited(merged.open_conflicts))
         if held:
             raise Undecidable(Hold("; ".join(held)))
-        if written.left is not None:
-            raise Undecidable(self.left_alone(written.left))
+        if written.unsupported is not None:
+            raise Undecidable(self.park_unsupported(written.unsupported))
         return Patch(written.rows) if written.rows else Nothing()
 
-    def _agree_on_untold(
-        self, link: Link, untold: Sequence[RowChange], read_at: datetime.datetime
+    def _agree_on_unsent(
+        self, link: Link, unsent: Sequence[RowChange], read_at: datetime.datetime
     ) -> None:
-        """Keep what Go says of rows that must not be sent to the shop.
+        """Store Go's values of rows that must not be sent to the shop.
 
-        So a value is sent again when Go says it a second time: paid, taken back, and paid again.
+        So a value is sent if Go later returns to it: paid, not paid, and paid again.
         """
         agreed = {
             change.row: Agreement(change.before, change.after, read_at, read_at)
-            for change in untold
+            for change in unsent
         }
         if agreed:
             self.tools.store.links.put(replace(link, base={**link.base, **agreed}))
 
-    def _untold(self, record: Record, moved: Sequence[str]) -> list[str]:
-        """Say which of Go's edits the shop has no place for while the record is as it is."""
-        values_there = self.tools.writer.values(self.entity, record)
+    def _address_faults(self, record: Record, edited: Sequence[str]) -> list[str]:
+        """Return why edits of an address cannot be written to the record as it is now, if so."""
+        shop_values = self.tools.writer.values(self.entity, record)
         if record.get("addresses") and any(
-            name.startswith("address_") and name not in values_there for name in moved
+            name.startswith("address_") and name not in shop_values for name in edited
         ):
             return ["the shop's billing address is incomplete: give it a city and a postal code"]
         return []
@@ -250,88 +252,92 @@ class BackWalk(Walk[BackTools]):
         self,
         link: Link,
         arrival: Arrival,
-        found: Read,
-        moved: Sequence[str],
+        current: Read,
+        edited: Sequence[str],
     ) -> Merge:
-        reading = self.table.read(found.record, self.tools.conversion, rows=moved)
+        reading = self.table.read(current.record, self.tools.conversion, rows=edited)
         go = self._go_side(arrival)
-        stamps = (found.record.get("updated_at"), arrival.record.get("LastChangedDateTimeOffset"))
+        stamps = (current.record.get("updated_at"), arrival.record.get("LastChangedDateTimeOffset"))
         return self.tools.merge(
             link,
-            Side(reading.values, found.read_at),
-            replace(go, values={name: go.values[name] for name in moved}),
+            Side(reading.values, current.read_at),
+            replace(go, values={name: go.values[name] for name in edited}),
             stamps=stamps,
-            unstamped_rows=self._silent_rows,
+            unstamped_rows=self._unstamped_rows,
             way=Way.BACK,
         )
 
     def _go_side(self, arrival: Arrival) -> Side:
-        """Return Go's side: the rows that the entry includes, since a tap may leave some out."""
+        """Return Go's side: the rows that the entry has, because a tap may leave some out."""
         entry = arrival.record
-        told = self._with_credit_note(entry)
+        completed = self._with_credit_note(entry)
         rows = [row for row in self.table.active if row.is_present_in(entry)]
-        return Side({row.name: row.from_go(told) for row in rows}, arrival.read_at)
+        return Side({row.name: row.from_go(completed) for row in rows}, arrival.read_at)
 
     def _with_credit_note(self, entry: Record) -> Mapping[str, Any]:
-        """Add to an invoice whether a credit note for it is known, here or in forward's index.
+        """Return an entry with `HAS_CREDIT_NOTE` if a credit note for it is known.
 
-        The index is read in full when the link store is new, so neither knows less than the other.
+        It may be known from this way or from the index of the way forward, which is read in full
+        when the link store is new.
         """
         number, store = entry.get("InvoiceNo"), self.tools.store
         if number is None:
             return entry
-        found = store.go_entries.ids(CREDIT_NOTES, f"invoice:{number}") or store.go_entries.ids(
-            "orders", f"credits:{number}"
-        )
-        return {**entry, HAS_CREDIT_NOTE: True} if found else entry
+        credit_notes = store.go_entries.ids(
+            CREDIT_NOTES, f"invoice:{number}"
+        ) or store.go_entries.ids("orders", f"credits:{number}")
+        return {**entry, HAS_CREDIT_NOTE: True} if credit_notes else entry
 
     def _write(
-        self, link: Link, found: Read, rows: Sequence[RowChange], read_at: datetime.datetime
+        self, link: Link, current: Read, rows: Sequence[RowChange], read_at: datetime.datetime
     ) -> tuple[Link, Written]:
-        """Write the rows that the shop has a form for; an address is one group, all else by itself.
+        """Write the rows that the shop can represent; those of an address only all together.
 
-        A row without a patch is one that the shop already holds, or that must not be sent to it.
+        A row without a patch is one that the shop already has, or that must not be sent to it.
         """
-        before = self.tools.writer.values(self.entity, found.record)
+        before = self.tools.writer.values(self.entity, current.record)
         patch: Record = {}
-        after = found.record
+        after = current.record
         written: list[RowChange] = []
-        untold: list[RowChange] = []
+        unsent: list[RowChange] = []
         held: list[str] = []
-        own = {change.row for change in rows}
-        for group in self._groups([*rows, *self._other_names(own, link, before)]):
+        edited = {change.row for change in rows}
+        for group in self._groups([*rows, *self._other_name_parts(edited, link, before)]):
             try:
-                one = self._patch_of(group, after)
+                group_patch = self._patch_of(group, after)
             except Unusable as unusable:
                 held.append(str(unusable))
                 continue
-            after, patch = patched(after, one), patched(patch, one)
+            after, patch = patched(after, group_patch), patched(patch, group_patch)
             values = self.tools.writer.values(self.entity, after)
             for change in group:
-                is_told = self._holds(change.row, values, change.after)
-                if change.row in own:
-                    (written if is_told else untold).append(change)
-        left = None
+                is_written = self._has_value(change.row, values, change.after)
+                if change.row in edited:
+                    (written if is_written else unsent).append(change)
+        unsupported = None
         if patch:
             expected = self.tools.writer.values(self.entity, after)
-            whole = ShopChange(written, patch, before, expected, read_at)
+            shop_change = ShopChange(written, patch, before, expected, read_at)
             try:
-                link = self.tools.writer.change(link, found, whole)
+                link = self.tools.writer.change(link, current, shop_change)
             except ChangeUnsupported as error:
-                left = str(error)
+                unsupported = str(error)
                 link = self.tools.store.links.get(self.entity, link.shop_id) or link
-        return link, Written(tuple(written) if patch else (), tuple(untold), tuple(held), left)
+        rows_written = tuple(written) if patch else ()
+        return link, Written(rows_written, tuple(unsent), tuple(held), unsupported)
 
-    def _other_names(self, own: Set[str], link: Link, before: Mapping[str, Any]) -> list[RowChange]:
-        """Return the other part of a name, where the shop keeps it as one and divides it otherwise.
+    def _other_name_parts(
+        self, edited: Set[str], link: Link, before: Mapping[str, Any]
+    ) -> list[RowChange]:
+        """Return the unedited part of a name, if the sides divide the full name differently.
 
-        "Turid Berg Moe" is Turid / Berg Moe in Go and Turid Berg / Moe by the shop: a new first
+        "Turid Berg Moe" is Turid / Berg Moe in Go but Turid Berg / Moe in the shop: a new first
         name would be put before Moe alone.
         """
         return [
             RowChange(name, self.table.row(name).patch_path, before[name], link.base[name].go)
             for name in PERSON_NAMES
-            if name not in own and not own.isdisjoint(PERSON_NAMES)
+            if name not in edited and not edited.isdisjoint(PERSON_NAMES)
             if name in link.base and name in before
             if self.table.row(name).are_equal(before[name], link.base[name].shop)
             and not self.table.row(name).are_equal(before[name], link.base[name].go)
@@ -345,40 +351,40 @@ class BackWalk(Walk[BackTools]):
         return list(groups.values())
 
     def _patch_of(self, group: Sequence[RowChange], record: Record) -> Record:
-        """Return the patch after which a record says what Go says, and is otherwise unchanged.
+        """Return the patch that gives a record Go's values and changes nothing else.
 
         Raises:
-            Unusable: the shop has no form for it.
+            Unusable: the shop cannot represent Go's values.
         """
         patch: Record = {}
         after = record
         for change in group:
-            one = self.table.row(change.row).patch(change.after, after, self.tools.conversion)
-            after, patch = patched(after, one), patched(patch, one)
+            row_patch = self.table.row(change.row).patch(change.after, after, self.tools.conversion)
+            after, patch = patched(after, row_patch), patched(patch, row_patch)
         if not patch:
             return {}
         before = self.tools.writer.values(self.entity, record)
         values = self.tools.writer.values(self.entity, after)
         wanted = {**before, **{change.row: change.after for change in group}}
         for row in self.table.active:
-            is_told = row.direction.reaches_shop and row.name in wanted
-            if is_told and not self._holds(row.name, values, wanted[row.name]):
+            is_expected = row.direction.reaches_shop and row.name in wanted
+            if is_expected and not self._has_value(row.name, values, wanted[row.name]):
                 names = ", ".join(change.row for change in group)
-                raise Unusable(f"the shop has no form for what Go says of {names}")
+                raise Unusable(f"the shop cannot represent Go's value of {names}")
         return patch
 
-    def _holds(self, name: str, values: Mapping[str, Any], value: object) -> bool:
+    def _has_value(self, name: str, values: Mapping[str, Any], value: object) -> bool:
         return name in values and self.table.row(name).are_equal(values[name], value)
 
 
 @dataclass(frozen=True)
 class Written:
-    """Rows that the record now holds, those that must not be sent, and why others are held.
+    """Rows that the record now has, rows that must not be sent, and why others are held.
 
-    `left` says why the shop did not take all of the rows.
+    `unsupported` is why the shop did not accept all of the rows, if it did not.
     """
 
     rows: tuple[RowChange, ...]
-    untold: tuple[RowChange, ...]
+    unsent: tuple[RowChange, ...]
     held: tuple[str, ...]
-    left: str | None
+    unsupported: str | None

@@ -1,16 +1,16 @@
-"""What keeps a run of either way from starting; each is reported in one line.
+"""Errors that keep a run of either way from starting; each is reported in one line.
 
 SettingsError   settings that cannot be right: correct them
-CannotStart     things are not as a run needs them: the text says which, and what to do
+CannotStart     something that a run needs is missing: the message says what, and what to do
 """
 
 from __future__ import annotations
 
-# ruff: noqa: N818 - the names say what happened, as the list above shows
+# ruff: noqa: N818 - the name says what happened
 
 
 class SettingsError(Exception):
-    """One or more settings cannot be right; `lines` has one line each."""
+    """One or more settings cannot be right; `lines` has a line for each."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("; ".join(lines))
@@ -18,4 +18,4 @@ class SettingsError(Exception):
 
 
 class CannotStart(Exception):
-    """The run cannot start as things are; the text says why in one line."""
+    """The run cannot start; the message says why in one line."""

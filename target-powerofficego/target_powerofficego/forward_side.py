@@ -1,4 +1,4 @@
-"""The forward side: PowerOffice Go as what shop records are settled into."""
+"""The forward side, which settles shop records into PowerOffice Go."""
 
 from __future__ import annotations
 
@@ -46,40 +46,41 @@ class ForwardSide(TargetSide[Tools, GoWalk]):
         )
 
     def take(self, entity: str, arrival: Arrival) -> str:
-        """See `TargetSide`; what the settings name in Go must be there before anything is written."""
+        """See `TargetSide`; what the settings name in Go must exist before anything is written."""
         self._tools.named.entries()
         return super().take(entity, arrival)
 
     def is_settled(self, entity: str, arrival: Arrival) -> bool:
-        """Return whether a record is exactly the one that was settled last."""
+        """Return whether a record equals the one that was settled last."""
         settled = self._tools.store.settled.last(entity, arrival.shop_id)
         return settled is not None and settled.record_hash == self.fingerprint(arrival.record)
 
     def keys(self, entity: str, record: Record) -> tuple[Collection[str], Collection[str]]:
-        """Return what a record is matched on, so that records that share it are settled in turn.
+        """Return the keys that a record writes and reads; records that share one go in turn.
 
-        An order waits for its customer and products that are under way, and for earlier orders of
-        the same buyer, whose address or guest it may share.
+        Records are matched on these keys. An order waits for its customer and products that are
+        under way, and for earlier orders of the same buyer, whose address or guest it may share.
         """
         if entity == "orders":
             return self._order_keys(record)
-        return [*self._match_keys(entity, record), *self._keys_until_now(entity, record)], ()
+        return [*self._match_keys(entity, record), *self._previous_keys(entity, record)], ()
 
     def _match_keys(self, entity: str, record: Record) -> list[str]:
-        """Return the values that a customer or product is matched on, as matching reads them.
+        """Return the values that a customer or product is matched on, normalised as in matching.
 
-        A value that cannot be read is left out: the record is rejected because of it.
+        A value that cannot be read is left out; it causes a reject later.
         """
         table = self._tools.settings.tables[entity]
-        found = []
-        for name, same in MATCHED_ON[entity].items():
+        keys = []
+        for name, normalise in MATCHED_ON[entity].items():
             with contextlib.suppress(Unusable):
                 value = table.row(name).to_go(record, self._tools.conversion)
-                found += [f"{name}:{same(value)}"] if value is not ABSENT and same(value) else []
-        return found
+                if value is not ABSENT and normalise(value):
+                    keys.append(f"{name}:{normalise(value)}")
+        return keys
 
-    def _keys_until_now(self, entity: str, record: Record) -> list[str]:
-        """Return what a deleted record was matched on, for another may take over its entry.
+    def _previous_keys(self, entity: str, record: Record) -> list[str]:
+        """Return what a deleted record was matched on, as another record may take over its entry.
 
         A shop often empties the fields of what it deletes.
         """
@@ -88,28 +89,28 @@ class ForwardSide(TargetSide[Tools, GoWalk]):
         link = self._tools.store.links.get(entity, record["id"])
         base = link.base if link else {}
         return [
-            f"{name}:{same(value)}"
-            for name, same in MATCHED_ON[entity].items()
+            f"{name}:{normalise(value)}"
+            for name, normalise in MATCHED_ON[entity].items()
             if name in base
             for value in (base[name].shop, base[name].go)
-            if same(value)
+            if normalise(value)
         ]
 
     def _order_keys(self, record: Record) -> tuple[list[str], list[str]]:
         writes: list[str] = []
         reads: list[str] = []
         buyer = read_buyer(record)
-        matched: list[str] = []
+        buyer_keys: list[str] = []
         with contextlib.suppress(Unusable):
             customer = buyer_as_customer(record, buyer.customer_id or buyer.guest_id)
-            matched = self._match_keys("customers", customer)
+            buyer_keys = self._match_keys("customers", customer)
         if buyer.customer_id is None:
-            writes += [f"customers:{buyer.guest_id}", *matched]
+            writes += [f"customers:{buyer.guest_id}", *buyer_keys]
         else:
             writes.append(f"orders of:{buyer.customer_id}")
-            reads += [f"customers:{buyer.customer_id}", *matched]
-        if buyer.customer_id and buyer.company_id:  # its entry may be the company's, found or made
-            writes += [f"customers:{buyer.company_id}", *matched]
+            reads += [f"customers:{buyer.customer_id}", *buyer_keys]
+        if buyer.customer_id and buyer.company_id:  # the company's entry may be used or created
+            writes += [f"customers:{buyer.company_id}", *buyer_keys]
         lines = record.get("lines")
         for line in lines if isinstance(lines, list) else ():
             if isinstance(line, dict):
@@ -123,41 +124,44 @@ class ForwardSide(TargetSide[Tools, GoWalk]):
         return store.unsettled.waiting_for(ARCHIVING) + store.unsettled.waiting_for(ARCHIVE_REFUSED)
 
     def settle_at_end(self) -> Iterator[Callable[[], None]]:
-        """Yield the payments whose day is over, then the archives, then what was erased."""
+        """Yield what is done at the end of a run: payments, archives, and entries of the erased."""
         yield self._settle_payments
         if archives := self.archives():
             yield lambda: self._settle_archives(archives)
         yield lambda: archive_erased(self._tools)
 
     def _settle_archives(self, archives: list[Unsettled]) -> None:
-        """Archive all, or hold the new ones when there are more of them than `max_archives`.
+        """Archive all, or hold the new ones if they are more than `max_archives`.
 
-        An entry made in Go for an order, of a record that had left the shop before, does not count.
+        Entries that were created in Go for an order, after their records had left the shop, do not
+        count.
         """
         most = self._tools.settings.max_archives
         waiting = self._tools.store.unsettled.waiting_for(ARCHIVING)
-        new = {one.id: one.entity for one in waiting if not self.is_made_for_others(one)}
-        told = " and ".join(sorted(set(new.values())))
+        new = {
+            record.id: record.entity for record in waiting if not self.is_made_for_others(record)
+        }
+        entities = " and ".join(sorted(set(new.values())))
         too_many = (
-            f"{len(new)} {told} are to be archived, more than max_archives ({most}): if that is"
-            " meant, raise it for one run"
+            f"{len(new)} {entities} are to be archived, more than max_archives ({most}): if that is"
+            " intended, raise it for one run"
         )
-        for one in archives:
-            arrival = Arrival(one.payload, one.read_at, at_end=True)
-            if one.id in new and len(new) > most:
-                self._walks[one.entity].keep(arrival, Hold(too_many))
+        for record in archives:
+            arrival = Arrival(record.payload, record.read_at, at_end=True)
+            if record.id in new and len(new) > most:
+                self._walks[record.entity].keep(arrival, Hold(too_many))
             else:
-                self.take(one.entity, arrival)
+                self.take(record.entity, arrival)
 
     def _settle_payments(self) -> None:
-        """Post the payments whose day is over, and say which ones are left out."""
+        """Post the payments whose day is over, and log which ones are left out."""
         PaymentPosting(self._tools).post()
         self._orders.payments.note_unposted()
 
 
 def settings_fingerprint(settings: Settings) -> str:
-    """Return a hash of all settings that decide what a record becomes in Go."""
-    told = (
+    """Return a hash of all settings that decide what becomes of a record in Go."""
+    decisive = (
         settings.shop_name,
         settings.owners,
         settings.time_zone.key,
@@ -172,8 +176,10 @@ def settings_fingerprint(settings: Settings) -> str:
         sorted(settings.anonymised_marks.words),
         sorted(settings.sales_accounts.items()),
         settings.service_codes,
-        deleted_name(""),  # what was deleted before this was stored is known after a new reading
-        AMOUNTS,  # a link from before amounts were stored gets them when its order is read again
+        # stands for versions of this program that store deletions and amounts: a store of an
+        # earlier version gets both by processing each record again
+        deleted_name(""),
+        AMOUNTS,
         sorted(settings.payment_accounts.items()),
         [
             (row.name, row.shop, row.go, row.direction.value)
@@ -181,4 +187,4 @@ def settings_fingerprint(settings: Settings) -> str:
             for row in table.rows
         ],
     )
-    return hashlib.blake2b(repr(told).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(repr(decisive).encode(), digest_size=16).hexdigest()

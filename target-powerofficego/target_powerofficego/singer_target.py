@@ -1,8 +1,8 @@
 """A Singer target that settles records one by one: messages in, settled STATE out.
 
-It has what both ways share: a line for each wrong setting, signals, and that a STATE is emitted
-only once everything before it is settled. A record that no stream map changes is offered to its
-sink as the bytes that came; it is read only if they are not known.
+It is the base of the targets of both ways: it reports each wrong setting in one line, handles
+signals, and emits a STATE only once everything before it is settled. A record that no stream map
+changes is first offered to its sink as bytes, and parsed only if the sink does not recognise them.
 """
 
 from __future__ import annotations
@@ -70,42 +70,42 @@ RunT = TypeVar("RunT", bound="Run")
 
 _KEYS = ("id", "Id")
 """The member that holds a record's id in the shop, and the one in Go."""
-_OF_BOTH_WAYS = ("customers", "products")
-_BROKE = 1
+_STREAMS_OF_BOTH_TAPS = ("customers", "products")
+_FAILED = 1
 _ENDED_BY_SIGNAL = 128
 
 
-class UnknownStream(Exception):  # noqa: N818 - reads as what it says
-    """A stream that this target does not take."""
+class UnknownStream(Exception):  # noqa: N818 - the name says what happened
+    """A stream that this target does not support."""
 
 
 class DroppedSink(RecordSink):
-    """Takes a stream that `stream_maps` drops, so that it may have any name."""
+    """Ignores a stream that `stream_maps` drops, whatever its name."""
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Do nothing; the stream map lets no record through."""
+        """Do nothing."""
 
 
 @runtime_checkable
 class TextSink(Protocol):
-    """A sink that recognises records that it has settled by their bytes."""
+    """A sink that recognises the records it has settled by their bytes."""
 
     def are_unchanged(self, texts: Sequence[RecordText]) -> Iterator[bool]:
         """Yield for each record, when its turn comes, whether its bytes are those last settled.
 
-        They must be so only where reading the record would find nothing new in it either.
+        It may yield true only if parsing the record would find nothing new either.
         """
 
 
 class SettlingTarget(CommandLine, Target, Generic[RunT]):
-    """Settles records through a `Run`; a subclass says how one is opened and what it takes.
+    """Settles records through a `Run`; a subclass says how to open one and which streams it takes.
 
     Class attributes:
-        sinks: the sink class by the name of the stream, in small letters.
-        key: the member that tells a record's id.
-        tap: the tap that is to be read from.
-        tap_ends_with_state: whether that tap ends with a STATE whatever it read.
-        way: the way that it goes.
+        sinks: the sink class by the name of the stream, in lower case.
+        key: the member that holds a record's id.
+        tap: the tap whose output this target reads.
+        tap_ends_with_state: whether that tap always ends with a STATE.
+        way: the way in which records flow.
     """
 
     sinks: ClassVar[Mapping[str, type[Sink]]] = {}
@@ -120,34 +120,35 @@ class SettlingTarget(CommandLine, Target, Generic[RunT]):
     ]
     message_reader_class = InterruptibleReader
     wait: Callable[[float], object] = time.sleep
-    """Sleeps for a number of seconds, where what a run reads may come from a replica that lags."""
+    """Waits for a number of seconds, where a run may have read from a replica that lags."""
     _run: RunT | None = None
     exit_status = 0
     _ended: BaseException | int | None = None
-    """The failure that ended a run, or its exit status; None for a plan."""
+    """The exception that ended the run, or its exit status; None for a plan."""
     _ends_with_state = False
     _text: RecordText | None = None
-    """The record of the current line as its bytes, if it is to be recognised by them."""
+    """The bytes of the current record, if it can be recognised by them."""
 
     # Settings
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Add the SDK's own settings that this target honours: stream maps, and no others.
+        """Add those of the SDK's settings that this target supports: stream maps only.
 
         Batches, load methods and metadata columns make no sense for a ledger.
         """
         super(Target, cls).append_builtin_config(config_jsonschema)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Say what is wrong, in one line each; settings that are unknown or missing come first.
+        """Return a line for each wrong setting; if some are unknown, only for those.
 
-        A setting that is null has its default. The SDK leaves numbers of the environment as text.
+        A setting that is null has its default. The SDK leaves numbers in environment variables as
+        text.
         """
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
         settings = schema["properties"]
-        numbers = {name for name, one in settings.items() if "number" in one.get("type", ())}
+        numbers = {name for name, rule in settings.items() if "number" in rule.get("type", ())}
         self._config = {
             name: as_number(value) if name in numbers else value
             for name, value in self._config.items()
@@ -180,35 +181,37 @@ class SettlingTarget(CommandLine, Target, Generic[RunT]):
                 config=dict(config.config) if config else {},
                 parse_env_config=bool(config and config.parse_env),
             )
-        except ConfigValidationError as wrong:
-            cls.exit_with(*wrong.errors)
+        except ConfigValidationError as error:
+            cls.exit_with(*error.errors)
         sys.exit(target.run(file_input))
 
     def run(self, file_input: IO[str] | None = None) -> int:
-        """Settle all input; return the exit status: 0, 1 (broke), 3 (open rejects or holds)."""
-        expected: tuple[type[Exception], ...] = (*_ONE_LINE, *self.expected_errors())
+        """Settle all input; return the exit status: 0, 1 (failed), or 3 (open rejects or holds)."""
+        expected: tuple[type[Exception], ...] = (*_EXPECTED, *self.expected_errors())
         self.message_reader.are_unchanged = self._are_unchanged  # type: ignore[attr-defined]
         try:
             self.begin()
             self.listen(file_input)
         except Terminated as terminated:
-            self.logger.warning("%s: what is settled is kept, the rest comes again", terminated)
+            self.logger.warning(
+                "%s: what is settled is stored; the rest is read again by the next run", terminated
+            )
             self._stop(terminated, _ENDED_BY_SIGNAL + terminated.signum)
             return _ENDED_BY_SIGNAL + terminated.signum
-        except SettingsError as wrong:
-            for line in wrong.lines:
+        except SettingsError as error:
+            for line in error.lines:
                 self.logger.error(line)
-            return _BROKE
-        except expected as reason:
-            self._stop(reason, _BROKE)
-            self.logger.error("%s", " ".join(str(reason).split()))
-            return _BROKE
-        except BaseException as failure:
-            self._stop(failure, _BROKE)
-            if not is_out_of_files(failure):
+            return _FAILED
+        except expected as error:
+            self._stop(error, _FAILED)
+            self.logger.error("%s", " ".join(str(error).split()))
+            return _FAILED
+        except BaseException as error:
+            self._stop(error, _FAILED)
+            if not is_out_of_files(error):
                 raise
             self.logger.error("%s", OUT_OF_FILES)
-            return _BROKE
+            return _FAILED
         finally:
             self._close()
             self._notify()
@@ -216,19 +219,19 @@ class SettlingTarget(CommandLine, Target, Generic[RunT]):
 
     @abc.abstractmethod
     def expected_errors(self) -> tuple[type[Exception], ...]:
-        """Return the other system's errors that end the run with one line."""
+        """Return the other system's errors that end the run with one line in the log."""
 
     @abc.abstractmethod
     def open_run(self) -> RunT:
-        """Open a run with the settings; its STATE messages go to standard output.
+        """Open a run with the settings; it writes STATE messages to standard output.
 
         Raises:
-            SettingsError, CannotStart, LinkStoreError: with one line each that says why; so do the
-                errors that `expected_errors` returns.
+            SettingsError, CannotStart, LinkStoreError, and those of `expected_errors`: each with
+                a line that says why.
         """
 
     def begin(self) -> RunT:
-        """Return the run, which is opened first unless it is open.
+        """Return the run, and open it if it is not open yet.
 
         Raises:
             SettingsError, CannotStart, LinkStoreError: see `open_run`.
@@ -241,16 +244,16 @@ class SettlingTarget(CommandLine, Target, Generic[RunT]):
 
     @property
     def has_whole_input(self) -> bool:
-        """Whether the tap sent all that it was to send, as far as can be seen.
+        """Whether the tap seems to have sent all that it was to send.
 
-        A tap made with the SDK ends without a STATE where its last streams changed none.
+        A tap made with the SDK may end without a STATE if its last streams did not change it.
         """
         has_input: bool = self.message_reader.has_messages  # type: ignore[attr-defined]
         return has_input and (self._ends_with_state or not self.tap_ends_with_state)
 
     def process_endofpipe(self) -> None:
         """Settle what is still open once all input is read."""
-        self._tell_metrics()
+        self._log_metrics()
         has_input: bool = self.message_reader.has_messages  # type: ignore[attr-defined]
         self.exit_status = self.begin().finish(
             has_input=has_input, has_whole_input=self.has_whole_input
@@ -258,25 +261,25 @@ class SettlingTarget(CommandLine, Target, Generic[RunT]):
         self._note_end(self.exit_status)
         self._close()
 
-    def _tell_metrics(self) -> None:
-        """Let each sink log how many records it took, as the SDK's own targets do."""
+    def _log_metrics(self) -> None:
+        """Let each sink log how many records it received, as the SDK's own targets do."""
         for sink in (*self._sinks_to_clear, *self._sinks_active.values()):
             sink.clean_up()
         self._sinks_to_clear.clear()
         self._sinks_active.clear()
 
-    def _stop(self, failure: BaseException, exit_status: int) -> None:
-        self._tell_metrics()
-        self._note_end(failure)
+    def _stop(self, error: BaseException, exit_status: int) -> None:
+        self._log_metrics()
+        self._note_end(error)
         if self._run is not None:
-            self._run.stop(failure, exit_status=exit_status)
+            self._run.stop(error, exit_status=exit_status)
 
     def _note_end(self, ended: BaseException | int) -> None:
         is_plan = self.config["dry_run"] or (self._run is not None and self._run.is_plan)
         self._ended = None if is_plan else ended
 
     def _notify(self) -> None:
-        """Let those know who set `notify`, once the lock is released."""
+        """Send what is new to the addresses of `notify`, once the lock is released."""
         if self._ended is None or not self.config.get("notify"):
             return
         from target_powerofficego.notices.after_run import notify_after_run  # noqa: PLC0415
@@ -315,10 +318,10 @@ class SettlingTarget(CommandLine, Target, Generic[RunT]):
         """Return the sink of a stream, by its name in any case.
 
         Raises:
-            UnknownStream: this target does not take it, and no stream map drops it.
+            UnknownStream: this target does not support it, and no stream map drops it.
         """
         maps = self.mapper.stream_maps.get(stream_name, ())
-        if any(isinstance(one, RemoveRecordTransform) for one in maps):
+        if any(isinstance(stream_map, RemoveRecordTransform) for stream_map in maps):
             return DroppedSink
         sink = self.sinks.get(stream_name.lower())
         if sink is None:
@@ -327,7 +330,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunT]):
 
     @abc.abstractmethod
     def describe_unknown_stream(self, stream_name: str) -> str:
-        """Say that a stream is not taken, and what to do about it."""
+        """Return a message that a stream is not supported, and what to do about it."""
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         self._assert_line_requires(message_dict, requires={"stream", "schema"})
@@ -342,29 +345,29 @@ class SettlingTarget(CommandLine, Target, Generic[RunT]):
                 f'the SCHEMA of the stream "{stream}" in the input is not a JSON schema'
             ) from None
         for stream_map in self.mapper.stream_maps[stream]:
-            self._check_way(stream_map)
+            self._require_own_tap(stream_map)
 
-    def _check_way(self, stream_map: StreamMap) -> None:
-        """Check that a stream that both taps have comes from the tap that this target reads from.
+    def _require_own_tap(self, stream_map: StreamMap) -> None:
+        """Check that a stream that both taps have comes from the tap of this target.
 
         Raises:
-            CannotStart: it comes from the other tap.
+            CannotStart: the stream comes from the other tap.
         """
         is_dropped = isinstance(stream_map, RemoveRecordTransform)
-        if is_dropped or stream_map.stream_alias.lower() not in _OF_BOTH_WAYS:
+        if is_dropped or stream_map.stream_alias.lower() not in _STREAMS_OF_BOTH_TAPS:
             return
-        keys = [one for one in _KEYS if one in stream_map.transformed_schema["properties"]]
+        keys = [key for key in _KEYS if key in stream_map.transformed_schema["properties"]]
         if keys and self.key not in keys:
             raise CannotStart(
-                f'the stream "{stream_map.stream_alias}" comes from the tap of the other way:'
-                f" {self.name} takes what {self.tap} reads"
+                f'the stream "{stream_map.stream_alias}" comes from the wrong tap:'
+                f" {self.name} must read the output of {self.tap}"
             )
 
     def _are_unchanged(self, lines: Sequence[bytes]) -> Iterator[bool]:
-        """Yield for each line, when its turn comes, whether it is a record with nothing new."""
+        """Yield for each line, when its turn comes, whether it is an unchanged record."""
         for stream, group in itertools.groupby(map(record_text, lines), _stream_of):
             texts = list(group)
-            sink = self._text_sink(stream)
+            sink = self._find_text_sink(stream)
             if sink is None:
                 self._text = None
                 yield from itertools.repeat(False, len(texts))
@@ -375,8 +378,8 @@ class SettlingTarget(CommandLine, Target, Generic[RunT]):
                     sink.record_counter_metric.increment()
                 yield is_unchanged
 
-    def _text_sink(self, stream: str | None) -> Any:  # noqa: ANN401 - a RecordSink and a TextSink
-        """Return the sink that may recognise a stream's records by their bytes, if there is one."""
+    def _find_text_sink(self, stream: str | None) -> Any:  # noqa: ANN401 - RecordSink and TextSink
+        """Return the sink that can recognise a stream's records by their bytes, if there is one."""
         maps = self.mapper.stream_maps.get(stream, ()) if stream is not None else ()
         if len(maps) != 1 or type(maps[0]) is not SameRecordTransform:
             return None
@@ -384,7 +387,7 @@ class SettlingTarget(CommandLine, Target, Generic[RunT]):
         return sink if isinstance(sink, TextSink) else None
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        """Take a RECORD past the SDK's validation: every record is checked by its table."""
+        """Pass a RECORD to its sink without the SDK's validation: its table checks every record."""
         self._assert_line_requires(message_dict, requires={"stream", "record"})
         require(message_dict["record"], set())
         self._ends_with_state = False
@@ -408,19 +411,19 @@ class SettlingTarget(CommandLine, Target, Generic[RunT]):
             try:
                 self.begin().settlement.add_state(message_dict["value"])
             except RecursionError:
-                raise BrokenInput("a STATE of the input is nested too deep") from None
+                raise BrokenInput("a STATE of the input is nested too deeply") from None
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Ignore it: nothing is deleted from a ledger because a tap starts a stream over."""
+        """Ignore it: nothing is deleted from a ledger because a tap starts a stream again."""
         self.logger.info("ACTIVATE_VERSION is ignored (stream %s)", message_dict.get("stream"))
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         raise CannotStart(
-            f"BATCH messages are not taken (stream {message_dict.get('stream')}); send RECORDs"
+            f"BATCH messages are not supported (stream {message_dict.get('stream')}); send RECORDs"
         )
 
 
-_ONE_LINE = (
+_EXPECTED = (
     CannotStart,
     LinkStoreError,
     BrakeReached,
@@ -437,21 +440,22 @@ def _stream_of(text: RecordText | None) -> str | None:
 
 
 def _read_at(stamp: object) -> datetime.datetime:
-    """Return when a record was read; without a usable stamp, now."""
-    return (_moment(stamp) if isinstance(stamp, str) else None) or now()
+    """Return when a record was read, or the present time if the stamp is not usable."""
+    return (_instant(stamp) if isinstance(stamp, str) else None) or now()
 
 
 @functools.lru_cache(maxsize=8)
-def _moment(stamp: str) -> datetime.datetime | None:
-    """Return a moment, or None; cached, for all records of a page bear the same stamp."""
+def _instant(stamp: str) -> datetime.datetime | None:
+    """Parse a stamp, or return None; cached, as all records of a page have the same stamp."""
     return instant_or_none(stamp)
 
 
 def _mapped(stream_map: StreamMap, record: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what a stream map makes of a record; None if the map drops it.
+    """Return a record as changed by a stream map; None if the map drops it.
 
     Raises:
-        MappingError: the map fails on it; the text holds no value, for values may be personal.
+        MappingError: the map fails on the record; the message has no values, as they may be
+            personal data.
     """
     try:
         return stream_map.transform(dict(record))

@@ -1,4 +1,4 @@
-"""One sink per stream: hands each record, with the moment it was read, to the settlement."""
+"""One sink per stream, which passes each record and the time it was read to the settlement."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ _Kind = Literal["null", "boolean", "integer", "number", "string", "array", "obje
 
 
 class _PlainSchema(msgspec.Struct, forbid_unknown_fields=True):
-    """A JSON schema as taps usually send it: no words but these, each with a value it may have."""
+    """A JSON schema as taps usually send it: only these keywords, with values that are allowed."""
 
     type: _Kind | Annotated[list[_Kind], msgspec.Meta(min_length=1)] = "object"
     properties: dict[str, _PlainSchema] = {}
     items: _PlainSchema | msgspec.UnsetType = msgspec.UNSET
     required: list[str] = []
-    additionalProperties: bool = True  # noqa: N815 - the word of JSON schema
+    additionalProperties: bool = True  # noqa: N815 - a keyword of JSON schema
     description: str = ""
     title: str = ""
     format: str = ""
     schema: str = msgspec.field(default="", name="$schema")
 
     def __post_init__(self) -> None:
-        """Refuse what a list names twice, as JSON schema does."""
+        """Refuse a list with the same name twice, as JSON schema does."""
         for names in (self.required, self.type if isinstance(self.type, list) else []):
             if len(set(names)) < len(names):
                 raise ValueError
 
 
 def is_plain_schema(schema: object) -> bool:
-    """Return whether this is certainly a JSON schema, being one of the simple kind.
+    """Return whether this is a simple, and therefore valid, JSON schema.
 
-    A check by the `jsonschema` package takes longer than all else that a round does in which
-    nothing changed.
+    The check by the package `jsonschema` would take longer than the rest of a run in which nothing
+    changed.
     """
     try:
         msgspec.convert(schema, _PlainSchema)
@@ -59,11 +59,12 @@ def is_plain_schema(schema: object) -> bool:
 
 
 class SettlingSink(RecordSink, Generic[RunT]):
-    """What the sinks of either way have in common; no record is validated here, but by its table.
+    """The base of the sinks of both ways; records are validated by their tables, not here.
 
     Class attributes:
-        key: the member that tells a record's id.
-        entities: the name under which the store keeps a stream's records, by the stream.
+        key: the member that holds a record's id.
+        entities: the name under which the store keeps a stream's records, by the name of the
+            stream.
     """
 
     key: ClassVar[str]
@@ -75,17 +76,17 @@ class SettlingSink(RecordSink, Generic[RunT]):
         self.kept_as = self.entities[self.stream_name.lower()]
 
     def get_validator(self) -> BaseJSONSchemaValidator | None:
-        """See that the stream's schema is one, for which the SDK takes long; return no validator.
+        """Check the stream's schema, and return no validator; the SDK's own check is slow.
 
         Raises:
-            InvalidJSONSchema: it is none.
+            InvalidJSONSchema: the schema is not a JSON schema.
         """
         if not is_plain_schema(self.schema):
             super().get_validator()
         return None
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Hand one record to the settlement; one without an id is reported and kept out."""
+        """Pass a record to the settlement; a record without an id is rejected."""
         run = self._begin()
         record_id = text_id(record.get(self.key))
         if record_id is None:
@@ -97,11 +98,11 @@ class SettlingSink(RecordSink, Generic[RunT]):
     def take(
         self, run: RunT, record_id: str, record: dict[str, Any], context: dict[str, Any]
     ) -> None:
-        """Hand in a record that has an id."""
+        """Pass a record that has an id to the settlement."""
 
 
 class GoSink(SettlingSink["Run"]):
-    """Takes customers, products or orders of the shop."""
+    """Receives customers, products or orders of the shop."""
 
     key = "id"
     entities: ClassVar[Mapping[str, str]] = {
@@ -123,12 +124,12 @@ class GoSink(SettlingSink["Run"]):
 
 
 class MeltanoTestSink(RecordSink):
-    """Answers `meltano config target-powerofficego test`: nothing is written."""
+    """Receives the test record of `meltano config target-powerofficego test`; writes nothing."""
 
     message: ClassVar[str] = "The connection to PowerOffice Go works; nothing was written."
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Take the test record, and do nothing with it."""
+        """Log that the connection works; the record is not used."""
         del record, context
         self.logger.info(self.message)
 

@@ -29,7 +29,7 @@ class TargetPowerOfficeGo(SettlingTarget["Run"]):
     tap = "tap-customwebshop"
     way = "forward"
 
-    # The modules of a run take long to load, and neither --help nor --about needs them.
+    # The modules of a run take long to load, and --help and --about do not need them.
 
     def expected_errors(self) -> tuple[type[Exception], ...]:
         """See `SettlingTarget`."""
@@ -44,8 +44,8 @@ class TargetPowerOfficeGo(SettlingTarget["Run"]):
     def describe_unknown_stream(self, stream_name: str) -> str:
         """See `SettlingTarget`."""
         return (
-            f'the stream "{stream_name}" is not taken: only customers, products and orders;'
-            " deselect it in the tap, or rename it by stream_maps"
+            f'the stream "{stream_name}" is not supported, only customers, products and orders;'
+            " deselect it in the tap, or rename it with stream_maps"
         )
 
 

@@ -25,7 +25,7 @@ SETTINGS = {
 }
 
 
-CANCELLED_WHEN_PAID = "but the order is not in Go any more: see to it by hand"
+CANCELLED_WHEN_PAID = "but the order is no longer in Go: settle it by hand"
 """Why such an order waits for a person, whatever was lost."""
 RESOURCES = (
     *("Customers", "ContactPersons", "ContactDeliveryAddresses", "Products"),

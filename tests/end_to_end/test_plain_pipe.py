@@ -195,7 +195,7 @@ def test_a_target_that_is_fed_by_the_tap_of_the_other_way_says_so_and_writes_not
 
     (error,) = [line for line in ended.stderr.splitlines() if "ERROR" in line]
     assert ended.returncode == 1
-    assert 'the stream "customers" comes from the tap of the other way' in error
+    assert 'the stream "customers" comes from the wrong tap' in error
     assert (box.requests.writes(), ended.stdout) == ([], "")
 
 

@@ -1,4 +1,4 @@
-"""What is linked before the way back begins, and the tap of Go as what feeds it."""
+"""What is linked before the way back begins, and the tap of Go that feeds it."""
 
 import io
 import json
@@ -26,7 +26,7 @@ def linked_before(tmp_path_factory):
 
 @pytest.fixture
 def box(request, tmp_path):
-    """A fresh sandbox, or a copy of the one in which all is linked, with a link store in a file."""
+    """A fresh sandbox, or a copy of the one in which everything is linked, with a link store."""
     chosen = getattr(request.node, "callspec", None)
     is_in_file = not chosen or chosen.params.get("ledger") != "postgresql"
     is_linked = is_in_file and "linked" in request.fixturenames
@@ -38,7 +38,7 @@ def box(request, tmp_path):
 
 @pytest.fixture
 def linked(both):
-    """Both ways, with a person, a company, a product and an order that are linked already."""
+    """Both ways, with a person, a company, a product and an order that are already linked."""
     if not both.box.shop.records("orders"):  # it was not to be copied, or not known to be needed
         link_all(both)
     return both
@@ -46,7 +46,7 @@ def linked(both):
 
 @pytest.fixture
 def tap(both):
-    """Reads Go by the tap itself, from a state on; returns its messages."""
+    """Reads Go with the tap itself, from a state; returns its messages."""
 
     def read(state=None, *, without=()):
         config = both.box.target_config(requests_per_second=100)
@@ -61,11 +61,11 @@ def tap(both):
     return read
 
 
-def catalog(told, without):
-    """Select what the way back needs, but for some members (`salesorders.SalesOrderLines`)."""
-    for entry in told["streams"]:
+def catalog(discovered, without):
+    """Select what the way back needs, except some members (`salesorders.SalesOrderLines`)."""
+    for entry in discovered["streams"]:
         for one in entry["metadata"]:
             path = ".".join([entry["stream"], *one["breadcrumb"][1::2]])
             is_wanted = entry["stream"] in STREAMS and path not in without
             one["metadata"]["selected"] = is_wanted
-    return told
+    return discovered

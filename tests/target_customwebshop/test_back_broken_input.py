@@ -1,4 +1,4 @@
-"""Input of the way back that is no Singer stream: one line, and nothing of it is shown."""
+"""Input of the way back that is not a Singer stream ends in one line that shows none of it."""
 
 import io
 import json

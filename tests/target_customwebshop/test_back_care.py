@@ -33,7 +33,7 @@ def phone(both):
 
 
 def kill_at_a_change(edited, running, moment, do=lambda: None):
-    """Let a run read all of Go, and be killed at its change of the customer, once that is done."""
+    """Let a run read all of Go, and be killed right after it has changed the customer."""
 
     def kill(_):
         do()
@@ -123,7 +123,7 @@ def test_what_a_killed_run_sent_has_a_moment_to_arrive_before_the_shop_is_looked
 
 
 def test_an_edit_of_the_shop_while_a_change_has_no_answer_still_crosses(edited, box):
-    """The PATCH never arrives, and meanwhile a person edits something else in the shop."""
+    """The PATCH never arrives, and a person edits something else in the shop meanwhile."""
     box.faults.add(system="shop", method="PATCH", reset="before")
     box.faults.on(
         "shop",
@@ -146,7 +146,7 @@ def test_an_edit_of_the_shop_while_a_change_has_no_answer_still_crosses(edited, 
 def test_an_edit_of_the_same_property_while_a_change_has_no_answer_is_not_lost(
     edited, box, is_killed
 ):
-    """The PATCH never arrives, and meanwhile a person gives the shop another phone number."""
+    """The PATCH never arrives, and a person enters another phone number in the shop."""
 
     def edit(_=None):
         box.shop.edit("customers", "1001", {"phone": "+4790000077"})
@@ -182,14 +182,14 @@ def test_only_spaces_case_and_rounding_are_taken_for_what_was_sent(number, cut, 
 
 
 def hide_at_a_change(box, path, status=500):
-    """Let the shop not show a record any more once a change of it is on its way."""
+    """Make the shop stop showing a record once a change of it has been sent."""
     fault = {"method": "GET", "path": path, "status": status, "times": 999}
     box.faults.on("shop", "PATCH", path, lambda _: box.faults.add(system="shop", **fault))
 
 
 @pytest.fixture
 def unanswered(linked):
-    """Lets a run meet a shop that neither answers a change nor shows the record then."""
+    """Runs against a shop that neither answers a change nor shows the record afterwards."""
 
     def run(path, reset):
         box = linked.box
@@ -286,8 +286,8 @@ def test_a_linked_record_that_the_shop_does_not_show_is_a_reject_until_it_does(e
     outcome = edited.back()
 
     assert (outcome.status, outcome.writes) == (3, [])
-    told = f"the shop has no such record (GET /customers/1001: {status})"
-    assert edited.open_ones() == {("reject", "customers_back", "1001"): told}
+    reason = f"the shop has no such record (GET /customers/1001: {status})"
+    assert edited.open_ones() == {("reject", "customers_back", "1001"): reason}
     edited.run(ends_with=0)  # no entry of Go comes again
     assert (phone(edited), edited.open_ones()) == (PHONE, {})
 
@@ -296,8 +296,8 @@ def test_a_wrong_address_stops_the_run_with_one_line_and_no_edit_is_lost(edited)
     outcome = edited.back(api_url=f"{edited.box.shop_api_url}/v9")
 
     assert (outcome.status, outcome.states) == (1, [])
-    (told,) = [line for line in outcome.log.splitlines() if "answered 404" in line]
-    assert told.endswith(
+    (line,) = [line for line in outcome.log.splitlines() if "answered 404" in line]
+    assert line.endswith(
         "/v9/customers: the shop answered 404: there is nothing at this address; correct the"
         " setting 'api_url', then run again."
     )
@@ -317,7 +317,7 @@ def test_at_a_wrong_address_a_change_without_an_answer_stays_open(linked, box, u
     assert linked.forward().writes == []
 
 
-def test_a_shop_that_takes_a_change_and_keeps_its_own_value_is_told_to_a_person(edited, box):
+def test_a_shop_that_accepts_a_change_but_keeps_its_own_value_is_a_reject(edited, box):
     record = box.shop.record("customers", "1001")
     box.faults.add(
         system="shop", method="PATCH", status=200, body=record, headers={"ETag": '"x"'}, times=9
@@ -337,7 +337,7 @@ def test_an_email_whose_answer_is_lost_is_not_written_to_go_as_an_invoice_addres
     assert linked.forward().writes == []
 
 
-def test_of_an_order_that_waits_nothing_is_kept_that_tells_who_bought_it(linked, box):
+def test_an_order_that_waits_is_kept_without_its_buyer(linked, box):
     box.go.send_invoice(linked.go_id("orders", "9001"))
     box.faults.add(system="shop", method="PATCH", path="/orders/9001", status=422)
 
@@ -349,7 +349,7 @@ def test_of_an_order_that_waits_nothing_is_kept_that_tells_who_bought_it(linked,
 
 
 def another(edited):
-    """Return an answer that holds another record than the one that was asked for."""
+    """Return an answer with a different record from the one that was asked for."""
     record = {**edited.box.shop.record("customers", "1001"), "id": "1002", "phone": "+4790000077"}
     return {"status": 200, "body": record, "headers": {"ETag": '"9"'}}
 
@@ -365,25 +365,25 @@ def test_an_answer_to_a_change_that_is_another_record_is_looked_up(edited, box):
 
 def test_a_record_that_is_another_one_keeps_no_other_from_being_written(edited, box):
     edited.edit_in_go("customers", "2001", PhoneNumber="+4790000078")
-    told = another(edited)
-    box.faults.add(system="shop", method="GET", path="/customers/1001", times=None, **told)
+    answer = another(edited)
+    box.faults.add(system="shop", method="GET", path="/customers/1001", times=None, **answer)
 
     assert [one.path for one in edited.back(ends_with=3).writes] == ["/customers/2001"]
     (reason,) = edited.open_ones().values()
-    assert "the answer is another record's" in reason
+    assert "the answer is a different record" in reason
     box.faults.clear()
     edited.back(ends_with=0)
     assert phone(edited) == PHONE
 
 
 @pytest.mark.parametrize(
-    ("headers", "told"), [({"ETag": 'W/"x"'}, "weak ETag"), ({}, "has no ETag")]
+    ("headers", "expected"), [({"ETag": 'W/"x"'}, "weak ETag"), ({}, "has no ETag")]
 )
-def test_a_shop_without_strong_etags_is_told_to_give_them(edited, box, headers, told):
+def test_a_shop_without_strong_etags_ends_the_run(edited, box, headers, expected):
     answer = {"status": 200, "body": {"id": "1001"}, "headers": headers}
     box.faults.add(system="shop", method="GET", path="/customers/1001", **answer)
     outcome = edited.back(ends_with=1)
-    assert (outcome.writes, told in outcome.log) == ([], True)
+    assert (outcome.writes, expected in outcome.log) == ([], True)
 
 
 @pytest.mark.slow
@@ -410,14 +410,14 @@ def test_a_state_comes_only_once_what_was_before_it_is_in_the_shop(edited):
     edited.edit_in_go("customers", "1001", PhoneNumber="+4790000009")
     broken = edited.back(ends_with=1)
     assert broken.states == []
-    (told,) = [line for line in broken.log.splitlines() if "answered 401" in line]
-    assert told.endswith(
-        "GET /customers/1001: the shop answered 401: it does not know the key; correct the setting"
+    (line,) = [line for line in broken.log.splitlines() if "answered 401" in line]
+    assert line.endswith(
+        "GET /customers/1001: the shop answered 401: the key is not valid; correct the setting"
         " 'auth_token', then run again."
     )
 
 
-def test_sigterm_ends_it_with_143_and_what_is_settled_told(edited):
+def test_sigterm_ends_it_with_143_and_keeps_what_is_settled(edited):
     running, state = begin(edited)
     assert state["bookmarks"]
 
@@ -457,7 +457,7 @@ def test_a_brake_stops_it_before_the_next_write(edited):
     assert "max_changes: 1 changes were made" in outcome.log
 
 
-def test_before_anything_is_linked_it_says_so_and_makes_no_store(both):
+def test_before_anything_is_linked_it_stops_and_creates_no_store(both):
     assert "run target-powerofficego first" in both.back(ends_with=1).log
     assert not Path(both.ledger.link_store).exists()
 
@@ -486,12 +486,12 @@ def test_the_two_ways_never_run_at_once(edited, lines_of, customer):
 def test_a_key_that_may_only_read_is_one_line(edited):
     edited.box.faults.add(system="shop", method="PATCH", status=403)
     outcome = edited.back(ends_with=1)
-    assert "the key may not do this" in outcome.log
+    assert "the key is not allowed to do this" in outcome.log
     assert edited.box.shop_token not in outcome.log
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected"),
     [
         ({"api_url": "http://shop.example.com/api"}, "api_url must begin with https://"),
         ({"api_url": "https://shop.example\\.evil.example"}, "api_url has a character that"),
@@ -502,10 +502,10 @@ def test_a_key_that_may_only_read_is_one_line(edited):
         ({"link_store": "postgresql://u:p@h/d"}, "must not hold the database's password"),
     ],
 )
-def test_wrong_settings_stop_at_start_up_with_one_line_each(linked, settings, told):
+def test_wrong_settings_stop_at_start_up_with_one_line_each(linked, settings, expected):
     ended = commands.run_here(*command(linked, **settings))
     assert ended.returncode == 1
-    assert told in ended.stderr
+    assert expected in ended.stderr
     assert "Traceback" not in ended.stderr
     assert linked.box.shop_token not in ended.stderr
 
@@ -522,8 +522,10 @@ def test_settings_that_are_not_those_of_the_last_run_forward_stop_it_with_one_li
     outcome = edited.back(**other, ends_with=1)
 
     assert (outcome.states, outcome.writes) == ([], [])
-    (told,) = [line for line in outcome.log.splitlines() if "not as in the last run" in line]
-    assert f"of target-powerofficego: {', '.join(other)}; both must have the same" in told
+    (line,) = [
+        line for line in outcome.log.splitlines() if "not the same as in the last run" in line
+    ]
+    assert f"of target-powerofficego: {', '.join(other)}; both must have the same" in line
     edited.forward(**other)
     edited.back(**other, ends_with=0)
 
@@ -531,12 +533,12 @@ def test_settings_that_are_not_those_of_the_last_run_forward_stop_it_with_one_li
 def test_a_dry_run_may_try_settings_that_the_last_run_forward_did_not_have(edited):
     outcome = edited.back(owners={"customers": "go"}, dry_run=True, ends_with=0)
 
-    assert "not as in the last run of target-powerofficego: owners" in outcome.log
+    assert "not the same as in the last run of target-powerofficego: owners" in outcome.log
     assert "change customers 1001" in outcome.log
 
 
 def test_the_same_forward_store_serves_a_second_shop_record_under_the_same_id(linked, box):
-    """An id that the shop gave to another record: nothing of Go's goes to that one."""
+    """The shop gave the id to another record, and none of Go's edits go to that one."""
     box.shop.put(
         "customers", {**box.shop.record("customers", "1001"), "created_at": "2026-03-01T00:00:00Z"}
     )
@@ -556,8 +558,8 @@ def test_after_an_erasure_nothing_of_the_customer_is_kept_or_written(edited, box
     edited.edit_in_go("customers", "1001", FirstName="Ukjent")
     box.faults.add(system="shop", method="PATCH", path="/customers/1001", status=422)
     edited.back(ends_with=3)
-    told = CliRunner().invoke(main, ["--link-store", store, "erase", "customer", "1001", "--yes"])
-    assert told.exit_code == 0, told.output
+    result = CliRunner().invoke(main, ["--link-store", store, "erase", "customer", "1001", "--yes"])
+    assert result.exit_code == 0, result.output
 
     assert edited.back().writes == []
     kept = b"".join(path.read_bytes() for path in Path(store).parent.glob("links.db*"))
@@ -565,20 +567,20 @@ def test_after_an_erasure_nothing_of_the_customer_is_kept_or_written(edited, box
     assert PHONE.encode() not in kept
 
 
-def test_the_last_line_of_a_way_tells_that_something_of_the_other_waits_too(linked):
+def test_the_last_line_of_a_way_mentions_that_something_of_the_other_waits(linked):
     linked.box.shop.edit("products", "501", {"sku": ""})
     linked.forward(ends_with=3)
 
-    told = linked.back(ends_with=0)
+    outcome = linked.back(ends_with=0)
 
     ending = (
         "; nothing waits for a person; something waits in the other direction, see"
         " powerofficego-links check"
     )
-    assert ending in told.log
+    assert ending in outcome.log
 
 
-def test_a_run_back_is_no_first_run_forward(both, customer):
+def test_a_run_back_does_not_count_as_the_first_run_forward(both, customer):
     for number in ("1", "2"):
         email = f"kari{number}@example.no"
         both.box.shop.put("customers", customer(id=number, email=email))

@@ -1,4 +1,4 @@
-"""Where both sides changed the same property, one rule decides on both ways."""
+"""If both sides changed the same property, one rule decides in both directions."""
 
 import datetime
 
@@ -30,7 +30,7 @@ def phones(both):
 
 
 def take_turns(both, first):
-    """Let both ways run twice in turn, and see that the two sides agree on a phone; return it."""
+    """Run both ways twice in turn, check that the sides agree on a phone, and return it."""
     second = {"forward": "back", "back": "forward"}[first]
     for way in (first, second, first, second):
         getattr(both, way)()
@@ -71,7 +71,7 @@ def test_the_owner_wins_whatever_the_stamps(linked, clashing, owner, first):
 
 
 @pytest.mark.parametrize("way", ["forward", "back"])
-def test_stamps_too_near_to_tell_leave_it_to_a_person(clashing, way):
+def test_stamps_too_close_to_decide_leave_it_to_a_person(clashing, way):
     both = clashing()
 
     getattr(both, way)(ends_with=3)
@@ -158,7 +158,7 @@ def test_a_replica_of_go_that_is_behind_does_not_undo_what_we_wrote(linked, box,
     assert box.shop.record("customers", "1001")["addresses"][0]["line1"] == "Storgata 9"
 
 
-def test_a_replica_of_go_that_is_behind_what_came_back_tells_of_no_edit(linked):
+def test_a_replica_of_go_that_is_behind_what_came_back_shows_no_edit(linked):
     linked.box.go.switches.read_lag_reads = 10_000
     linked.edit_in_go("customers", "1001", PhoneNumber="+4790000001")
     linked.back(ends_with=0)
@@ -169,7 +169,7 @@ def test_a_replica_of_go_that_is_behind_what_came_back_tells_of_no_edit(linked):
     assert phones(linked) == ("+4790000002", "+4790000002")
 
 
-def test_at_the_first_meeting_go_can_be_told_to_lead(both, box, customer):
+def test_when_records_are_first_linked_go_can_be_set_to_win(both, box, customer):
     box.go.create("Customers", {**KARI, "PhoneNumber": "+4790000002"})
     box.shop.put("customers", customer())
     both.ledger.settings["on_link"] = "go"

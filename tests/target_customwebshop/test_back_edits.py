@@ -247,7 +247,7 @@ def test_a_part_of_the_address_that_the_tap_leaves_out_is_not_cleared(linked):
     assert linked.back(*entries).writes == []
 
 
-def test_a_property_without_a_form_in_the_shop_holds_up_no_other(linked, box):
+def test_a_property_that_the_shop_cannot_represent_holds_up_no_other(linked, box):
     box.shop.edit("products", "501", {"prices_include_tax": True})
     linked.forward()
     linked.edit_in_go("products", "501", UnitPrice=Decimal("99.9912"), Name="Lusekofte")
@@ -334,8 +334,8 @@ def test_names_with_html_entities_are_plain_in_go_and_do_not_travel_back(
     box.shop.put("customers", person)
     box.shop.put("products", product(name="Salt &amp; Pepper &#8211; &quot;Fjell&quot;"))
     lines = [line(name="Salt &amp; Pepper")]
-    told = {"billing_address": where, "shipping_address": where, "reference": "A&amp;B"}
-    box.shop.put("orders", order(**told, lines=lines))
+    members = {"billing_address": where, "shipping_address": where, "reference": "A&amp;B"}
+    box.shop.put("orders", order(**members, lines=lines))
 
     assert both.forward().status == 0
     (there,) = box.go.entries("Customers")
@@ -354,16 +354,16 @@ def test_names_with_html_entities_are_plain_in_go_and_do_not_travel_back(
 
 
 def test_a_name_that_an_earlier_version_wrote_with_entities_is_no_edit_of_anybody(linked, box):
-    told = "Salt &amp; Pepper"
-    box.shop.edit("products", "501", {"name": told})
-    box.go.edit("Products", linked.go_id("products", "501"), {"Name": told})
+    name = "Salt &amp; Pepper"
+    box.shop.edit("products", "501", {"name": name})
+    box.go.edit("Products", linked.go_id("products", "501"), {"Name": name})
     linked.ledger.lose_link_store()
 
     assert linked.forward().writes == []
     box.shop.edit("products", "501", {"category": "Krydder"})
     assert linked.forward().status == 0
     assert linked.back().writes == []
-    assert box.go.entries("Products")[0]["Name"] == told
+    assert box.go.entries("Products")[0]["Name"] == name
 
 
 def test_nothing_is_written_to_a_customer_that_the_shop_has_anonymised(linked, box):

@@ -1,4 +1,4 @@
-"""What is hostile in an entry of Go or a record of the shop stops no other on the way back."""
+"""Hostile data in an entry of Go or a record of the shop stops no other on the way back."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What becomes of an order in Go: its invoice, and whether it is paid, come to the shop."""
+"""The invoice of an order in Go, and whether it is paid, come to the shop."""
 
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ def invoiced(linked):
 
 
 def assert_order(box, **expected):
-    """See how the shop tells its order, with its payment and what is open of its invoice."""
+    """Check the shop's order: its payment, and the balance of its invoice."""
     order = box.shop.record("orders", "9001")
     invoice = order["invoice"] or {}
     open_amount = {"balance": Decimal(invoice["balance"])} if invoice else {}
@@ -29,16 +29,16 @@ def invoice_of(box):
     return next(one for one in box.go.entries("OutgoingInvoices") if one["ExternalImportReference"])
 
 
-def test_an_invoice_that_a_person_sent_is_told_to_the_shop_in_one_write(invoiced, box):
+def test_an_invoice_that_a_person_sent_reaches_the_shop_in_one_write(invoiced, box):
     invoice = invoice_of(box)
 
     outcome = invoiced.back()
 
     assert (len(outcome.reads), len(outcome.writes)) == (1, 1)
     assert_order(box, payment_status="unpaid", balance=invoice["TotalAmount"])
-    told = box.shop.record("orders", "9001")["invoice"]
-    assert_members(told, number=str(invoice["InvoiceNo"]), due_on=invoice["DueDate"])
-    assert told["sent_at"].startswith(invoice["SentDateTimeOffset"][:19])
+    in_shop = box.shop.record("orders", "9001")["invoice"]
+    assert_members(in_shop, number=str(invoice["InvoiceNo"]), due_on=invoice["DueDate"])
+    assert in_shop["sent_at"].startswith(invoice["SentDateTimeOffset"][:19])
     invoiced.assert_at_rest()
 
 
@@ -85,7 +85,7 @@ def test_an_order_that_the_shop_no_longer_counts_as_open_is_not_made_paid(linked
     assert_order(box, payment_status=status)
 
 
-def test_a_shop_that_knows_no_invoices_is_told_none(invoiced, box):
+def test_a_shop_without_invoices_gets_none(invoiced, box):
     order = box.shop.record("orders", "9001")
     del order["invoice"]
     box.shop.put("orders", order)
@@ -94,7 +94,7 @@ def test_a_shop_that_knows_no_invoices_is_told_none(invoiced, box):
     assert invoiced.back().patches == [{"payment_status": "paid"}]
 
 
-def test_paid_taken_back_and_paid_again_is_told_again(invoiced, box):
+def test_paid_taken_back_and_paid_again_is_written_again(invoiced, box):
     invoice_id, total = invoice_of(box)["Id"], invoice_of(box)["TotalAmount"]
     box.go.pay_invoice(invoice_id)
     invoiced.back()
@@ -129,7 +129,7 @@ def test_a_credit_note_is_known_though_the_link_store_was_lost(invoiced, box):
     assert_order(box, payment_status="unpaid")
 
 
-def test_a_tap_that_leaves_out_what_tells_of_credit_notes_tells_of_no_payment(invoiced, box):
+def test_a_tap_that_leaves_out_what_shows_credit_notes_marks_nothing_paid(invoiced, box):
     box.go.credit_invoice(invoice_of(box)["Id"])
     entries = invoiced.entries("outgoing_invoices")
     for entry in entries:
@@ -137,8 +137,8 @@ def test_a_tap_that_leaves_out_what_tells_of_credit_notes_tells_of_no_payment(in
 
     invoiced.back(*entries)
 
-    told = box.shop.record("orders", "9001")
-    assert (told["payment_status"], bool(told["invoice"])) == ("unpaid", True)
+    shop_order = box.shop.record("orders", "9001")
+    assert (shop_order["payment_status"], bool(shop_order["invoice"])) == ("unpaid", True)
 
 
 STATE = {"type": "STATE", "value": {"bookmarks": {"read": 1}}}
@@ -151,7 +151,7 @@ SCHEMA = {
 
 
 @pytest.mark.parametrize(("before", "after"), [([], []), ([STATE], []), ([], [STATE, SCHEMA])])
-def test_an_input_that_was_cut_off_tells_of_no_payment(invoiced, box, before, after):
+def test_an_input_that_was_cut_off_marks_nothing_paid(invoiced, box, before, after):
     invoice_id = invoice_of(box)["Id"]
     box.go.credit_invoice(invoice_id)
 
@@ -182,8 +182,8 @@ def test_an_order_that_a_person_linked_is_met_forward_before_anything_comes_back
         ["unlink", "orders", "9001", "--yes"],
         ["link", "orders", "9001", str(go_id), "--yes"],
     ):
-        told = CliRunner().invoke(main, ["--link-store", str(linked.ledger.link_store), *words])
-        assert told.exit_code == 0, told.output
+        result = CliRunner().invoke(main, ["--link-store", str(linked.ledger.link_store), *words])
+        assert result.exit_code == 0, result.output
 
     assert (linked.back().writes, linked.forward().writes) == ([], [])
     linked.back()

@@ -52,7 +52,7 @@ class Lines:
         return self.both.forward()
 
     def kept_amounts(self):
-        """Return what the link store has the shop's order come to."""
+        """Return the amounts of the shop's order in the link store."""
         with self.both.ledger.store() as store:
             ((_, link),) = store.links.in_all_namespaces("orders", "9001")
             return link.base["amounts"].shop
@@ -62,19 +62,19 @@ class Lines:
         return line
 
     def why_held(self, **settings):
-        """Let Go come to the shop, see that nothing is written, and return why."""
+        """Run the way back, check that nothing is written, and return why."""
         return self.both.why_held(
             "orders", "9001", self.message(), **{"order_lines_back": True, **settings}
         )
 
     def assert_crosses(self, **expected):
-        """Let Go come to the shop, and see what its only line is then and that both agree."""
+        """Run the way back, and check the shop's only line and that both sides agree."""
         self.back(ends_with=0)
         assert_members(self.only_line(), **expected)
         self.assert_same()
 
     def assert_same(self):
-        """See that the shop's order comes to what Go's comes to, and no way has more to do."""
+        """Check that both orders have the same totals, and that no way has more to do."""
         assert ShopOrder(self.order()).total == self.order_in_go()["TotalAmount"]
         writes = (self.forward().writes, self.back().writes)
         assert (*writes, self.both.open_ones()) == ([], [], {})
@@ -103,7 +103,7 @@ def three_lines(linked, order, line):
 
 @pytest.fixture
 def lines_with_vat(linked, line):
-    """An order of a shop that tells what its line costs with VAT only."""
+    """An order of a shop that states only prices with VAT."""
     without = dict.fromkeys(("unit_price_excl", "discount_excl", "total_excl"))
     linked.box.shop.edit("orders", "9001", {"lines": [line(**without)]})
     linked.forward()
@@ -112,7 +112,7 @@ def lines_with_vat(linked, line):
 
 @pytest.fixture
 def in_both(lines, line):
-    """Lets the shop's line be of four, and a bookkeeper edit it in Go; returns the shop's line."""
+    """Gives the shop's line a quantity of four, edits it in Go, and returns the shop's line."""
 
     def edit(**changes):
         four = amounts("400.00", "100.00")
@@ -129,7 +129,7 @@ def amounts(excl, tax):
     return {"total_excl": excl, "total_tax": tax, "total_incl": incl}
 
 
-def told(record, *names):
+def select(record, *names):
     return [record[name] for name in names]
 
 
@@ -189,7 +189,7 @@ def test_a_discount_that_go_takes_away_is_gone_in_the_shop(lines):
 
 
 def test_a_small_amount_keeps_its_percentage(lines):
-    """10 % of 5.55 is no whole øre: by whole øre the discount would be read as 9.9 %."""
+    """10 % of 5.55 is not a whole øre: in whole øre, the discount would be read as 9.9 %."""
     lines.edit(Quantity=Decimal(1), ProductUnitPrice=Decimal("5.55"), Allowance=Decimal(10))
 
     lines.assert_crosses(**amounts("5.00", "1.25"))
@@ -225,7 +225,7 @@ def test_freight_edited_in_go_comes_back_as_its_charge(three_lines):
 def test_a_second_piece_of_freight_has_no_form_in_the_shop_and_is_held(three_lines):
     three_lines.edit("shipping:f1", Quantity=Decimal(2))
 
-    assert "no form for what Go says of line shipping:f1" in three_lines.why_held()
+    assert "cannot represent Go's values of line shipping:f1" in three_lines.why_held()
 
 
 @pytest.mark.parametrize(("rate", "status"), [("25", 3), ("0", 0)])
@@ -243,8 +243,8 @@ def test_an_order_with_no_vat_row_of_a_lines_rate_is_held_unless_that_bears_none
     lines.edit(ProductUnitPrice=Decimal(40))
 
     assert (lines.back().status, lines.order()["taxes"]) == (status, taxes)
-    told = " ".join(linked.open_ones().values())
-    assert ("no row for the VAT rate of a line (25 %)" in told) is bool(status)
+    reasons = " ".join(linked.open_ones().values())
+    assert ("no row for the VAT rate of an edited line (25 %)" in reasons) is bool(status)
 
 
 def test_where_prices_with_vat_lead_both_unit_prices_follow(lines):
@@ -261,7 +261,7 @@ def test_where_prices_with_vat_lead_both_unit_prices_follow(lines):
     )
 
 
-def test_a_shop_that_tells_prices_with_vat_only_is_told_those_only(lines_with_vat):
+def test_a_shop_that_sends_prices_with_vat_only_gets_those_only(lines_with_vat):
     lines_with_vat.edit(ProductUnitPrice=Decimal("120.00"), Allowance=Decimal(50))
 
     lines_with_vat.assert_crosses(
@@ -273,17 +273,17 @@ def test_a_shop_that_tells_prices_with_vat_only_is_told_those_only(lines_with_va
 @pytest.mark.parametrize(
     ("shop", "edit"),
     [
-        # In whole øre with VAT 99.9912 is none of its prices.
+        # 99.9912 is not the price without VAT of any price in whole øre.
         ("lines_with_vat", {"ProductUnitPrice": Decimal("99.9912")}),
-        # Of a discount of 33.333 % the way forward makes 33.3 % and another price.
+        # The way forward turns a discount of 33.333 % into 33.3 % and another price.
         ("lines", {"Allowance": Decimal("33.333")}),
     ],
 )
-def test_what_the_shop_can_not_say_or_would_be_read_as_another_is_held(request, shop, edit):
+def test_what_the_shop_cannot_represent_or_would_be_read_as_another_is_held(request, shop, edit):
     lines = request.getfixturevalue(shop)
     lines.edit(**edit)
 
-    assert lines.why_held() == "the shop has no form for what Go says of line 1"
+    assert lines.why_held() == "the shop cannot represent Go's values of line 1"
 
 
 @pytest.mark.parametrize("moves", [True, False])
@@ -297,7 +297,7 @@ def test_neither_way_answers_what_the_other_has_written(lines, moves):
     lines.box.shop.edit("orders", "9001", {"lines": [line]})
     assert len(lines.forward().writes) == 1
     assert (lines.back().writes, lines.forward().writes) == ([], [])
-    assert told(lines.line(), "Description", "Quantity") == ["Lusekofte", 3]
+    assert select(lines.line(), "Description", "Quantity") == ["Lusekofte", 3]
 
 
 @pytest.mark.parametrize(
@@ -337,16 +337,16 @@ def test_the_same_member_edited_on_both_sides_is_a_conflict_for_a_person(lines, 
 
 
 def test_members_that_either_side_edited_alone_all_cross(lines, in_both):
-    """The shop's quantity goes to Go first; then Go's line says what both come to."""
+    """The shop's quantity goes to Go first; then Go's line has both edits."""
     in_both(ProductUnitPrice=Decimal("120.00"))
     assert lines.back().writes == []
     reason = lines.both.open_ones()["parked", "orders_back", "9001"]
-    assert "edited in the shop too" in reason
+    assert "also edited in the shop" in reason
 
     lines.forward()
 
     lines.assert_crosses(quantity="4", unit_price_excl="120.00", total_incl="600.00")
-    assert told(lines.line(), "Quantity", "ProductUnitPrice") == [4, 120]
+    assert select(lines.line(), "Quantity", "ProductUnitPrice") == [4, 120]
 
 
 def test_the_same_edit_on_both_sides_is_agreed_on_and_written_nowhere(lines, in_both):
@@ -464,10 +464,10 @@ def test_an_edit_of_the_shop_while_a_write_has_no_answer_is_not_lost(lines):
     lines.forward()
 
     lines.assert_crosses(name="Lusekofte", quantity="3")
-    assert told(lines.line(), "Description", "Quantity") == ["Lusekofte", 3]
+    assert select(lines.line(), "Description", "Quantity") == ["Lusekofte", 3]
 
 
-def test_a_dry_run_tells_the_members_and_writes_nothing(lines):
+def test_a_dry_run_lists_the_members_and_writes_nothing(lines):
     before = lines.order()
     lines.edit(Quantity=Decimal(3), Description="Lusekofte")
 
@@ -476,7 +476,7 @@ def test_a_dry_run_tells_the_members_and_writes_nothing(lines):
 
 
 def test_what_differs_when_an_order_is_met_again_is_nobodys_edit(lines):
-    """After a lost link store it is not known which side edited a line: both keep theirs."""
+    """After a lost link store, nobody knows which side edited a line: both keep theirs."""
     lines.edit(Quantity=Decimal(3))
     lines.both.ledger.lose_link_store()
     lines.forward()
@@ -488,11 +488,11 @@ def test_what_differs_when_an_order_is_met_again_is_nobodys_edit(lines):
 
 
 @pytest.mark.parametrize(
-    "told", ["none", [1], [{"ExternalImportReference": "1", "Quantity": "two"}]]
+    "edited_lines", ["none", [1], [{"ExternalImportReference": "1", "Quantity": "two"}]]
 )
-def test_lines_that_can_not_be_read_are_a_reject_and_stop_no_run(lines, told):
+def test_lines_that_cannot_be_read_are_a_reject_and_stop_no_run(lines, edited_lines):
     message = lines.message()
-    message["record"]["SalesOrderLines"] = told
+    message["record"]["SalesOrderLines"] = edited_lines
     assert lines.both.back(message, order_lines_back=True, ends_with=3).writes == []
 
 

@@ -1,4 +1,4 @@
-"""Lines of orders come back to the shop as the tap of Go reads them."""
+"""Order lines come back to the shop as the tap of Go reads them."""
 
 import json
 import subprocess
@@ -15,9 +15,9 @@ SCRIPTS = Path(sys.executable).parent
 
 @pytest.fixture
 def back(linked, tap):
-    """Lets what the tap reads go to the shop, lines of orders too; the tap goes on from its state.
+    """Runs the tap from its last state, order lines included, and the way back on its output.
 
-    What came of it is returned with the order that the tap has emitted, None for none.
+    Returns the outcome, and the order that the tap emitted, or None.
     """
     states: list[dict] = [{}]
 
@@ -135,7 +135,7 @@ def test_the_plain_pipe_of_both_commands_brings_a_line_back_if_lines_are_selecte
     )
 
     assert ended.returncode == 0, ended.stderr
-    said = "order_lines_back: no edit of a line comes back" in ended.stderr
+    said = "order_lines_back: edits of order lines are not written" in ended.stderr
     assert said is not are_selected
     if are_selected:
         assert_members(line_of(linked), quantity="3", total_excl="359.98")

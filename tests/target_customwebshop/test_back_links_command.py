@@ -1,4 +1,4 @@
-"""What `powerofficego-links` tells of the way back."""
+"""What `powerofficego-links` shows of the way back."""
 
 import json
 
@@ -29,16 +29,16 @@ def refused(linked, box):
 
 @pytest.fixture
 def differences(links):
-    """Lists what `powerofficego-links differences` tells, with values."""
+    """Runs `powerofficego-links differences`; returns its rows, with values."""
 
-    def told():
+    def run():
         lines = links("differences", "--show-values", "--format", "json").output.splitlines()
         return [json.loads(line) for line in lines]
 
-    return told
+    return run
 
 
-def test_an_edit_in_go_that_the_shop_has_taken_is_no_difference_any_more(differences, linked):
+def test_an_edit_in_go_that_the_shop_has_accepted_is_no_longer_a_difference(differences, linked):
     linked.edit_in_go("customers", "1001", PhoneNumber="+4790000001")
     assert len(linked.back().writes) == 1
 
@@ -46,17 +46,17 @@ def test_an_edit_in_go_that_the_shop_has_taken_is_no_difference_any_more(differe
 
     linked.edit_in_go("customers", "1001", PhoneNumber="+4790000002")
     linked.forward()
-    (told,) = differences()
-    assert_members(told, shop_value="+4790000001", go_value="+4790000002")
+    (difference,) = differences()
+    assert_members(difference, shop_value="+4790000001", go_value="+4790000002")
 
 
 def test_an_edit_in_go_that_the_shop_refused_is_a_difference_until_the_shop_takes_it(
     differences, refused
 ):
-    (told,) = differences()
+    (difference,) = differences()
 
     assert_members(
-        told,
+        difference,
         entity="customers",
         shop_id="1001",
         property="phone",
@@ -70,27 +70,27 @@ def test_an_edit_in_go_that_the_shop_refused_is_a_difference_until_the_shop_take
     assert differences() == []
 
 
-def test_what_differs_is_told_as_what_each_side_said_last(links, refused):
+def test_what_differs_is_listed_with_the_last_value_of_each_side(links, refused):
     heading = links("differences", "--show-values").output.splitlines()[0]
 
     assert "shop, last agreed" in heading
     assert "Go, last read" in heading
 
 
-def test_check_names_the_way_whose_last_run_broke_although_the_other_went_well(links, linked):
+def test_check_names_the_way_whose_last_run_failed_although_the_other_went_well(links, linked):
     linked.run({"type": "BATCH", "stream": "customers"}, ends_with=1)
     linked.forward(ends_with=0)
 
-    told = links("check")
+    result = links("check")
 
-    assert told.exit_code == 1
-    assert "the last run for the shop testshop broke (run 2, back)" in told.output
+    assert result.exit_code == 1
+    assert "the last run for the shop testshop failed (run 2, back)" in result.output
 
 
 def test_the_command_that_check_names_lists_what_waits_on_the_way_back(links, refused):
-    told = links("check")
-    *_, named = told.output.strip().split("see powerofficego-links ")
+    result = links("check")
+    *_, named = result.output.strip().split("see powerofficego-links ")
 
-    assert told.exit_code == 3
+    assert result.exit_code == 3
     assert named == "rejects --entity customers"
     assert "the shop refused it" in links(*named.split()).output

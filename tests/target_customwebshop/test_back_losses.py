@@ -1,4 +1,4 @@
-"""State or link store lost, and what the way back costs: reads, but never a wrong write."""
+"""A lost state or link store costs the way back reads, but never a wrong write."""
 
 from decimal import Decimal
 

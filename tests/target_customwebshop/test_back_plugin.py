@@ -19,9 +19,9 @@ def test_streams_of_the_tap_that_have_no_place_in_the_shop_are_left_alone(linked
     assert (outcome.status, outcome.reads, outcome.writes) == (0, [], [])
 
 
-def test_another_stream_is_told_and_nothing_is_written(linked):
+def test_another_stream_is_an_error_and_nothing_is_written(linked):
     outcome = linked.run({"type": "RECORD", "stream": "orders", "record": {"Id": 1}}, ends_with=1)
-    assert 'the stream "orders" is not taken' in outcome.log
+    assert 'the stream "orders" is not supported' in outcome.log
     assert outcome.states == []
 
 
@@ -81,7 +81,7 @@ def test_its_summary_and_its_warnings_bear_its_own_name(linked, box, caplog):
 
 
 @pytest.mark.slow
-def test_its_version_and_help_are_told():
+def test_it_prints_its_version_and_help():
     for option in ("--version", "--help", "--about"):
         ended = subprocess.run([SCRIPT, option], capture_output=True, text=True, check=False)
         assert ended.returncode == 0
@@ -89,11 +89,11 @@ def test_its_version_and_help_are_told():
 
 
 @pytest.mark.parametrize(
-    ("dry_run", "told"),
+    ("dry_run", "expected"),
     [
         (False, "This run writes to the shop at "),
         (True, "This run only plans: nothing is written to the shop"),
     ],
 )
-def test_a_run_says_before_anything_else_whether_it_writes(linked, dry_run, told):
-    assert linked.run(dry_run=dry_run).log.splitlines()[1].startswith(told)
+def test_a_run_logs_first_whether_it_writes(linked, dry_run, expected):
+    assert linked.run(dry_run=dry_run).log.splitlines()[1].startswith(expected)

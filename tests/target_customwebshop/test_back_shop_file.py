@@ -29,7 +29,7 @@ def shop():
 
 @pytest.fixture
 def own(both, shop, tmp_path, customer, product, order):
-    """Both ways, with a person, a product and an order that are linked already."""
+    """Both ways, with a person, a product and an order that are already linked."""
     shop.put("customers", customer())
     shop.put("products", product())
     shop.put("orders", order())
@@ -46,8 +46,8 @@ def edited(own):
 
 
 def test_a_name_that_the_shop_keeps_as_one_stays_whole(both, shop, tmp_path, customer):
-    told = {**customer(), "name": "Turid Berg"}
-    shop.put("customers", {k: v for k, v in told.items() if k not in ("first_name", "last_name")})
+    record = {**customer(), "name": "Turid Berg"}
+    shop.put("customers", {k: v for k, v in record.items() if k not in ("first_name", "last_name")})
     shop.keeps = {"first_name", "last_name"}
     own = OwnBoth(both, shop, tmp_path)
     assert own.forward().status == 0
@@ -148,7 +148,7 @@ def test_a_change_that_did_not_happen_is_made_again(edited, shop, answer):
 def test_a_change_after_which_the_record_cannot_be_read_is_looked_for_by_the_next_run(
     edited, shop, moment, answer
 ):
-    """Answered or not, made or not: what became of it is seen once the shop can be read again."""
+    """Answered or not, made or not: its outcome is seen once the shop can be read again."""
 
     def fall_silent(asked):
         shop.before_reading = lambda _: answer or Reply({}, status=400)
@@ -209,7 +209,7 @@ def test_what_became_of_a_change_is_looked_for_once_the_file_reads_single_record
     edited.write_file(BY_REST.replace(without, with_) + CHANGE)
     outcome = edited.back(ends_with=3)
     assert shop.server.asked == []
-    assert "('single'); the change is looked for again" in outcome.log
+    assert "('single'); the unanswered change will be checked again" in outcome.log
 
     edited.write_file(BY_REST + CHANGE)
     edited.back(ends_with=0)
@@ -291,14 +291,14 @@ def change(entity, record_id, patch, shop):
 
 
 def test_a_whole_row_is_sent_as_it_was_read_just_before_with_what_changed(edited, shop):
-    """Its numbers stay numbers, digit by digit, and an edit of just before is in it."""
+    """Its numbers keep their digits, and it includes an edit made just before."""
     edited.write_file(BY_REST + WHOLE)
 
     def weighed(asked):
         if not asked.path.endswith("/1001"):
             return None
-        told = json.dumps(shop.records["customers"]["1001"]).encode()
-        return Reply(b'{"row": {"weight": 155.00, "told": %s}}' % told)
+        record_json = json.dumps(shop.records["customers"]["1001"]).encode()
+        return Reply(b'{"row": {"weight": 155.00, "told": %s}}' % record_json)
 
     shop.before_reading = weighed
     shop.edit("customers", "1001", email="ny@example.no")
@@ -337,13 +337,13 @@ def sent(shop):
 
 
 def of_the_second(answer, times=99):
-    """Return a hook that answers so many times a call that changes the description."""
+    """Return a hook that answers a call that changes the description this many times."""
     answers = [answer] * times
     return lambda asked: answers.pop() if asked.path.endswith("/description") and answers else None
 
 
 def assert_crossed(own, shop, **members):
-    """See what the shop has, and that nothing of it is taken for an edit of the shop's."""
+    """Check what the shop has, and that none of it counts as an edit made in the shop."""
     assert_members(shop.records["products"]["501"], **members)
     assert own.forward().writes == []
 
@@ -474,11 +474,11 @@ def test_an_edit_in_the_shop_between_two_calls_is_kept(two, shop):
     two.assert_at_rest()
 
 
-# What the shop does not take
+# What the shop does not support
 
 
 def parked(own):
-    """Return why records are parked, which no person has to see to."""
+    """Return why records are parked, which nobody has to act on."""
     reasons = own.both.open_ones()
     assert {kind for kind, *_ in reasons} <= {"parked"}
     return reasons
@@ -531,7 +531,7 @@ def test_an_entity_of_which_the_file_reads_no_single_record_waits_and_the_others
 
     assert phone(edited) == PHONE
     assert {one.path for one in shop.server.asked} == {"/customers/1001"}
-    reason = "my_shop.py does not say how one of the products is read ('single')"
+    reason = "my_shop.py does not define how one of the products is read ('single')"
     assert parked(edited) == {("parked", "products_back", "501"): reason}
     assert f"{reason}, so edits of products are not written to the shop" in outcome.log
 
@@ -551,7 +551,7 @@ def test_an_edit_that_change_does_not_take_is_looked_at_once_and_again_when_it_o
     edited.write_file(BY_REST + NO_PHONE)
     edited.back(ends_with=0)
     assert [one.method for one in shop.server.asked] == ["GET"]
-    assert parked(edited) == {PARKED: "my_shop.py takes no change of phone here"}
+    assert parked(edited) == {PARKED: "my_shop.py does not support this change of phone"}
     edited.back(ends_with=0)
     assert shop.server.asked == []
 
@@ -580,7 +580,7 @@ def test_an_edit_that_waits_for_another_file_is_tried_once_more_by_the_next_run_
     store = ("--link-store", str(edited.both.ledger.link_store))
 
     said = CliRunner().invoke(main, [*store, "retry", str(waiting.id)])
-    assert "is tried by the next run" in said.output
+    assert "will be retried by the next run" in said.output
     edited.back({"type": "STATE", "value": {"bookmarks": {}}}, ends_with=0)
     assert (len(shop.writes()), phone(edited)) == (1, PHONE)
     edited.assert_at_rest()
@@ -687,7 +687,7 @@ def test_what_a_shop_refuses_in_an_answer_that_looks_like_a_success_is_a_reject(
 
 
 def test_an_edit_whose_answer_the_file_cannot_read_is_looked_for_and_names_the_line(edited, shop):
-    """Only the shop can tell whether it was made."""
+    """Only a look at the shop shows whether it was made."""
     edited.write_file(BY_REST + REFUSED)
     shop.hooks["after"] = lambda _: {"done": True}
     edited.back(ends_with=0)
@@ -778,7 +778,7 @@ def test_one_record_that_keeps_failing_does_not_stop_the_others(edited, shop):
     edited.back(retry_seconds=0, ends_with=3)
     assert shop.records["products"]["501"]["name"] == "Lusekofte"
     (reason,) = edited.both.open_ones().values()
-    assert "the next run looks and goes on" in reason
+    assert "the next run checks and continues" in reason
 
 
 def test_a_run_that_is_stopped_while_it_waits_blames_no_record(edited, shop, tmp_path):
@@ -810,18 +810,18 @@ def test_a_shop_that_answers_nothing_ends_the_run(edited, shop):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (CHANGE.replace("patch}", 'patch["none"]}'), "change() failed (KeyError)"),
         (CHANGE.replace('f"/', 'f"'), "change() must return (method, path, body)"),
     ],
 )
-def test_a_change_that_fails_is_a_reject_that_names_its_line(edited, shop, text, told):
+def test_a_change_that_fails_is_a_reject_that_names_its_line(edited, shop, text, expected):
     edited.write_file(BY_REST + text)
     edited.back(ends_with=3)
     (reason,) = edited.both.open_ones().values()
     assert reason.startswith("my_shop.py, line ")
-    assert told in reason
+    assert expected in reason
     edited.write_file(BY_REST + CHANGE)
     edited.back(ends_with=0)
     assert phone(edited) == PHONE
@@ -873,16 +873,16 @@ def test_a_user_agent_that_no_header_can_have_ends_the_run_in_one_line(edited):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("CUSTOMER = Listing('/list')", "it declares no list"),
         ("CUSTOMERS = Listing('/list')", "AUTH needs the setting 'auth_token'"),
     ],
 )
-def test_a_wrong_shop_file_ends_the_run_in_one_line(edited, text, told):
+def test_a_wrong_shop_file_ends_the_run_in_one_line(edited, text, expected):
     edited.write_file("from tap_customwebshop.shop import *\n" + text)
     outcome = edited.back(ends_with=1)
-    assert f"my_shop.py: {told}" in outcome.log
+    assert f"my_shop.py: {expected}" in outcome.log
     assert "Traceback" not in outcome.log
 
 
@@ -893,7 +893,7 @@ def test_a_dry_run_reads_and_shows_what_would_be_written_and_what_would_not(edit
     assert shop.writes() == []
     assert {one.path for one in shop.server.asked} == {"/customers/1001", "/products/501"}
     assert "Ullgenser → Lusekofte" in outcome.log
-    assert "park customers 1001: my_shop.py takes no change of phone here" in outcome.log
+    assert "park customers 1001: my_shop.py does not support this change of phone" in outcome.log
     assert edited.both.open_ones() == {}
 
 
@@ -971,7 +971,7 @@ def change(entity, record_id, patch, shop):
 
 
 class GraphQLShop:
-    """Answers for an own shop by GraphQL; `errors` are what a mutation says against a change."""
+    """Answers for an own shop with GraphQL; `errors` are those that a mutation returns."""
 
     def __init__(self, shop):
         self.errors = []
@@ -981,14 +981,14 @@ class GraphQLShop:
         shop.server.answer = self._answer
 
     def _answer(self, asked):
-        told = asked.body["variables"]
+        variables = asked.body["variables"]
         if not asked.body["query"].startswith("mutation"):
             rows = [{"told": one} for one in self._customers.values()]
-            found = self._customers.get(told.get("id"))
+            found = self._customers.get(variables.get("id"))
             return {"data": {"customers": rows, "customer": found and {"told": found}}}
-        self.mutations.append(told)
+        self.mutations.append(variables)
         if not self.errors:
-            self._edit("customers", told["id"], **told["set"])
+            self._edit("customers", variables["id"], **variables["set"])
         return {"data": {"update": {"userErrors": self.errors}}}
 
 

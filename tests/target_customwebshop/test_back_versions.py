@@ -1,4 +1,4 @@
-"""On the way back: no clock silences an edit of Go's, and no old entry or record undoes a newer."""
+"""On the way back, no clock hides an edit in Go, and nothing old undoes anything newer."""
 
 import datetime
 
@@ -107,7 +107,7 @@ def test_the_value_that_our_write_replaced_is_an_edit_once_it_is_read_three_time
 
 
 @pytest.mark.both_link_stores
-def test_a_record_of_before_our_own_write_is_taken_as_it_is_once_a_person_says_so(
+def test_a_record_from_before_our_own_write_is_accepted_once_a_person_says_so(
     linked, in_go, phones
 ):
     early = linked.shop_records()
@@ -119,9 +119,9 @@ def test_a_record_of_before_our_own_write_is_taken_as_it_is_once_a_person_says_s
     (held,) = linked.ledger.unsettled("hold")
 
     store = str(linked.ledger.link_store)
-    told = CliRunner().invoke(main, ["--link-store", store, "retry", str(held.id)])
+    result = CliRunner().invoke(main, ["--link-store", store, "retry", str(held.id)])
 
-    assert told.exit_code == 0
+    assert result.exit_code == 0
     linked.ledger.run(ends_with=0)
     assert (phones()[1], linked.open_ones()) == (before, {})
 
@@ -181,12 +181,12 @@ def test_an_old_entry_undoes_nothing_after_a_write_to_go_that_got_no_answer(link
 def test_an_odd_value_in_one_entry_keeps_no_other_from_crossing(linked, phone):
     odd = linked.go_id("customers", "1001")
     linked.edit_in_go("customers", "2001", EmailAddress="ny@example.no")
-    told = linked.entries("customers")
-    for one in told:
+    entries = linked.entries("customers")
+    for one in entries:
         if str(one["record"]["Id"]) == odd:
             one["record"]["PhoneNumber"] = phone
 
-    assert "Traceback" not in linked.back(*told, ends_with=3).log
+    assert "Traceback" not in linked.back(*entries, ends_with=3).log
     assert linked.box.shop.record("customers", "2001")["email"] == "ny@example.no"
     assert [shop_id for _, _, shop_id in linked.open_ones()] == ["1001"]
     assert linked.box.shop.record("customers", "1001")["phone"] != phone

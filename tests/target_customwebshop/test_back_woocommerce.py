@@ -1,4 +1,4 @@
-"""Edits of Go come to a WooCommerce by its preset, once, and what it does not take stays listed."""
+"""Edits in Go reach a WooCommerce once, through its preset; what it refuses stays listed."""
 
 from decimal import Decimal
 
@@ -35,7 +35,7 @@ class WooBoth(FileBoth):
         return super().forward(sales_accounts=ACCOUNTS, **settings)
 
     def sent(self):
-        """Return the changes that the shop was sent, as method and path."""
+        """Return the changes sent to the shop, as method and path."""
         return [
             (one.method, one.path.rpartition("/wc/v3")[2])
             for one in self.served.requests.matching("shop")
@@ -43,12 +43,12 @@ class WooBoth(FileBoth):
         ]
 
     def edit(self, entity, shop_id, **changes):
-        """Let a bookkeeper edit an entry; the stamps of the shop's next change are later."""
+        """Edit an entry in Go; the timestamps of the shop's next change are later."""
         self.served.shop.pass_seconds(60)
         return self.both.edit_in_go(entity, str(shop_id), **changes)
 
     def assert_at_rest(self):
-        """See that neither way has anything to write, read twice."""
+        """Check twice that neither way has anything to write."""
         before = self.sent()
         for _ in range(2):
             assert self.forward().writes == []

@@ -53,7 +53,7 @@ BROKEN = {
     ),
     "batch": (
         '{"type": "BATCH", "stream": "customers", "encoding": 5, "manifest": "Hemmelig"}',
-        "BATCH messages are not taken (stream customers); send RECORDs",
+        "BATCH messages are not supported (stream customers); send RECORDs",
     ),
     "version of an odd stream": (
         '{"type": "ACTIVATE_VERSION", "stream": 5, "version": "Hemmelig"}',

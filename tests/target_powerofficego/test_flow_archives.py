@@ -134,7 +134,7 @@ def test_the_hold_says_how_many_are_to_be_archived_and_what_to_do(ledger, people
     (reason,) = {hold.reason for hold in ledger.unsettled("hold")}
     assert reason == (
         "12 customers and products are to be archived, more than max_archives (10): if that is"
-        " meant, raise it for one run"
+        " intended, raise it for one run"
     )
 
 

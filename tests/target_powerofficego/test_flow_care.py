@@ -251,10 +251,10 @@ def test_the_log_has_the_link_stores_path_and_warns_if_it_is_new_but_go_has_our_
 ):
     first = ledger.run(customer())
     assert str(ledger.link_store) in first.log
-    assert "knows no links yet" not in first.log
+    assert "has no links yet" not in first.log
 
     ledger.lose_link_store()
-    assert "knows no links yet" in ledger.run(customer()).log
+    assert "has no links yet" in ledger.run(customer()).log
 
 
 def test_the_log_warns_of_a_new_link_store_if_only_orders_in_go_have_our_references(
@@ -266,7 +266,7 @@ def test_the_log_warns_of_a_new_link_store_if_only_orders_in_go_have_our_referen
     box.go.edit("Customers", entry["Id"], {"ExternalImportReference": None})
     ledger.lose_link_store()
 
-    assert "knows no links yet" in ledger.run(order()).log
+    assert "has no links yet" in ledger.run(order()).log
 
 
 def test_a_run_that_fails_at_start_up_emits_no_state(ledger, shop):

@@ -279,7 +279,7 @@ def test_the_limit_is_by_default_where_the_links_are_if_that_is_postgresql(
         ("postgresql://sync:secret@db/x", "must not hold the database's password"),
         ("mysql://db/x", "must be the path of a file, or the address of a PostgreSQL database"),
         (KEY, "looks like a key and is not shown"),
-        (" ", "is empty or no path"),
+        (" ", "is empty or not a path"),
     ],
 )
 def test_a_wrong_rate_limit_store_is_refused_without_showing_a_secret(place, fault, limit_at):

@@ -85,7 +85,7 @@ def test_the_least_records_land(run, box):
         ("products", ["sku"], "the product has no SKU"),
         ("products", ["name"], "the product has no name"),
         ("orders", ["status"], "the status is missing"),
-        ("orders", ["total_incl"], "the order has no total_incl, the whole order with VAT"),
+        ("orders", ["total_incl"], "the order has no total_incl, its total with VAT"),
         ("orders", ["lines", 0, "id"], "line 1 has no id"),
         ("orders", ["lines", 0, "quantity"], "line 1 has no quantity"),
         ("orders", ["lines", 0, "tax_rate"], "line 1 lacks amounts"),
@@ -94,7 +94,7 @@ def test_the_least_records_land(run, box):
         ("orders", ["fees", 0, "tax_rate"], "fee 1 lacks amounts"),
         ("orders", ["discounts", 0, "amount_incl"], "discount 1 has no amount_incl"),
         ("orders", ["refunds", 0, "id"], "refund 1 has no id"),
-        ("orders", ["refunds", 0, "lines"], "refund 1 has no amount_incl, and no lines"),
+        ("orders", ["refunds", 0, "lines"], "refund 1 has no amount_incl, and neither its lines"),
         ("orders", ["refunds", 0, "lines", 0, "line_id"], "refund 1, line 1 has no line_id"),
     ],
 )

@@ -109,7 +109,7 @@ def test_records_that_a_storm_kept_out_are_told_with_a_reason_and_land_once_it_i
     assert outcome.states[-1:] == [{"bookmarks": {"read": 6}}]
     assert sorted(one.shop_id for one in rejects) == ["1", "2", "3", "4", "5"]
     assert {one.reason for one in rejects} == {
-        "PowerOffice Go did not answer; the next run looks whether it was done"
+        "PowerOffice Go did not answer; the next run checks whether it was done"
     }
     assert "customers: POST /Customers: 503" in outcome.log
     assert box.go.entries("Customers") == []

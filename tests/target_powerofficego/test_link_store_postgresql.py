@@ -33,8 +33,8 @@ def test_a_second_run_at_the_same_time_stops_with_one_line_and_the_next_one_runs
     assert running.returncode == 0
     assert second[0].status == 1
     assert second[0].reads == second[0].writes == []
-    (told,) = [line for line in second[0].log.splitlines() if "is under way" in line]
-    assert "postgresql://postgres@" in told
+    (error,) = [line for line in second[0].log.splitlines() if "is under way" in line]
+    assert "postgresql://postgres@" in error
     assert ledger.run(customer(phone="+4740000000")).status == 0
     assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4740000000"
 
@@ -54,16 +54,16 @@ def test_a_run_whose_session_is_lost_stops_before_its_next_write(ledger, box, da
     landed = len(box.go.entries("Customers"))
     assert outcome.status == 1
     assert landed == 5
-    (told,) = [line for line in outcome.log.splitlines() if "cannot be read or written" in line]
-    assert told.startswith("the link store postgresql://")
-    assert told.endswith("run again")
+    (error,) = [line for line in outcome.log.splitlines() if "cannot be read or written" in line]
+    assert error.startswith("the link store postgresql://")
+    assert error.endswith("run again")
     assert "example.no" not in outcome.log
 
     assert ledger.run(*people).status == 0
     assert len(box.go.entries("Customers")) == len(people)
 
 
-def test_a_session_that_was_lost_is_not_opened_anew_without_its_lock(ledger, database, customer):
+def test_a_session_that_was_lost_is_not_reopened_without_its_lock(ledger, database, customer):
     ledger.run(customer())
     store = LinkStore(ledger.link_store, locked_for="testshop")
     database.execute(f"SELECT pg_terminate_backend(pid) {SESSIONS}")
@@ -77,7 +77,7 @@ def test_a_session_that_was_lost_is_not_opened_anew_without_its_lock(ledger, dat
     store.close()
 
 
-def test_a_dry_run_makes_no_table(ledger, database, customer):
+def test_a_dry_run_creates_no_table(ledger, database, customer):
     outcome = ledger.run(customer(), dry_run=True)
 
     assert outcome.status == 0
@@ -96,7 +96,7 @@ def test_a_dry_run_leaves_the_link_store_as_it_is(ledger, box, database, custome
     assert database.execute(settled) == before
 
 
-def test_two_shops_may_run_at_once_in_one_database(ledger, box, customer, lines_of):
+def test_two_shops_can_run_at_once_in_one_database(ledger, box, customer, lines_of):
     ledger.run(customer())
     other = []
     box.faults.on(
@@ -118,17 +118,17 @@ def test_two_shops_may_run_at_once_in_one_database(ledger, box, customer, lines_
 def test_the_links_command_reads_it(ledger, product):
     ledger.run(product(sku=None))
 
-    told = CliRunner().invoke(main, ["--link-store", ledger.link_store, "rejects"])
+    result = CliRunner().invoke(main, ["--link-store", ledger.link_store, "rejects"])
 
-    assert told.exit_code == 0
-    assert "has no SKU" in told.output
+    assert result.exit_code == 0
+    assert "has no SKU" in result.output
 
 
-def test_before_any_run_the_links_command_says_so_and_makes_nothing(ledger, database):
-    told = CliRunner().invoke(main, ["--link-store", ledger.link_store, "check"])
+def test_before_any_run_the_links_command_says_so_and_creates_nothing(ledger, database):
+    result = CliRunner().invoke(main, ["--link-store", ledger.link_store, "check"])
 
-    assert told.exit_code == 1
-    assert told.output.endswith(" is not a link store: no run has written to it\n")
+    assert result.exit_code == 1
+    assert result.output.endswith(" is not a link store: no run has written to it\n")
     assert tables(database) == []
 
 
@@ -136,12 +136,14 @@ def test_a_database_that_cannot_be_reached_is_one_line(ledger, box, customer):
     outcome = ledger.run(customer(), link_store="postgresql://sync@127.0.0.1:1/links")
 
     assert outcome.status == 1
-    (told,) = [line for line in outcome.log.splitlines() if "cannot be opened" in line]
-    assert "the link store postgresql://sync@127.0.0.1:1/links" in told
+    (error,) = [line for line in outcome.log.splitlines() if "cannot be opened" in line]
+    assert "the link store postgresql://sync@127.0.0.1:1/links" in error
     assert outcome.writes == outcome.reads == []
 
 
-def test_a_refusal_with_signs_that_no_database_takes_is_kept_with_others(ledger, box, customer):
+def test_a_refusal_with_characters_that_no_database_accepts_is_stored_with_others_instead(
+    ledger, box, customer
+):
     body = {"title": "Ugyldig\0 navn", "detail": "K\0ari \ud800", "status": 400}
     box.faults.add(method="POST", path="/customers$", status=400, body=body)
 
@@ -172,31 +174,31 @@ def test_an_erased_customer_leaves_the_files_of_the_tables(ledger, database, cus
     ledger.run(customer())
     assert left_in(database) == list(PERSONAL)
 
-    told = CliRunner().invoke(
+    result = CliRunner().invoke(
         main, ["--link-store", ledger.link_store, "erase", "customer", "1001", "--yes"]
     )
 
-    assert told.exit_code == 0, told.output
+    assert result.exit_code == 0, result.output
     assert left_in(database) == []
 
 
-def test_a_session_that_still_sees_what_was_erased_is_told_and_erasing_again_cleans_the_files(
+def test_a_session_that_still_sees_erased_data_is_reported_and_erasing_again_cleans_the_files(
     ledger, database, customer
 ):
     ledger.run(customer())
     words = ["--link-store", ledger.link_store, "erase", "customer", "1001", "--yes"]
-    with psycopg.connect(f"postgresql://postgres@/postgres?host={database.socket_folder}") as one:
-        one.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        one.execute("SELECT 1")
-        told = CliRunner().invoke(main, words)
-        assert told.exit_code == 1
-        assert "erase again once that has ended" in told.output
+    with psycopg.connect(f"postgresql://postgres@/postgres?host={database.socket_folder}") as other:
+        other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT 1")
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 1
+        assert "erase again once that program has ended" in result.output
 
     assert CliRunner().invoke(main, words).exit_code == 0
     assert left_in(database) == []
 
 
-def test_a_session_that_keeps_a_row_locked_ends_a_run_and_does_not_hold_it_up_for_ever(
+def test_a_session_that_keeps_a_row_locked_ends_a_run_instead_of_blocking_it_for_ever(
     ledger, box, database, customer, monkeypatch
 ):
     monkeypatch.setattr("target_powerofficego.store.connection._LONGEST_LOCK_SECONDS", 1)
@@ -212,7 +214,7 @@ def test_a_session_that_keeps_a_row_locked_ends_a_run_and_does_not_hold_it_up_fo
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_a_database_that_does_not_have_every_character_is_refused_in_one_line(
+def test_a_database_whose_encoding_lacks_characters_is_refused_in_one_line(
     ledger, box, database, customer, encoding
 ):
     name = f"{database.schema}_{encoding.lower()}"
@@ -220,12 +222,12 @@ def test_a_database_that_does_not_have_every_character_is_refused_in_one_line(
     address = f"postgresql://postgres@/{name}?host={database.socket_folder}"
 
     outcome = ledger.run(customer(), link_store=address, ends_with=1)
-    told = CliRunner().invoke(main, ["--link-store", address, "links"])
+    result = CliRunner().invoke(main, ["--link-store", address, "links"])
 
     database.execute(f"DROP DATABASE {name}")
-    (line,) = [one for one in outcome.log.splitlines() if encoding in one]
-    assert line.endswith("make one with ENCODING 'UTF8'")
+    (error,) = [line for line in outcome.log.splitlines() if encoding in line]
+    assert error.endswith("create one with ENCODING 'UTF8'")
     assert "Traceback" not in outcome.log
-    assert told.exit_code == 1
-    assert f"is in {encoding}" in told.stderr
+    assert result.exit_code == 1
+    assert f"uses {encoding}" in result.stderr
     assert box.go.entries("Customers") == []

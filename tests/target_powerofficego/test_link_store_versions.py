@@ -1,4 +1,4 @@
-"""A link store that an earlier version wrote is brought up to date by the next run."""
+"""The next run migrates a link store that an earlier version wrote."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ CREATE TABLE runs (
     PRIMARY KEY (id), FOREIGN KEY(namespace) REFERENCES namespaces (id));
 INSERT INTO about VALUES (1);
 """
-"""The schema as version 1 made it; never to be changed."""
+"""The schema as version 1 created it; never to be changed."""
 
 TABLES_OF_VERSION_1 = (
     *("namespaces", "links", "settled", "intents", "unsettled", "waits"),
@@ -75,13 +75,13 @@ TABLES_OF_VERSION_1 = (
 
 
 def as_version_1(path):
-    """Write a store again as version 1 would have written it."""
+    """Rewrite a store as version 1 would have written it."""
     newer = path.rename(path.with_name("newer.db"))
     with closing(sqlite3.connect(path)) as store, store:
         store.executescript(VERSION_1)
         store.execute("ATTACH ? AS newer", [str(newer)])
         for table in TABLES_OF_VERSION_1:
-            names = ", ".join(one[1] for one in store.execute(f"PRAGMA table_info({table})"))
+            names = ", ".join(column[1] for column in store.execute(f"PRAGMA table_info({table})"))
             store.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM newer.{table}")
 
 
@@ -92,12 +92,12 @@ def version_of(path):
 
 def tables_of(path):
     with closing(sqlite3.connect(path)) as store:
-        return {one for (one,) in store.execute("SELECT name FROM sqlite_master")}
+        return {name for (name,) in store.execute("SELECT name FROM sqlite_master")}
 
 
 @pytest.fixture
 def records(customer, product, order):
-    """A customer, a product and an order that land, and a product that does not."""
+    """A customer, a product and an order that are created in Go, and a product that is not."""
     return [customer(), product(), order(), product(id="502", sku=None)]
 
 
@@ -109,7 +109,7 @@ def version_1(ledger, records):
     return ledger.link_store
 
 
-def test_a_run_brings_a_store_of_version_1_up_to_date_and_writes_nothing_to_go(
+def test_a_run_migrates_a_store_of_version_1_and_writes_nothing_to_go(
     ledger, box, version_1, records
 ):
     before = {kind: box.go.entries(kind) for kind in ("Customers", "Products", "SalesOrders")}
@@ -121,14 +121,12 @@ def test_a_run_brings_a_store_of_version_1_up_to_date_and_writes_nothing_to_go(
     assert {kind: box.go.entries(kind) for kind in before} == before
     assert version_of(version_1) == [(8,)]
     assert {"conflicts", "erasures", "payments", "notices"} <= tables_of(version_1)
-    assert [one.shop_id for one in ledger.unsettled("reject")] == ["502"]
+    assert [record.shop_id for record in ledger.unsettled("reject")] == ["502"]
 
 
-def test_a_run_brings_a_store_of_version_3_up_to_date_and_posts_what_was_paid(
-    ledger, box, records, order
-):
-    """Version 3 had all that there is but payments, settings of runs, what tells versions, and
-    what was last said."""
+def test_a_run_migrates_a_store_of_version_3_and_posts_what_was_paid(ledger, box, records, order):
+    """Version 3 lacked payments, settings of runs, stamps and hashes of settled records, doubts
+    and notices."""
     ledger.run(*records)
     with closing(sqlite3.connect(ledger.link_store)) as store, store:
         store.execute("DROP TABLE payments")
@@ -147,7 +145,7 @@ def test_a_run_brings_a_store_of_version_3_up_to_date_and_posts_what_was_paid(
     assert version_of(ledger.link_store) == [(8,)]
 
 
-def test_a_run_brings_a_store_of_version_6_up_to_date_and_notes_the_bytes_of_what_comes_again(
+def test_a_run_migrates_a_store_of_version_6_and_stores_the_hashes_of_unchanged_records(
     ledger, customer
 ):
     ledger.run(customer())
@@ -163,7 +161,7 @@ def test_a_run_brings_a_store_of_version_6_up_to_date_and_notes_the_bytes_of_wha
         assert store.execute("SELECT text_hash FROM settled").fetchall() != [(None,)]
 
 
-def test_an_edit_after_the_store_was_brought_up_to_date_is_one_patch(
+def test_an_edit_after_the_store_was_migrated_is_one_patch(
     ledger, version_1, records, customer, order
 ):
     outcome = ledger.run(customer(phone="+4740000000"), order(reference="PO 7"))
@@ -183,24 +181,24 @@ def test_a_dry_run_on_a_store_of_version_1_decides_all_and_leaves_it_as_it_is(
 
 
 def test_the_command_leaves_a_store_of_version_1_to_the_next_run(version_1):
-    told = CliRunner().invoke(main, ["--link-store", str(version_1), "check"])
+    result = CliRunner().invoke(main, ["--link-store", str(version_1), "check"])
 
-    assert told.exit_code == 1
-    assert told.output == (
+    assert result.exit_code == 1
+    assert result.output == (
         f"Error: the link store {version_1} was written by an earlier version of this program;"
-        " the next run of target-powerofficego brings it up to date\n"
+        " the next run of target-powerofficego will migrate it\n"
     )
     assert version_of(version_1) == [(1,)]
 
 
-def test_a_migration_that_is_cut_off_leaves_version_1(ledger, version_1, records, monkeypatch):
-    def cut_off(step):
+def test_a_migration_that_is_interrupted_leaves_version_1(ledger, version_1, records, monkeypatch):
+    def interrupted(step):
         yield from step
         raise KeyboardInterrupt
 
     before = tables_of(version_1)
     with monkeypatch.context() as patched:
-        patched.setattr(tables, "STEPS", {1: cut_off(tables.STEPS[1])})
+        patched.setattr(tables, "STEPS", {1: interrupted(tables.STEPS[1])})
         with pytest.raises(KeyboardInterrupt):
             LinkStore(str(version_1), when_older="migrate")
 
@@ -210,9 +208,9 @@ def test_a_migration_that_is_cut_off_leaves_version_1(ledger, version_1, records
 
 
 @pytest.mark.both_link_stores
-@pytest.mark.parametrize("is_there", [False, True], ids=["made", "migrated"])
-def test_many_shops_may_begin_in_one_link_store_at_once(ledger, is_there):
-    if is_there:
+@pytest.mark.parametrize("exists", [False, True], ids=["created", "migrated"])
+def test_many_shops_can_begin_in_one_link_store_at_once(ledger, exists):
+    if exists:
         with closing(LinkStore(str(ledger.link_store), when_older="migrate")) as store:
             make_older(store)
     at_once = threading.Barrier(8)
@@ -228,7 +226,7 @@ def test_many_shops_may_begin_in_one_link_store_at_once(ledger, is_there):
 
 
 def make_older(store):
-    """Take back what the last two steps of the migrations added."""
+    """Undo what the last two steps of the migrations added."""
     with store.transaction():
         store.connection.execute(sa.text("ALTER TABLE settled DROP COLUMN text_hash"))
         store.connection.execute(sa.text("DROP TABLE notices"))
@@ -241,16 +239,16 @@ def test_a_store_of_a_newer_version_asks_for_an_upgrade(ledger, customer):
         store.execute("UPDATE about SET schema_version = 99")
 
     outcome = ledger.run(customer())
-    told = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), "check"])
+    result = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), "check"])
 
-    assert (outcome.status, told.exit_code) == (1, 1)
+    assert (outcome.status, result.exit_code) == (1, 1)
     line = "was written by a newer version of this program: upgrade target-powerofficego"
     assert line in outcome.log
-    assert line in told.output
+    assert line in result.output
     assert version_of(ledger.link_store) == [(99,)]
 
 
-def test_a_store_that_was_cut_off_while_it_was_made_is_made_to_its_end(ledger, customer):
+def test_a_store_whose_creation_was_interrupted_is_completed(ledger, customer):
     with closing(sqlite3.connect(ledger.link_store)) as store, store:
         store.execute("CREATE TABLE about (schema_version INTEGER NOT NULL PRIMARY KEY)")
 

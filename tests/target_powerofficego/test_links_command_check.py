@@ -1,4 +1,4 @@
-"""`powerofficego-links check` and `acknowledge`, on link stores that real runs have left."""
+"""`powerofficego-links check` and `acknowledge`, on the link stores of real runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def links(ledger):
 
 @pytest.fixture
 def numbers(links):
-    """Tells the numbers that `rejects` or `holds` shows, in the order of the shop's ids."""
+    """Returns the numbers that `rejects` or `holds` lists, in the order of the shop's ids."""
 
     def of(listing, *words):
         lines = links(listing, "--format", "json", *words).output.splitlines()
@@ -43,13 +43,15 @@ def numbers(links):
     return of
 
 
-def test_check_is_content_after_a_run_in_which_all_landed(ledger, links, customer, product):
+def test_check_exits_0_after_a_run_in_which_everything_was_written(
+    ledger, links, customer, product
+):
     ledger.run(customer(), product())
 
-    told = links("check")
+    result = links("check")
 
-    assert told.exit_code == 0
-    assert told.output.splitlines()[1:] == ["nothing waits for a person"]
+    assert result.exit_code == 0
+    assert result.output.splitlines()[1:] == ["nothing waits for a person"]
 
 
 @pytest.mark.parametrize(("longest", "status"), [("3h", 1), ("190m", 0), ("1d", 0)])
@@ -59,13 +61,13 @@ def test_check_names_the_age_of_the_newest_run_and_fails_if_none_is_newer(
     with machine_off_by(-datetime.timedelta(minutes=185)):
         ledger.run(customer())
 
-    told = links("check", "--newer-than", longest)
+    result = links("check", "--newer-than", longest)
 
-    assert told.exit_code == status
+    assert result.exit_code == status
     age = "the newest run for the shop testshop ended 3 hours ago (run 1, forward)"
-    assert told.stdout.splitlines()[0] == age
-    why = f"{age}: see whether what starts the runs still does, and its log\n"
-    assert told.stderr == (why if status else "")
+    assert result.stdout.splitlines()[0] == age
+    why = f"{age}: check that runs are still being started, and see their log\n"
+    assert result.stderr == (why if status else "")
 
 
 def test_a_shop_whose_runs_stopped_is_not_hidden_by_those_of_another(ledger, links, customer):
@@ -73,26 +75,26 @@ def test_a_shop_whose_runs_stopped_is_not_hidden_by_those_of_another(ledger, lin
         ledger.run(customer())
     ledger.run(shop_name="another", new_namespace=True)
 
-    told = links("check", "--newer-than", "3h")
+    result = links("check", "--newer-than", "3h")
 
-    assert told.exit_code == 1
-    assert "for the shop testshop ended 2 days ago (run 1, forward): see" in told.stderr
-    assert "another" not in told.stderr
+    assert result.exit_code == 1
+    assert "for the shop testshop ended 2 days ago (run 1, forward): check" in result.stderr
+    assert "another" not in result.stderr
     assert links("check", "--newer-than", "3h", "--shop-name", "another").exit_code == 0
     unknown = links("check", "--shop-name", "anohter")
     assert unknown.exit_code == 1
-    assert "knows no shop anohter; it knows another, testshop" in unknown.stderr
+    assert "has no shop anohter; it has another, testshop" in unknown.stderr
 
 
-def test_a_run_that_is_under_way_is_new_however_long_it_takes(ledger, links):
+def test_a_run_that_is_under_way_is_new_enough_however_long_it_takes(ledger, links):
     ledger.run()
     with machine_off_by(-datetime.timedelta(hours=5)):
         under_way = TargetPowerOfficeGo(config=ledger.config())
         run = under_way.begin()
     try:
-        told = links("check", "--newer-than", "3h")
-        assert told.exit_code == 0
-        assert "has been under way for 5 hours (run 2, forward)" in told.output
+        result = links("check", "--newer-than", "3h")
+        assert result.exit_code == 0
+        assert "has been under way for 5 hours (run 2, forward)" in result.output
     finally:
         under_way.process_endofpipe()
         run.close()
@@ -102,13 +104,13 @@ def test_check_exits_1_after_a_run_whose_tap_sent_nothing(ledger, links, custome
     ledger.run(product())
     assert ledger.command_on("").status == 0
 
-    told = links("check", "--newer-than", "3h")
+    result = links("check", "--newer-than", "3h")
     of_json = json.loads(links("check", "--format", "json").stdout)
 
-    assert told.exit_code == 1
-    assert told.stderr == (
-        "the last run for the shop testshop did not get all that there was to read (run 2,"
-        " forward): its tap did not come to its end; see the log, and run it again\n"
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "the last run for the shop testshop did not get everything (run 2, forward): its"
+        " tap stopped before it had read all; see the log, and run it again\n"
     )
     assert [run["state"] for run in of_json["runs"]] == ["incomplete"]
     assert "no input" in links("runs").output
@@ -117,7 +119,7 @@ def test_check_exits_1_after_a_run_whose_tap_sent_nothing(ledger, links, custome
 
 
 @pytest.mark.parametrize("last", ["a record", "a schema"])
-def test_a_tap_that_ends_without_a_state_because_none_changed_is_well(
+def test_a_tap_that_ends_without_a_state_because_none_changed_is_complete(
     ledger, links, lines_of, customer, product, last
 ):
     ledger.run(product())
@@ -132,9 +134,9 @@ def test_a_tap_that_ends_without_a_state_because_none_changed_is_well(
 
 @pytest.mark.parametrize("age", ["3", "h", "-1h", "3 h", "3w"])
 def test_an_age_is_a_number_and_a_unit(links, age):
-    told = links("check", "--newer-than", age)
-    assert told.exit_code == 2
-    assert "say 90m, 3h or 2d" in told.output
+    result = links("check", "--newer-than", age)
+    assert result.exit_code == 2
+    assert "write for example 90m, 3h or 2d" in result.output
 
 
 def test_check_counts_rejects_and_holds_by_entity_and_exits_3(
@@ -144,23 +146,23 @@ def test_check_counts_rejects_and_holds_by_entity_and_exits_3(
         box.go.create("Customers", {**A_PERSON, "EmailAddress": "kari@example.no"})
     ledger.run(customer(), product(sku=None), product(id="502", sku=None))
 
-    told = links("check")
+    result = links("check")
 
-    assert told.exit_code == 3
-    assert told.output.splitlines()[1:] == [
+    assert result.exit_code == 3
+    assert result.output.splitlines()[1:] == [
         "customers: 1 hold waits for a person; see powerofficego-links holds --entity customers",
         "products: 2 rejects wait for a person; see powerofficego-links rejects --entity products",
     ]
 
 
-def test_check_exits_3_although_the_run_was_told_never_to_fail(ledger, links, product):
+def test_check_exits_3_even_if_runs_are_set_never_to_fail(ledger, links, product):
     outcome = ledger.run(product(sku=None), fail_on="never")
 
     assert outcome.status == 0
     assert links("check").exit_code == 3
 
 
-def test_check_tells_json_by_stable_keys_ready_for_a_health_check(ledger, links, product):
+def test_check_prints_json_with_stable_keys_for_a_health_check(ledger, links, product):
     ledger.run(product(sku=None), product(id="502", sku=None))
     (one, _) = ledger.unsettled("reject")
     links("acknowledge", str(one.id))
@@ -169,11 +171,11 @@ def test_check_tells_json_by_stable_keys_ready_for_a_health_check(ledger, links,
     solved = links("check", "--format", "json")
 
     assert waiting.exit_code == 3
-    told = json.loads(waiting.output)
-    (run,) = told.pop("runs")
+    report = json.loads(waiting.output)
+    (run,) = report.pop("runs")
     assert run.pop("finished_at") >= run.pop("started_at")
     assert run == {"id": 1, "way": "forward", "exit_status": 3, "state": "ended"}
-    (of_products,) = told.pop("open")
+    (of_products,) = report.pop("open")
     assert of_products.pop("oldest").endswith("Z")
     assert of_products == {
         "way": "forward",
@@ -182,57 +184,57 @@ def test_check_tells_json_by_stable_keys_ready_for_a_health_check(ledger, links,
         "number": 2,
         "acknowledged": 1,
     }
-    assert told == {
+    assert report == {
         "shop_name": "testshop",
         "exit_status": 3,
         "waiting": 1,
         "is_newer": True,
         "problems": [],
     }
-    told = json.loads(solved.output)
-    assert (solved.exit_code, told["exit_status"], told["waiting"]) == (0, 0, 0)
-    assert (told["open"], told["is_newer"]) == ([], None)
+    report = json.loads(solved.output)
+    assert (solved.exit_code, report["exit_status"], report["waiting"]) == (0, 0, 0)
+    assert (report["open"], report["is_newer"]) == ([], None)
 
 
-def test_check_tells_each_shop_as_json_with_its_own_status_and_problems(ledger, links, product):
+def test_check_prints_each_shop_as_json_with_its_own_status_and_problems(ledger, links, product):
     with machine_off_by(-datetime.timedelta(days=2, hours=1)):
         ledger.run(product())
     ledger.run(product(sku=None), shop_name="another", new_namespace=True)
     kill(ledger)
 
-    told = links("check", "--format", "json", "--newer-than", "3h")
+    result = links("check", "--format", "json", "--newer-than", "3h")
 
-    another, testshop = (json.loads(line) for line in told.stdout.splitlines())
-    assert (told.exit_code, another["exit_status"], testshop["exit_status"]) == (1, 3, 1)
+    another, testshop = (json.loads(line) for line in result.stdout.splitlines())
+    assert (result.exit_code, another["exit_status"], testshop["exit_status"]) == (1, 3, 1)
     assert another["problems"] == []
     (problem,) = testshop["problems"]
-    assert problem.startswith("the last run for the shop testshop did not end (run 3, forward)")
+    assert problem.startswith("the last run for the shop testshop did not finish (run 3, forward)")
     assert (testshop["runs"][0]["state"], testshop["is_newer"]) == ("did not end", True)
 
 
-def test_what_is_parked_is_told_as_json_and_waits_for_nobody(ledger, links, product, order):
+def test_what_is_parked_is_in_the_json_and_waits_for_nobody(ledger, links, product, order):
     ledger.run(product(sku=None), order())
     ledger.acknowledge_all()
 
-    told = json.loads(links("check", "--format", "json").output)
+    report = json.loads(links("check", "--format", "json").output)
 
-    assert (told["exit_status"], told["waiting"]) == (0, 0)
-    assert [(one["entity"], one["kind"], one["number"]) for one in told["open"]] == [
+    assert (report["exit_status"], report["waiting"]) == (0, 0)
+    assert [(one["entity"], one["kind"], one["number"]) for one in report["open"]] == [
         ("orders", "parked", 1),
         ("products", "reject", 1),
     ]
 
 
-def test_the_metrics_are_what_prometheus_reads(ledger, links, customer, product, order):
+def test_prometheus_can_read_the_metrics(ledger, links, customer, product, order):
     with machine_off_by(-datetime.timedelta(hours=5)):
         ledger.run(customer(), product(sku=None), product(id="502", sku=None), order())
     (one, _) = ledger.unsettled("reject")
     links("acknowledge", str(one.id))
 
-    told = links("check", "--format", "prometheus")
+    result = links("check", "--format", "prometheus")
 
-    assert told.exit_code == 3
-    families = {one.name: one for one in text_string_to_metric_families(told.stdout)}
+    assert result.exit_code == 3
+    families = {one.name: one for one in text_string_to_metric_families(result.stdout)}
     assert all(one.type == "gauge" and one.documentation for one in families.values())
     assert all(one.samples for one in families.values())
     shop, of_run = {"shop": "testshop"}, {"shop": "testshop", "way": "forward"}
@@ -259,11 +261,11 @@ def test_the_metrics_of_a_run_that_was_cut_off_keep_those_of_the_one_that_ended(
     ledger.run(customer())
     kill(ledger)
 
-    told = links("check", "--format", "prometheus")
+    result = links("check", "--format", "prometheus")
 
-    families = {one.name: one for one in text_string_to_metric_families(told.stdout)}
+    families = {one.name: one for one in text_string_to_metric_families(result.stdout)}
     of_run = {"shop": "testshop", "way": "forward"}
-    assert told.exit_code == 1
+    assert result.exit_code == 1
     assert value_of(families, "run_cut_off", of_run) == 1
     assert value_of(families, "last_run_exit_status", of_run) == 0
     assert value_of(families, "last_run_end_timestamp_seconds", of_run) > 0
@@ -276,7 +278,7 @@ def value_of(families, name, labels):
     return value
 
 
-def test_what_is_acknowledged_no_longer_fails_the_check_nor_the_next_run(
+def test_what_is_acknowledged_fails_neither_the_check_nor_the_next_run(
     ledger, links, numbers, product
 ):
     ledger.run(product(sku=None), product(id="502", sku=None))
@@ -293,11 +295,11 @@ def test_what_is_acknowledged_no_longer_fails_the_check_nor_the_next_run(
     assert numbers("rejects", "--all") == [first, second]
 
 
-def test_several_are_acknowledged_at_once_and_told_as_json(ledger, links, numbers, product):
+def test_several_are_acknowledged_at_once_and_printed_as_json(ledger, links, numbers, product):
     ledger.run(product(sku=None), product(id="502", sku=None))
-    told = links("acknowledge", "--format", "json", *(str(one) for one in numbers("rejects")))
+    result = links("acknowledge", "--format", "json", *(str(one) for one in numbers("rejects")))
 
-    rows = [json.loads(line) for line in told.output.splitlines()]
+    rows = [json.loads(line) for line in result.output.splitlines()]
     assert {(row["entity"], row["shop_id"]) for row in rows} == {
         ("products", "501"),
         ("products", "502"),
@@ -329,9 +331,9 @@ def test_a_payment_that_waits_is_listed_as_check_says_and_acknowledged_by_its_en
     box.faults.add(method="POST", path="/vouchers/bankjournals", status=400, body=body)
     ledger.run(customer(), product(), order(payments=[{**one, "paid_at": "2026-01-05T09:31:00Z"}]))
 
-    told = links("check").output.splitlines()[-1]
-    assert told.startswith("payments: 1 reject waits for a person; see powerofficego-links ")
-    listed = links(*told.split("see powerofficego-links ")[1].split()).output
+    line = links("check").output.splitlines()[-1]
+    assert line.startswith("payments: 1 reject waits for a person; see powerofficego-links ")
+    listed = links(*line.split("see powerofficego-links ")[1].split()).output
     assert "testshop:payments:vipps:2026-01-05" in listed
     assert "no open rejects" in links("rejects", "--entity", "orders").output
 
@@ -344,16 +346,16 @@ def test_acknowledge_asks_which_records_are_meant(links, words):
     assert links("acknowledge", *words).exit_code == 2
 
 
-def test_a_number_that_there_is_not_is_told_and_nothing_is_acknowledged(
-    ledger, links, numbers, product
-):
+def test_an_unknown_number_is_an_error_and_nothing_is_acknowledged(ledger, links, numbers, product):
     ledger.run(product(sku=None))
     (number,) = numbers("rejects")
 
-    told = links("acknowledge", str(number), "77")
+    result = links("acknowledge", str(number), "77")
 
-    assert told.exit_code == 1
-    assert "there is no reject or hold with the number 77; nothing was acknowledged" in told.output
+    assert result.exit_code == 1
+    assert (
+        "there is no reject or hold with the number 77; nothing was acknowledged" in result.output
+    )
     assert links("check").exit_code == 3
 
 
@@ -378,8 +380,8 @@ def test_the_command_works_while_a_run_is_under_way(ledger, links, numbers, prod
                 "customers", None, run.store.runs.newest()[0].started_at
             )
             assert links("check").exit_code == 3
-            told = links("runs").output
-            assert ("under way" in told, "did not end" in told) == (True, False)
+            listing = links("runs").output
+            assert ("under way" in listing, "did not end" in listing) == (True, False)
         assert links("acknowledge", str(numbers("rejects")[0])).exit_code == 0
         assert links("check").exit_code == 0
     finally:
@@ -392,11 +394,11 @@ def test_after_a_run_that_was_killed_check_says_so_and_exits_1(ledger, links, pr
     for _ in range(2):
         kill(ledger)
 
-    told = links("check")
+    result = links("check")
 
-    assert told.exit_code == 1
-    assert "the last run for the shop testshop did not end" in told.output
-    assert "products: 1 reject waits for a person" in told.output
+    assert result.exit_code == 1
+    assert "the last run for the shop testshop did not finish" in result.output
+    assert "products: 1 reject waits for a person" in result.output
     assert links("runs").output.count("did not end") == 2
     assert "under way" not in links("runs").output
     ledger.run()
@@ -408,11 +410,11 @@ def test_after_a_run_that_broke_check_names_it_and_exits_1(ledger, links, custom
     ledger.run(customer())
     broken = ledger.run({"type": "RECORD", "stream": "invoices", "record": {"id": "1"}})
 
-    told = links("check")
+    result = links("check")
 
-    assert (broken.status, told.exit_code) == (1, 1)
-    assert told.stderr == (
-        "the last run for the shop testshop broke (run 2, forward): see the end of its log, and"
+    assert (broken.status, result.exit_code) == (1, 1)
+    assert result.stderr == (
+        "the last run for the shop testshop failed (run 2, forward): see the end of its log, and"
         " run it again\n"
     )
     ledger.run(customer())
@@ -420,18 +422,18 @@ def test_after_a_run_that_broke_check_names_it_and_exits_1(ledger, links, custom
 
 
 @pytest.mark.parametrize("settings", [{"dry_run": True}, {"first_run": "plan"}])
-def test_a_plan_is_no_run_that_broke(ledger, box, links, customer, settings):
+def test_a_plan_does_not_count_as_a_failed_run(ledger, box, links, customer, settings):
     box.go.create("Customers", {"Name": "Fjell AS"})
     ledger.run(customer(id="1000", email="ola@example.no"), first_run="accept")
     ledger.run(customer(), **{"shop_name": "another", "new_namespace": True, **settings})
 
-    told = links("check")
+    result = links("check")
 
-    assert told.exit_code == 0, told.output
+    assert result.exit_code == 0, result.output
 
 
 def kill(ledger):
-    """Leave a run as one that was killed leaves it: no end on record, its lock free."""
+    """Leave a run as if it had been killed: no end on record, and its lock free."""
     TargetPowerOfficeGo(config=ledger.config()).begin().close()
 
 
@@ -462,7 +464,7 @@ def test_the_console_script_reads_the_environment_and_passes_its_exit_status_on(
         ),
     ],
 )
-def test_a_run_and_check_tell_the_command_that_works_where_they_run(
+def test_a_run_and_check_name_the_command_that_works_where_they_run(
     ledger, links, product, monkeypatch, variables, command
 ):
     for name, value in variables.items():
@@ -475,8 +477,8 @@ def test_a_run_and_check_tell_the_command_that_works_where_they_run(
         "nothing was written to PowerOffice Go; 1 reject waits for a person, so the exit status is"
         f" 3; see {command}rejects"
     )
-    told = links("check").output.splitlines()[-1]
-    assert told.endswith(f"; see {command}rejects --entity products")
+    line = links("check").output.splitlines()[-1]
+    assert line.endswith(f"; see {command}rejects --entity products")
 
 
 def test_the_last_line_of_a_run_says_that_nothing_waits_or_what_would(ledger, customer, product):
@@ -504,25 +506,25 @@ def test_an_option_beats_the_environment_before_and_after_the_command(
     option = ["--link-store", str(ledger.link_store)]
     words = [*option, "check"] if place == "before" else ["check", *option]
 
-    told = CliRunner().invoke(
+    result = CliRunner().invoke(
         main, words, env={"TARGET_POWEROFFICEGO_LINK_STORE": str(tmp_path / "other.db")}
     )
 
-    assert told.exit_code == 3
+    assert result.exit_code == 3
 
 
-def test_a_run_that_could_not_start_is_none_that_went_well(ledger, links):
+def test_a_run_that_could_not_start_does_not_count_as_a_good_one(ledger, links):
     assert ledger.run(client_key="wrong").status == 1
 
-    told = links("check")
+    result = links("check")
 
-    assert told.exit_code == 1
-    assert "no run is on record" in told.stderr
-    assert "nothing waits" not in told.output
+    assert result.exit_code == 1
+    assert "no run is on record" in result.stderr
+    assert "nothing waits" not in result.output
 
 
 class Exploding(str):
-    """A text that breaks the code that reads it."""
+    """A text that makes the code that reads it fail."""
 
     def _explode(self, *_):
         msg = "Kari Nordmann"
@@ -531,7 +533,9 @@ class Exploding(str):
     __str__ = _explode
 
 
-def test_a_fault_of_this_program_is_told_apart_and_where_it_is(ledger, links, customer, caplog):
+def test_a_fault_of_this_program_is_reported_separately_with_its_place(
+    ledger, links, customer, caplog
+):
     target = TargetPowerOfficeGo(config=ledger.config())
     run = target.begin()
     broken = {**customer(), "first_name": Exploding("Kari")}
@@ -544,10 +548,10 @@ def test_a_fault_of_this_program_is_told_apart_and_where_it_is(ledger, links, cu
     assert "customers 1001: a fault of this program" in caplog.text
     assert "RuntimeError at record_flow.py:" in caplog.text
     assert "Nordmann" not in caplog.text
-    told = links("check")
-    assert told.exit_code == 3
-    assert "customers: 2 rejects wait for a person" in told.output
-    assert "1 reject is a fault of this program; report" in told.output
+    result = links("check")
+    assert result.exit_code == 3
+    assert "customers: 2 rejects wait for a person" in result.output
+    assert "1 reject is a fault of this program; report" in result.output
     rows = [json.loads(line) for line in links("--format", "json", "rejects").output.splitlines()]
     assert {row["shop_id"]: row["title"] for row in rows} == {
         "1001": "a fault of this program",

@@ -16,9 +16,9 @@ def links(ledger):
     """Runs the command on the link store of the test's runs; returns what it printed."""
 
     def run(*words):
-        told = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
-        assert told.exit_code == 0, told.output
-        return told.output
+        result = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
+        assert result.exit_code == 0, result.output
+        return result.output
 
     return run
 
@@ -28,8 +28,8 @@ def conflicts(links):
     """Runs the command and returns its JSON lines."""
 
     def run(*words):
-        told = links("--format", "json", "conflicts", *words)
-        return [json.loads(line) for line in told.splitlines()]
+        output = links("--format", "json", "conflicts", *words)
+        return [json.loads(line) for line in output.splitlines()]
 
     return run
 
@@ -40,7 +40,7 @@ def just_now():
 
 @pytest.fixture
 def edit_both(ledger, box, customer):
-    """Lets both sides edit the telephone number of a customer that is linked."""
+    """Edits the phone number of a linked customer on both sides."""
 
     def edit(in_shop="+4740000000", in_go="99887766", **settings):
         (entry,) = box.go.entries("Customers")
@@ -73,7 +73,9 @@ def test_a_conflict_that_is_held_is_listed_without_its_values(edit_both, links, 
         assert value not in json.dumps(row)
 
 
-def test_with_show_values_both_sides_and_what_was_before_are_told(edit_both, links, conflicts):
+def test_with_show_values_the_values_of_both_sides_and_the_old_ones_are_listed(
+    edit_both, links, conflicts
+):
     edit_both()
 
     (row,) = conflicts("--show-values")
@@ -83,7 +85,7 @@ def test_with_show_values_both_sides_and_what_was_before_are_told(edit_both, lin
     assert "99887766" in links("conflicts", "--show-values")
 
 
-def test_a_conflict_that_a_person_settled_is_told_as_settled(
+def test_a_conflict_that_a_person_settled_is_listed_as_settled(
     edit_both, ledger, links, conflicts, customer
 ):
     edit_both()
@@ -131,9 +133,9 @@ def test_a_conflict_with_another_value_is_another_row_and_the_newest_comes_first
     edit_both()
     edit_both(in_shop="+4740000001")
 
-    told = [row["shop_value"] for row in conflicts("--show-values")]
+    values = [row["shop_value"] for row in conflicts("--show-values")]
 
-    assert told == ["+4740000001", "+4740000000"]
+    assert values == ["+4740000001", "+4740000000"]
     assert len(conflicts("--newest", "1")) == 1
 
 

@@ -1,4 +1,4 @@
-"""`powerofficego-links link` and `unlink`: a person says which entry in Go a record is."""
+"""`powerofficego-links link` and `unlink`: a person links a record to an entry in Go."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def links(ledger):
 
 @pytest.fixture
 def linked(links):
-    """Tells what is linked, by entity and shop id."""
+    """Returns the Go ids of what is linked, by entity and shop id."""
 
     def read():
         lines = links("links", "--format", "json").output.splitlines()
@@ -35,7 +35,7 @@ def linked(links):
 
 @pytest.fixture
 def two_karis(ledger, box, customer):
-    """Two customers in Go with the e-mail address of customer 1001, who is held for it."""
+    """Two customers in Go with the e-mail address of customer 1001, who is held because of it."""
     made = [
         box.go.create(
             "Customers",
@@ -59,17 +59,17 @@ def without_stamps(entry):
 # Customers
 
 
-def test_a_held_customer_is_linked_as_told_and_nothing_but_our_reference_changes(
+def test_a_held_customer_is_linked_by_hand_and_nothing_but_our_reference_changes(
     ledger, box, links, two_karis
 ):
     _, second = two_karis
-    told = links("link", "customers", "1001", second["Id"])
+    result = links("link", "customers", "1001", second["Id"])
     outcome = ledger.run()
 
-    assert told.exit_code == 0
-    assert told.output == (
+    assert result.exit_code == 0
+    assert result.output == (
         f"customers 1001 is linked to {second['Id']} in Go;"
-        " the next run of target-powerofficego goes on from there\n"
+        " the next run of target-powerofficego continues from there\n"
     )
     assert outcome.status == 0
     assert outcome.count("customers", "linked") == 1
@@ -150,8 +150,8 @@ def test_an_entry_that_another_customer_has_is_refused_unless_it_is_shared(
 
     refused = links("link", "customers", "1002", two_karis[0]["Id"])
     assert refused.exit_code == 1
-    assert f"{two_karis[0]['Id']} in Go is customers 1001 already" in refused.output
-    assert "--follower shares it" in refused.output
+    assert f"{two_karis[0]['Id']} in Go already belongs to customers 1001" in refused.output
+    assert "to share it, add --follower" in refused.output
     assert ("customers", "1002") not in linked()
 
     followed = links("link", "--yes", "--follower", "customers", "1002", two_karis[0]["Id"])
@@ -171,16 +171,16 @@ def test_an_entry_with_the_reference_of_another_record_is_refused(ledger, box, l
     ledger.run(customer())
     (other,) = [one for one in box.go.entries("Customers") if one["Name"] == "Fjell AS"]
 
-    told = links("link", "customers", "1005", other["Id"])
+    result = links("link", "customers", "1005", other["Id"])
 
-    assert told.exit_code == 1
-    assert "the entry with the reference othershop:7" in told.output
+    assert result.exit_code == 1
+    assert "the entry with the reference othershop:7" in result.output
 
 
 # Products
 
 
-def test_a_held_product_is_linked_as_told_and_nothing_changes(ledger, box, links, product):
+def test_a_held_product_is_linked_by_hand_and_nothing_changes(ledger, box, links, product):
     first, second = (
         box.go.create("Products", {"Code": code, "Name": "Genser", "Gtin": "7038010009457"})
         for code in ("A-1", "A-2")
@@ -206,7 +206,7 @@ def test_a_held_product_is_linked_as_told_and_nothing_changes(ledger, box, links
 
 @pytest.fixture
 def two_orders(ledger, box, customer, product, order):
-    """Order 9001, whose reference an invoice and a Draft in Go bear: held, no link store before."""
+    """Order 9001, held because an invoice and a Draft in Go have its reference."""
     ledger.run(customer(), product(), order(), order(id="9002"))
     by_reference = {one["ExternalImportReference"]: one for one in box.go.entries("SalesOrders")}
     invoiced, draft = by_reference["testshop:9002"], by_reference["testshop:9001"]
@@ -218,7 +218,7 @@ def two_orders(ledger, box, customer, product, order):
     return invoiced, draft
 
 
-def test_a_held_order_is_linked_as_told_and_no_line_is_posted_again(ledger, box, links, two_orders):
+def test_a_held_order_is_linked_by_hand_and_no_line_is_posted_again(ledger, box, links, two_orders):
     _, second = two_orders
     before = box.go.entries("SalesOrders")
 
@@ -235,7 +235,7 @@ def test_a_later_edit_of_the_linked_order_is_one_patch(ledger, box, links, two_o
     invoiced, second = two_orders
     links("link", "orders", "9001", second["Id"])
     ledger.run()
-    # Go refuses any patch of an order whose reference another one bears
+    # Go refuses any patch of an order whose reference another order has
     box.go.edit("OutgoingInvoices", invoiced["Id"], {"ExternalImportReference": None})
 
     outcome = ledger.run(order(reference="PO 7"))
@@ -279,7 +279,7 @@ def test_an_order_without_a_reference_gets_ours_and_is_then_found_without_a_link
     assert ledger.run(customer(), product(), order(), order(id="9002")).writes == []
 
 
-def test_an_order_linked_as_told_whose_total_is_not_the_shops_is_held(
+def test_an_order_linked_by_hand_whose_total_is_not_the_shops_is_held(
     ledger, links, two_orders, order, line
 ):
     three = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
@@ -296,45 +296,45 @@ def test_an_order_linked_as_told_whose_total_is_not_the_shops_is_held(
 
 
 def test_an_entry_that_go_did_not_have_is_refused(links, linked, two_karis):
-    told = links("link", "customers", "1001", "77")
+    result = links("link", "customers", "1001", "77")
 
-    assert told.exit_code == 1
-    assert "Go had no entry 77 among its customers at the last run; nothing was changed" in (
-        told.output
+    assert result.exit_code == 1
+    assert "at the last run, Go had no entry 77 among its customers; nothing was changed" in (
+        result.output
     )
     assert linked() == {}
 
 
-def test_a_record_that_is_linked_already_is_refused_and_told_how_to_unlink(
+def test_a_record_that_is_linked_already_is_refused_with_the_command_to_unlink_it(
     ledger, box, links, linked, customer
 ):
     other = box.go.create("Customers", {"Name": "Fjell AS"})
     ledger.run(customer())
     (before,) = linked().values()
 
-    told = links("link", "customers", "1001", other["Id"])
+    result = links("link", "customers", "1001", other["Id"])
 
-    assert told.exit_code == 1
-    assert f"customers 1001 is linked to {before} in Go; nothing was changed" in told.output
-    assert "powerofficego-links unlink customers 1001" in told.output
+    assert result.exit_code == 1
+    assert f"customers 1001 is linked to {before} in Go; nothing was changed" in result.output
+    assert "powerofficego-links unlink customers 1001" in result.output
     assert linked() == {("customers", "1001"): before}
     assert links("link", "customers", "1001", before).exit_code == 0
 
 
-def test_a_record_that_the_shop_never_told_of_is_linked_only_if_that_is_meant(
+def test_a_record_that_the_shop_never_sent_is_linked_only_after_confirmation(
     links, linked, two_karis
 ):
-    told = links("link", "customers", "zzz", two_karis[0]["Id"])
+    result = links("link", "customers", "zzz", two_karis[0]["Id"])
 
-    assert told.exit_code == 1
-    assert "the shop has told of no customers zzz so far" in told.output
-    assert "say --yes if it is meant" in told.output
+    assert result.exit_code == 1
+    assert "the shop has not sent customers zzz yet" in result.output
+    assert "this needs confirmation" in result.output
     assert linked() == {}
     assert links("link", "--yes", "customers", "zzz", two_karis[0]["Id"]).exit_code == 0
     assert list(linked()) == [("customers", "zzz")]
 
 
-def test_products_and_orders_have_no_followers(links, two_karis):
+def test_products_and_orders_cannot_have_followers(links, two_karis):
     assert links("link", "--follower", "products", "501", "1").exit_code == 2
 
 
@@ -345,23 +345,26 @@ def test_a_run_under_way_lets_nothing_be_linked_or_unlinked(ledger, links, linke
     run = under_way.begin()
     try:
         for words in (("unlink", "--yes", "customers", "1001"), ("link", "customers", "1", "1")):
-            told = links(*words)
-            assert told.exit_code == 1
-            assert told.output.startswith("Error: a run for the shop testshop is under way")
+            result = links(*words)
+            assert result.exit_code == 1
+            assert result.output.startswith("Error: a run for the shop testshop is under way")
     finally:
         under_way.process_endofpipe()
         run.close()
     assert linked() == before
 
 
-def test_two_shops_in_one_store_must_be_told_apart(ledger, links, linked, customer):
+def test_with_two_shops_in_a_store_the_shop_must_be_named(ledger, links, linked, customer):
     ledger.run(customer())
     ledger.run(customer(id="7"), shop_name="othershop", new_namespace=True)
 
-    told = links("unlink", "--yes", "customers", "1001")
+    result = links("unlink", "--yes", "customers", "1001")
 
-    assert told.exit_code == 1
-    assert "the link store knows several shops; say --shop-name: othershop, testshop" in told.output
+    assert result.exit_code == 1
+    assert (
+        "the link store has several shops; choose one with --shop-name: othershop, testshop"
+        in result.output
+    )
     assert links("unlink", "--yes", "customers", "1001", "--shop-name", "nosuch").exit_code == 1
     assert links("unlink", "--yes", "customers", "1001", "--shop-name", "testshop").exit_code == 0
     assert ("customers", "1001") not in linked()
@@ -374,11 +377,11 @@ def test_an_unlinked_customer_is_found_again_by_our_reference(ledger, links, lin
     ledger.run(customer())
     before = linked()
 
-    told = links("unlink", "--yes", "customers", "1001")
+    result = links("unlink", "--yes", "customers", "1001")
 
-    assert told.exit_code == 0
-    assert f"customers 1001 is linked to {before['customers', '1001']} in Go" in told.output
-    assert "found again by our reference" in told.output
+    assert result.exit_code == 0
+    assert f"customers 1001 is linked to {before['customers', '1001']} in Go" in result.output
+    assert "found by our reference" in result.output
     assert linked() == {}
     outcome = ledger.run(customer())
     assert outcome.count("customers", "linked") == 1
@@ -391,10 +394,10 @@ def test_an_unlinked_order_is_found_again_and_not_posted_twice(
 ):
     ledger.run(customer(), product(), order())
 
-    told = links("unlink", "--yes", "orders", "9001")
+    result = links("unlink", "--yes", "orders", "9001")
     outcome = ledger.run(order())
 
-    assert "its entry in Go, if it is still there, is found again by our reference" in told.output
+    assert "its entry in Go, if it still exists, is found by our reference" in result.output
     assert outcome.writes == []
     assert len(box.go.entries("SalesOrders")) == 1
 
@@ -402,17 +405,17 @@ def test_an_unlinked_order_is_found_again_and_not_posted_twice(
 def test_where_nobody_can_be_asked_unlink_needs_yes(ledger, links, linked, customer):
     ledger.run(customer())
 
-    told = links("unlink", "customers", "1001")
+    result = links("unlink", "customers", "1001")
 
-    assert told.exit_code == 1
-    assert "say --yes if it is meant" in told.output
+    assert result.exit_code == 1
+    assert "this needs confirmation" in result.output
     assert ("customers", "1001") in linked()
 
 
 def test_a_record_that_is_not_linked_cannot_be_unlinked(ledger, links, customer):
     ledger.run(customer())
 
-    told = links("unlink", "--yes", "products", "501")
+    result = links("unlink", "--yes", "products", "501")
 
-    assert told.exit_code == 1
-    assert told.output == "Error: products 501 is not linked; nothing was changed\n"
+    assert result.exit_code == 1
+    assert result.output == "Error: products 501 is not linked; nothing was changed\n"

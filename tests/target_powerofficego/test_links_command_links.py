@@ -15,9 +15,9 @@ def links(ledger):
     """Runs the command on the link store of the test's runs; returns what it printed."""
 
     def run(*words):
-        told = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
-        assert told.exit_code == 0, told.output
-        return told.output
+        result = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
+        assert result.exit_code == 0, result.output
+        return result.output
 
     return run
 
@@ -32,7 +32,9 @@ def rows(links):
     return run
 
 
-def test_links_tell_what_is_which_entry_in_go(ledger, box, links, rows, customer, product, order):
+def test_links_lists_which_record_is_which_entry_in_go(
+    ledger, box, links, rows, customer, product, order
+):
     ledger.run(customer(), product(), order())
 
     found = {(row["entity"], row["shop_id"]): row for row in rows("links")}
@@ -53,12 +55,12 @@ def test_links_tell_what_is_which_entry_in_go(ledger, box, links, rows, customer
     ]
 
 
-def test_followers_are_told_as_such(ledger, rows, company):
+def test_followers_are_listed_as_such(ledger, rows, company):
     ledger.run(company(), company(id="2002", email="andre@example.no"))
 
-    told = {row["shop_id"]: row["is_follower"] for row in rows("links")}
+    followers = {row["shop_id"]: row["is_follower"] for row in rows("links")}
 
-    assert told == {"2001": False, "2002": True}
+    assert followers == {"2001": False, "2002": True}
     (go_id,) = {row["go_id"] for row in rows("links")}
     assert len(rows("links", "--go-id", go_id)) == 2
 
@@ -72,7 +74,7 @@ def test_links_are_filtered_by_entity_and_ids(ledger, links, rows, customer, pro
     assert links("links", "--go-id", "77") == "no such record is linked\n"
 
 
-def test_the_base_is_told_only_when_asked_for(ledger, links, rows, customer):
+def test_the_base_is_listed_only_on_request(ledger, links, rows, customer):
     ledger.run(customer())
 
     assert "kari@example.no" not in links("links") + links("links", "--format", "json")

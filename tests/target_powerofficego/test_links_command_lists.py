@@ -25,9 +25,9 @@ def links(ledger):
     """Runs the command on the link store of the test's runs; returns what it printed."""
 
     def run(*words):
-        told = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
-        assert told.exit_code == 0, told.output
-        return told.output
+        result = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
+        assert result.exit_code == 0, result.output
+        return result.output
 
     return run
 
@@ -44,7 +44,7 @@ def rows(links):
 
 @pytest.fixture
 def refused(ledger, box, customer):
-    """A customer that Go refused, with a detail that tells who it is."""
+    """A customer that Go refused, with a detail that identifies it."""
     box.faults.add(
         method="POST",
         path="/Customers",
@@ -56,7 +56,7 @@ def refused(ledger, box, customer):
 
 @pytest.fixture
 def in_conflict(ledger, box, customer):
-    """A customer whose telephone number both sides have just edited."""
+    """A customer whose phone number both sides have just edited."""
     ledger.run(customer())
     (entry,) = box.go.entries("Customers")
     box.go.edit("Customers", entry["Id"], {"PhoneNumber": "99887766"})
@@ -64,7 +64,7 @@ def in_conflict(ledger, box, customer):
     ledger.run(customer(phone="91234568", updated_at=now.isoformat()))
 
 
-def test_a_reject_is_told_on_one_line_that_no_pipe_cuts(ledger, links, product):
+def test_a_reject_is_listed_on_one_line_that_no_pipe_cuts(ledger, links, product):
     ledger.run(product(name="Ull" * 150, sku=None, price_excl="12,50 kr"))
 
     heading, _, reject = links("rejects").splitlines()
@@ -114,7 +114,7 @@ def test_go_s_refusal_shows_its_title_and_when_it_is_tried_again(refused, rows):
     assert row["acknowledged_at"] is None
 
 
-def test_go_s_detail_and_the_record_are_told_only_when_asked_for(refused, links, rows):
+def test_go_s_detail_and_the_record_are_listed_only_on_request(refused, links, rows):
     assert not named_in(links("rejects") + links("rejects", "--format", "json"))
 
     (row,) = rows("rejects", "--show-values")
@@ -160,7 +160,7 @@ def test_a_hold_names_the_properties_in_conflict_but_no_value(in_conflict, links
     assert not named_in(links("holds"))
 
 
-def test_with_show_values_a_hold_tells_what_each_side_says(in_conflict, rows):
+def test_with_show_values_a_hold_lists_the_value_of_each_side(in_conflict, rows):
     (row,) = rows("holds", "--show-values")
 
     assert "phone: the shop says 91234568, Go says 99887766" in row["detail"]
@@ -173,10 +173,10 @@ def test_a_hold_names_both_candidates(ledger, box, links, customer):
     )
     ledger.run(customer())
 
-    told = links("holds")
+    output = links("holds")
 
-    assert f"id {first['Id']}" in told
-    assert f"id {second['Id']}" in told
+    assert f"id {first['Id']}" in output
+    assert f"id {second['Id']}" in output
 
 
 def test_lists_are_filtered_by_entity(ledger, rows, customer, product):
@@ -241,15 +241,18 @@ def test_what_differs_shows_both_values_when_asked_for(ledger, box, links, rows,
     box.go.create("Products", {"Code": "ULL-1", "Name": "Genser", "UnitPrice": 90})
     ledger.run(product())
 
-    told = {row["property"]: row for row in rows("differences", "--show-values")}
+    by_property = {row["property"]: row for row in rows("differences", "--show-values")}
 
-    assert (told["name"]["shop_value"], told["name"]["go_value"]) == ("Ullgenser", "Genser")
+    assert (by_property["name"]["shop_value"], by_property["name"]["go_value"]) == (
+        "Ullgenser",
+        "Genser",
+    )
     table = links("differences", "--show-values")
     assert "Ullgenser" in table
     assert "Genser" in table
 
 
-def test_what_differs_is_told_once_though_another_shop_reads_the_same_go(
+def test_what_differs_is_listed_once_even_if_another_shop_reads_the_same_go(
     ledger, box, rows, product
 ):
     box.go.create("Products", {"Code": "ULL-1", "Name": "Genser", "UnitPrice": 90})
@@ -262,7 +265,7 @@ def test_what_differs_is_told_once_though_another_shop_reads_the_same_go(
     assert rows("differences", "--show-values") == before
 
 
-def test_a_load_that_go_took_as_it_was_has_no_differences(
+def test_records_that_go_stored_unchanged_have_no_differences(
     ledger, rows, customer, company, product, order, address
 ):
     ledger.settings["sales_accounts"] = {"25": 3000}
@@ -275,7 +278,7 @@ def test_a_load_that_go_took_as_it_was_has_no_differences(
     assert rows("differences", "--show-values") == []
 
 
-def test_runs_are_listed_newest_first_with_what_came_of_them(ledger, links, rows, customer):
+def test_runs_are_listed_newest_first_with_their_outcomes(ledger, links, rows, customer):
     ledger.run(customer())
     ledger.run(customer(phone="99887766"))
 
@@ -287,9 +290,9 @@ def test_runs_are_listed_newest_first_with_what_came_of_them(ledger, links, rows
     assert newest["calls"]["writes"] == 1
     assert newest["finished_at"].endswith("Z")
     assert [row["id"] for row in rows("runs", "--newest", "1")] == [newest["id"]]
-    told = links("runs")
-    assert "customers: 1 changed" in told
-    assert "1 writes" in told
+    output = links("runs")
+    assert "customers: 1 changed" in output
+    assert "1 writes" in output
 
 
 def test_a_run_that_a_signal_ended_is_listed_with_the_exit_status_it_had(ledger, rows, customer):
@@ -305,7 +308,7 @@ def test_a_run_that_a_signal_ended_is_listed_with_the_exit_status_it_had(ledger,
     assert [row["exit_status"] for row in rows("runs")] == [143]
 
 
-def test_runs_tell_how_many_invoices_were_sent_and_how_many_vouchers_posted(
+def test_runs_lists_how_many_invoices_were_sent_and_how_many_vouchers_posted(
     ledger, box, links, rows, customer, product, order
 ):
     box.go.switches.allow_send_invoice = True
@@ -314,9 +317,9 @@ def test_runs_tell_how_many_invoices_were_sent_and_how_many_vouchers_posted(
     payments = [{**paid, "paid_at": "2026-01-05T09:31:00Z"}]
     ledger.run(customer(), product(), order(status="completed", payments=payments))
 
-    told = links("runs")
+    output = links("runs")
 
-    assert "orders: 1 created, 1 invoiced; payments: 1 created" in told
+    assert "orders: 1 created, 1 invoiced; payments: 1 created" in output
     assert rows("runs")[0]["outcomes"]["orders"] == {"created": 1, "invoiced": 1}
 
 
@@ -328,8 +331,8 @@ def test_a_run_to_which_the_tap_sent_nothing_is_listed_as_one_without_input(
 
     newest, first = rows("runs")
 
-    (told,) = [line for line in log.splitlines() if "no input" in line]
-    assert "WARNING" in told
+    (warning,) = [line for line in log.splitlines() if "no input" in line]
+    assert "WARNING" in warning
     assert (first["has_input"], newest["has_input"]) == (True, False)
     assert (first["has_whole_input"], newest["has_whole_input"]) == (True, False)
     assert newest["outcomes"] == {"products": {"rejected": 1}}
@@ -351,22 +354,22 @@ def test_a_column_in_which_no_record_has_anything_is_left_out(ledger, links, pro
     assert "acknowledged" not in of_both
 
     ledger.run(product(sku=None))
-    told = links("rejects", "--entity", "products").splitlines()[0]
+    heading = links("rejects", "--entity", "products").splitlines()[0]
 
-    assert told.split("  ")[0].strip() == "ID"
-    assert "reason" in told
-    for heading in ("title of the refusal", "next attempt", "acknowledged"):
-        assert heading not in told
+    assert heading.split("  ")[0].strip() == "ID"
+    assert "reason" in heading
+    for column in ("title of the refusal", "next attempt", "acknowledged"):
+        assert column not in heading
 
 
 def test_text_of_the_shop_cannot_steer_the_terminal_or_break_a_line(ledger, links, product):
     ledger.run(product(price_excl="\x1b[31m1\n2[bold]"))
 
-    told = links("rejects")
+    output = links("rejects")
 
-    assert "\x1b" not in told
-    assert len(told.splitlines()) == 3
-    assert "[bold]" in told
+    assert "\x1b" not in output
+    assert len(output.splitlines()) == 3
+    assert "[bold]" in output
 
 
 def named_in(text):
@@ -374,7 +377,7 @@ def named_in(text):
 
 
 def on_a_terminal(columns, *command):
-    """Run a command on a terminal of so many columns, and return what it printed there."""
+    """Run a command on a terminal with this many columns, and return what it printed."""
     mine, its = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
     with subprocess.Popen(command, stdout=its, env=environment):
@@ -390,13 +393,13 @@ def on_a_terminal(columns, *command):
     return printed.decode()
 
 
-def test_an_edit_in_go_that_the_shop_has_not_is_a_difference(ledger, box, rows, customer):
+def test_an_edit_in_go_that_the_shop_does_not_have_is_a_difference(ledger, box, rows, customer):
     ledger.run(customer())
     (entry,) = box.go.entries("Customers")
     box.go.edit("Customers", entry["Id"], {"PhoneNumber": "+4740000000"})
 
     ledger.run(customer(email="ny@example.no", updated_at="2026-02-01T00:00:00Z"))
 
-    (told,) = rows("differences", "--show-values")
-    assert told["property"] == "phone"
-    assert (told["shop_value"], told["go_value"]) == ("+4791234567", "+4740000000")
+    (row,) = rows("differences", "--show-values")
+    assert row["property"] == "phone"
+    assert (row["shop_value"], row["go_value"]) == ("+4791234567", "+4740000000")

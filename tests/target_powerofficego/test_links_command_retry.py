@@ -1,4 +1,4 @@
-"""`powerofficego-links retry`: what Go refused is tried by the next run, not after hours."""
+"""`powerofficego-links retry`: the next run retries what Go refused, without waiting for hours."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def links(ledger):
 
 @pytest.fixture
 def refused(ledger, box, customer, product):
-    """A customer and a product that Go refused once; tells the numbers of their rejects."""
+    """A customer and a product that Go refused once; returns the numbers of their rejects."""
     for path in ("/Customers$", "/Products$"):
         box.faults.add(method="POST", path=path, status=400, body={"title": "No", "status": 400})
     ledger.run(customer(), product())
@@ -35,21 +35,21 @@ def test_what_go_refused_rests_without_a_retry_and_is_not_counted(ledger, refuse
 
 
 def test_the_next_run_tries_a_record_at_once(ledger, box, links, refused):
-    told = links("retry", refused["customers"])
+    result = links("retry", refused["customers"])
     outcome = ledger.run()
 
-    assert told.exit_code == 0
-    assert told.output == (
-        f"{refused['customers']}: the reject of customers 1001 is tried by the next run\n"
+    assert result.exit_code == 0
+    assert result.output == (
+        f"{refused['customers']}: the reject of customers 1001 will be retried by the next run\n"
     )
     assert outcome.calls() == ["POST /Customers"]
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_several_numbers_are_taken_and_told_as_json(ledger, links, refused):
-    told = links("retry", "--format", "json", *refused.values())
+def test_several_numbers_are_accepted_and_printed_as_json(ledger, links, refused):
+    result = links("retry", "--format", "json", *refused.values())
 
-    rows = [json.loads(line) for line in told.output.splitlines()]
+    rows = [json.loads(line) for line in result.output.splitlines()]
     assert {row["entity"] for row in rows} == {"customers", "products"}
     assert {row["next_attempt_at"] for row in rows} == {None}
     assert sorted(ledger.run().calls()) == ["POST /Customers", "POST /Products"]
@@ -67,20 +67,20 @@ def test_all_of_one_entity_may_be_tried(ledger, links, refused):
 
 
 def test_an_unknown_number_is_one_line_and_changes_nothing(ledger, links, refused):
-    told = links("retry", refused["customers"], "77")
+    result = links("retry", refused["customers"], "77")
 
-    assert told.exit_code == 1
-    assert "there is no record that waits with the number 77; nothing was changed" in told.output
+    assert result.exit_code == 1
+    assert "there is no waiting record with the number 77; nothing was changed" in result.output
     assert ledger.run().writes == []
 
 
 def test_when_nothing_rests_it_says_so(ledger, links, product):
     ledger.run(product(sku=None))
 
-    told = links("retry", "--all")
+    result = links("retry", "--all")
 
-    assert told.exit_code == 0
-    assert told.output == "no record rests; what waits is tried by each run\n"
+    assert result.exit_code == 0
+    assert result.output == "no record is postponed; each run retries what waits\n"
 
 
 @pytest.mark.parametrize("words", [(), ("1", "--all"), ("1", "--entity", "orders")])

@@ -1,4 +1,4 @@
-"""The words of `powerofficego-links`: its help, and one clear line when there is no link store."""
+"""The words of `powerofficego-links`: its help, and one clear line if there is no link store."""
 
 from __future__ import annotations
 
@@ -66,32 +66,32 @@ def test_every_command_and_option_has_help(command):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_all_tells_of_a_command_what_its_own_help_begins_with(name):
-    told = main.commands[name]
+def test_the_groups_help_has_the_first_sentence_of_each_commands_help(name):
+    command = main.commands[name]
 
     assert loaded(name).name == name
-    assert told.help == loaded(name).get_short_help_str(limit=200)
+    assert command.help == loaded(name).get_short_help_str(limit=200)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_shows_its_help(name):
-    told = ask(name, "--help")
+    result = ask(name, "--help")
 
-    assert told.exit_code == 0
-    assert "--link-store" in told.output
-    assert "--format" in told.output
+    assert result.exit_code == 0
+    assert "--link-store" in result.output
+    assert "--format" in result.output
 
 
 @pytest.mark.parametrize("name", NEED_A_STORE)
 def test_a_link_store_that_does_not_exist_is_one_line_and_is_not_made(tmp_path, name):
     path = tmp_path / "links.db"
 
-    told = ask("--link-store", path, name, *ARGUMENTS.get(name, ()))
+    result = ask("--link-store", path, name, *ARGUMENTS.get(name, ()))
 
-    assert told.exit_code == 1
-    assert told.output == (
-        f"Error: the link store {path} does not exist: no run has happened yet, or it is kept"
-        " elsewhere (--link-store, or TARGET_POWEROFFICEGO_LINK_STORE)\n"
+    assert result.exit_code == 1
+    assert result.output == (
+        f"Error: the link store {path} does not exist: nothing has been synced yet, or it is"
+        " kept elsewhere (see --link-store, or TARGET_POWEROFFICEGO_LINK_STORE)\n"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -102,10 +102,10 @@ def test_without_any_option_the_link_store_is_looked_for_in_the_working_director
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TARGET_POWEROFFICEGO_LINK_STORE", raising=False)
 
-    told = ask("check")
+    result = ask("check")
 
-    assert told.exit_code == 1
-    assert str(tmp_path / "powerofficego-links.db") in told.output
+    assert result.exit_code == 1
+    assert str(tmp_path / "powerofficego-links.db") in result.output
 
 
 def test_a_database_of_another_program_is_left_as_it_is(tmp_path):
@@ -115,79 +115,80 @@ def test_a_database_of_another_program_is_left_as_it_is(tmp_path):
     other.close()
     before = path.read_bytes()
 
-    told = ask("--link-store", path, "check")
+    result = ask("--link-store", path, "check")
 
-    assert told.exit_code == 1
-    assert told.output.startswith(f"Error: {path} is a database of another program")
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: {path} is a database of another program")
     assert path.read_bytes() == before
 
 
-def test_a_file_that_is_no_database_is_one_line(tmp_path):
+def test_a_file_that_is_not_a_database_is_one_line(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("not a database, but long enough to be taken for one" * 20)
 
-    told = ask("--link-store", path, "rejects")
+    result = ask("--link-store", path, "rejects")
 
-    assert told.exit_code == 1
-    assert told.output == (
+    assert result.exit_code == 1
+    assert result.output == (
         f"Error: the link store {path} cannot be opened: file is not a database\n"
     )
 
 
 @pytest.mark.parametrize(
-    "told", ["nosuch://kari@example.no/links", "mysql+mysqldb://kari@127.0.0.1/links", "http://"]
+    "location",
+    ["nosuch://kari@example.no/links", "mysql+mysqldb://kari@127.0.0.1/links", "http://"],
 )
-def test_what_is_no_place_of_a_link_store_is_one_line(told):
-    told = ask("--link-store", told, "check")
+def test_an_invalid_link_store_is_one_line(location):
+    result = ask("--link-store", location, "check")
 
-    assert told.exit_code == 1
-    assert told.output == (
+    assert result.exit_code == 1
+    assert result.output == (
         "Error: link_store must be the path of a file, or the address of a PostgreSQL database"
         " (postgresql://user@host/database)\n"
     )
 
 
 @pytest.mark.parametrize(
-    "told", ["postgresql://kari:hemmelig@h/d", "postgres://h/d?password=hemmelig"]
+    "location", ["postgresql://kari:hemmelig@h/d", "postgres://h/d?password=hemmelig"]
 )
-def test_a_password_in_the_address_of_a_database_is_refused_and_not_shown(told):
-    told = ask("--link-store", told, "check")
+def test_a_password_in_the_address_of_a_database_is_refused_and_not_shown(location):
+    result = ask("--link-store", location, "check")
 
-    assert told.exit_code == 1
-    assert "PGPASSWORD" in told.output
-    assert "hemmelig" not in told.output
+    assert result.exit_code == 1
+    assert "PGPASSWORD" in result.output
+    assert "hemmelig" not in result.output
 
 
 @pytest.mark.parametrize("words", [["acknowledge"], ["retry"]])
 @pytest.mark.parametrize("number", ["0", "-1", "first", str(2**31), str(2**63), "9" * 5000])
-def test_a_number_that_is_none_is_refused(ledger, customer, words, number):
+def test_an_invalid_number_is_refused(ledger, customer, words, number):
     ledger.run(customer(email="none"))
 
-    told = ask("--link-store", ledger.link_store, *words, "--", number)
+    result = ask("--link-store", ledger.link_store, *words, "--", number)
 
-    assert told.exit_code == 2
-    assert told.output.splitlines()[-1].startswith("Error: Invalid value for '[ID...]': ")
+    assert result.exit_code == 2
+    assert result.output.splitlines()[-1].startswith("Error: Invalid value for '[ID...]': ")
     assert [one.acknowledged_at for one in ledger.unsettled()] == [None]
 
 
 @pytest.mark.parametrize("command", ["runs", "conflicts"])
 @pytest.mark.parametrize("number", ["0", "-1", "all", str(2**31), str(2**63)])
-def test_so_many_rows_as_there_cannot_be_are_refused(ledger, customer, command, number):
+def test_an_invalid_number_of_rows_is_refused(ledger, customer, command, number):
     ledger.run(customer())
 
-    told = ask("--link-store", ledger.link_store, command, "--newest", number)
+    result = ask("--link-store", ledger.link_store, command, "--newest", number)
 
-    assert told.exit_code == 2
-    assert told.output.splitlines()[-1].startswith("Error: Invalid value for '--newest': ")
+    assert result.exit_code == 2
+    assert result.output.splitlines()[-1].startswith("Error: Invalid value for '--newest': ")
 
 
 @pytest.mark.parametrize("entity", ["customer", "customers", "Product", "ORDERS"])
-def test_an_entity_is_taken_in_singular_and_plural(tmp_path, entity):
+def test_an_entity_is_accepted_in_singular_and_plural(tmp_path, entity):
     plural = f"{entity.lower().removesuffix('s')}s"
     for command in ("rejects", "holds", "parked", "conflicts", "links", "differences", "retry"):
         words = ["--all"] if command == "retry" else []
-        told = ask("--link-store", tmp_path / "links.db", command, "--entity", entity, *words)
-        assert "does not exist: no run has happened yet" in told.output
+        result = ask("--link-store", tmp_path / "links.db", command, "--entity", entity, *words)
+        assert "does not exist: nothing has been synced yet" in result.output
     for command in ("link", "unlink"):
         parameters = loaded(command).params
         parameter = next(one for one in parameters if one.name == "entity")
@@ -195,29 +196,29 @@ def test_an_entity_is_taken_in_singular_and_plural(tmp_path, entity):
 
 
 @pytest.mark.parametrize("what", ["customer", "customers"])
-def test_what_is_erased_is_told_in_singular_or_plural(tmp_path, what):
-    told = ask("--link-store", tmp_path / "links.db", "erase", what, "1001", "--yes")
+def test_erase_accepts_its_entity_in_singular_and_plural(tmp_path, what):
+    result = ask("--link-store", tmp_path / "links.db", "erase", what, "1001", "--yes")
 
-    assert "does not exist: no run has happened yet" in told.output
+    assert "does not exist: nothing has been synced yet" in result.output
 
 
-def test_what_is_no_entity_is_refused():
-    told = ask("rejects", "--entity", "customerses")
+def test_an_unknown_entity_is_refused():
+    result = ask("rejects", "--entity", "customerses")
 
-    assert told.exit_code == 2
-    assert "'customers', 'products', 'orders'" in told.output
+    assert result.exit_code == 2
+    assert "'customers', 'products', 'orders'" in result.output
 
 
 def test_export_takes_all_shops_unless_one_is_named():
-    told = " ".join(ask("export", "--help").output.split())
+    result = " ".join(ask("export", "--help").output.split())
 
-    assert "of all shops unless one is named" in told
-    assert "--shop-name NAME Only the shop with this shop_name" in told
-    assert "needed when" not in told
+    assert "for all shops unless one is named" in result
+    assert "--shop-name NAME Only the shop with this shop_name" in result
+    assert "needed when" not in result
 
 
-def test_it_tells_its_version():
-    told = ask("--version")
+def test_it_prints_its_version():
+    result = ask("--version")
 
-    assert told.exit_code == 0
-    assert told.output.startswith("powerofficego-links, version ")
+    assert result.exit_code == 0
+    assert result.output.startswith("powerofficego-links, version ")

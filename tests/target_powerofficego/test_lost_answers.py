@@ -812,7 +812,7 @@ def test_a_write_that_may_have_landed_stays_known_though_its_repetition_is_turne
 
     outcome = ledger.run(order, ends_with=0)
 
-    assert f"looked what became of an unanswered {kind}: it was done" in outcome.log
+    assert f"checked what became of an unanswered {kind}: it was done" in outcome.log
     assert outcome.writes == []
 
 

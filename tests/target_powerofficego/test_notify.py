@@ -1,4 +1,4 @@
-"""`notify`: who set it is told what is new, once, without personal data or keys."""
+"""`notify`: what is new is announced once, without personal data or keys."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from target_powerofficego.target import TargetPowerOfficeGo
 PERSONAL = ("Nordmann", "Kari", "example.no", "91234567", "Storgata", "1001", "501", "502", "ULL-1")
 NEW = "testshop: 1 reject is new"
 WELL = "testshop: all is well again"
-BROKE = "testshop: a run broke"
-SILENT = "testshop: no run has come for too long"
+BROKE = "testshop: a run failed"
+SILENT = "testshop: no run for too long"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def check(ledger, receiver):
 
 
 def broken(ledger):
-    """Return an input on which a run breaks."""
+    """Return an input that makes a run fail."""
     return {"type": "RECORD", "stream": "invoices", "record": {"id": "1"}}
 
 
@@ -66,7 +66,7 @@ def test_a_run_in_which_nothing_new_happens_sends_nothing(run, receiver, custome
 
 
 @pytest.mark.both_link_stores(if_slow=True)
-def test_new_rejects_and_holds_are_said_once_and_that_all_is_well_again_once(
+def test_new_rejects_and_holds_are_announced_once_and_so_is_their_end(
     run, receiver, box, customer, product
 ):
     twins = [
@@ -79,8 +79,8 @@ def test_new_rejects_and_holds_are_said_once_and_that_all_is_well_again_once(
         "testshop: 1 hold and 1 reject are new",
         "customers: 1 new hold; see powerofficego-links holds --entity customers",
         "products: 1 new reject; see powerofficego-links rejects --entity products",
-        "In all, 1 hold and 1 reject wait for a person.",
-        "Each run tries again what is rejected or held.",
+        "In total, 1 hold and 1 reject wait for a person.",
+        "Each run retries what is rejected or held.",
         "Correct it in the shop or in Go, or acknowledge it: powerofficego-links acknowledge.",
     ]
     assert receiver.messages[-1]["type"] == "warning"
@@ -102,10 +102,10 @@ def test_only_what_is_new_is_counted_as_new(run, receiver, product):
     run(product(id="503", sku=None))
 
     assert receiver.titles == [NEW] * 3
-    assert "In all, 2 rejects wait for a person." in receiver.last
+    assert "In total, 2 rejects wait for a person." in receiver.last
 
 
-def test_another_reason_for_the_same_reject_is_not_said_again(run, receiver, product):
+def test_another_reason_for_the_same_reject_is_not_announced_again(run, receiver, product):
     run(product(sku=None))
     run(product(name=None))
 
@@ -122,14 +122,14 @@ def test_what_is_acknowledged_no_longer_waits(run, ledger, receiver, check, prod
 
 
 @pytest.mark.both_link_stores(if_slow=True)
-def test_a_run_that_breaks_is_said_once_until_it_runs_again(run, ledger, receiver, customer):
+def test_a_failed_run_is_announced_once_until_it_runs_again(run, ledger, receiver, customer):
     run(customer())
     for _ in range(2):
         assert run(broken(ledger)).status == 1
 
     assert receiver.last.splitlines() == [
         BROKE,
-        "The run from the shop to PowerOffice Go broke: it failed.",
+        "The run from the shop to PowerOffice Go failed: it stopped on an error.",
         "See the end of its log, and run it again.",
     ]
     assert receiver.messages[-1]["type"] == "failure"
@@ -140,7 +140,7 @@ def test_a_run_that_breaks_is_said_once_until_it_runs_again(run, ledger, receive
     assert receiver.titles == [BROKE, WELL, BROKE]
 
 
-def test_a_run_that_breaks_before_it_is_recorded_is_said_once(run, receiver, check, customer):
+def test_a_run_that_fails_before_it_is_recorded_is_announced_once(run, receiver, check, customer):
     run(customer())
     for _ in range(2):
         assert run(client_key="another").status == 1
@@ -152,42 +152,42 @@ def test_a_run_that_breaks_before_it_is_recorded_is_said_once(run, receiver, che
     assert receiver.titles == [BROKE, WELL]
 
 
-def test_a_run_that_a_brake_stops_says_so_with_what_waits(run, receiver, customer, product):
+def test_a_run_that_a_brake_stops_is_announced_with_what_waits(run, receiver, customer, product):
     run(customer())
     people = [customer(id=str(n), email=f"k{n}@example.no") for n in range(2, 5)]
     run(product(sku=None), *people, max_creates=1, workers=1)
 
-    assert receiver.titles == ["testshop: a run broke, 1 reject is new"]
+    assert receiver.titles == ["testshop: a run failed, 1 reject is new"]
     assert "a brake stopped it (max_creates, max_changes)" in receiver.last
 
 
-def test_a_tap_that_sends_nothing_is_said(ledger, receiver, check, customer):
+def test_a_tap_that_sends_nothing_is_announced(ledger, receiver, check, customer):
     ledger.run(customer())
     ledger.command_on("", notify=receiver.address)
     ledger.command_on("", notify=receiver.address)
     assert check().exit_code == 1
 
     assert receiver.titles == [BROKE]
-    assert "the tap did not come to its end" in receiver.last
+    assert "the tap did not finish" in receiver.last
 
 
 @pytest.mark.both_link_stores(if_slow=True)
-def test_that_no_run_has_come_is_said_once_and_that_one_came(run, check, receiver, customer):
+def test_missing_runs_are_announced_once_and_so_is_the_next_run(run, check, receiver, customer):
     with machine_off_by(-datetime.timedelta(hours=5)):
         run(customer())
     for _ in range(2):
         assert check("--newer-than", "3h").exit_code == 1
 
     assert receiver.last == (
-        f"{SILENT}\nThe newest run for the shop testshop ended 5 hours ago (run 1, forward): see"
-        " whether what starts the runs still does, and its log."
+        f"{SILENT}\nThe newest run for the shop testshop ended 5 hours ago (run 1, forward): check"
+        " that runs are still being started, and see their log."
     )
     run(customer())
     assert check("--newer-than", "3h").exit_code == 0
     assert receiver.titles == [SILENT, WELL]
 
 
-def test_runs_that_cannot_start_do_not_make_check_say_again_that_none_came(
+def test_runs_that_cannot_start_do_not_make_check_announce_missing_runs_again(
     run, check, receiver, customer
 ):
     with machine_off_by(-datetime.timedelta(hours=5)):
@@ -199,7 +199,7 @@ def test_runs_that_cannot_start_do_not_make_check_say_again_that_none_came(
     assert receiver.titles == [SILENT, BROKE]
 
 
-def test_check_says_that_a_run_was_killed_and_a_run_without_notify_mends_it(
+def test_check_announces_a_killed_run_and_that_a_run_without_notify_went_well(
     run, ledger, check, receiver, customer
 ):
     run(customer())
@@ -214,7 +214,9 @@ def test_check_says_that_a_run_was_killed_and_a_run_without_notify_mends_it(
     assert "it was cut off before its end" in receiver.messages[0]["message"]
 
 
-def test_check_leaves_it_to_a_run_that_is_under_way(run, ledger, check, receiver, product):
+def test_check_leaves_the_announcement_to_a_run_that_is_under_way(
+    run, ledger, check, receiver, product
+):
     ledger.run(product(sku=None))
     under_way = TargetPowerOfficeGo(config=ledger.config(notify=receiver.address))
     under_way.begin()
@@ -226,10 +228,12 @@ def test_check_leaves_it_to_a_run_that_is_under_way(run, ledger, check, receiver
     finally:
         under_way.process_endofpipe()
         under_way._notify()
-    assert receiver.titles == ["testshop: a run broke, 1 reject is new"]
+    assert receiver.titles == ["testshop: a run failed, 1 reject is new"]
 
 
-def test_check_says_what_is_new_of_several_shops_in_one_message(ledger, check, receiver, product):
+def test_check_announces_what_is_new_of_several_shops_in_one_message(
+    ledger, check, receiver, product
+):
     ledger.run(product(sku=None))
     ledger.run(product(sku=None), shop_name="another", new_namespace=True)
 
@@ -243,19 +247,19 @@ def test_check_says_what_is_new_of_several_shops_in_one_message(ledger, check, r
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
-def test_check_says_nothing_of_other_shops_where_one_is_named(
+def test_check_announces_nothing_about_other_shops_if_one_is_named(
     ledger, check, receiver, product, how
 ):
     ledger.run(product(sku=None))
     ledger.run(product(sku=None), shop_name="another", new_namespace=True)
 
-    told = (
+    result = (
         check("--shop-name", "another")
         if how == "option"
         else check(TARGET_POWEROFFICEGO_SHOP_NAME="another")
     )
 
-    assert told.exit_code == 3
+    assert result.exit_code == 3
     assert receiver.titles == ["another: 1 reject is new"]
 
 
@@ -264,39 +268,39 @@ def test_check_takes_notify_and_the_link_store_from_a_config(ledger, receiver, p
     config = tmp_path / "go.json"
     config.write_text(json.dumps(ledger.config(notify=receiver.address)))
 
-    told = CliRunner().invoke(main, ["check", "--config", str(config)])
+    result = CliRunner().invoke(main, ["check", "--config", str(config)])
 
-    assert told.exit_code == 3
+    assert result.exit_code == 3
     assert receiver.titles == [NEW]
 
 
 def test_a_test_message_is_sent_before_anything_was_synced(check, receiver):
-    told = check("--test-notify")
+    result = check("--test-notify")
 
-    assert told.exit_code == 0
-    assert told.stdout == "each address of notify in the environment took the test message\n"
+    assert result.exit_code == 0
+    assert result.stdout == "each address of notify in the environment accepted the test message\n"
     assert receiver.titles == ["Test message of the sync with PowerOffice Go"]
 
 
-def test_an_address_that_does_not_take_the_test_message_is_named_by_its_place(check, receiver):
+def test_an_address_that_refuses_the_test_message_is_named_by_its_position(check, receiver):
     nobody = f"json://127.0.0.1:9/{SECRET}"
-    told = check("--test-notify", TARGET_POWEROFFICEGO_NOTIFY=f"{receiver.address} {nobody}")
+    result = check("--test-notify", TARGET_POWEROFFICEGO_NOTIFY=f"{receiver.address} {nobody}")
 
-    assert told.exit_code == 1
-    assert told.stderr == "Error: notify: of 2 addresses, number 2 did not take the message\n"
+    assert result.exit_code == 1
+    assert result.stderr == "Error: notify: of 2 addresses, number 2 did not accept the message\n"
     assert len(receiver.titles) == 1
 
 
 def test_a_test_message_needs_an_address(check, receiver):
-    told = check("--test-notify", TARGET_POWEROFFICEGO_NOTIFY="")
+    result = check("--test-notify", TARGET_POWEROFFICEGO_NOTIFY="")
 
-    assert told.exit_code == 1
-    assert "notify is not set" in told.stderr
+    assert result.exit_code == 1
+    assert "notify is not set" in result.stderr
     assert receiver.titles == []
 
 
 @pytest.mark.both_link_stores(if_slow=True)
-def test_of_two_processes_that_would_say_the_same_one_does(ledger, customer):
+def test_of_two_processes_with_the_same_announcement_one_makes_it(ledger, customer):
     ledger.run(customer())
     nothing, broke = ShopStatus().to_keep(), ShopStatus(broken={"forward": 1}).to_keep()
 
@@ -314,11 +318,11 @@ def test_of_two_processes_that_would_say_the_same_one_does(ledger, customer):
 def test_a_config_that_check_cannot_read_is_one_line_without_what_may_be_a_key(ledger, path):
     ledger.run()
 
-    told = CliRunner().invoke(main, ["check", "--config", path])
+    result = CliRunner().invoke(main, ["check", "--config", path])
 
-    shown = path if "." in path else "the file that is named"
-    assert told.exit_code == 1
-    assert told.stderr == f"Error: --config: {shown} cannot be read: No such file or directory\n"
+    shown = path if "." in path else "the named file"
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: --config: {shown} cannot be read: No such file or directory\n"
 
 
 @pytest.mark.parametrize("settings", [{"dry_run": True}, {"first_run": "plan"}])
@@ -333,44 +337,46 @@ def test_a_plan_sends_nothing(run, ledger, receiver, box, customer, product, set
 
 
 @pytest.mark.both_link_stores(if_slow=True)
-def test_nothing_is_said_before_a_run_came_as_far_as_go(run, receiver):
+def test_nothing_is_announced_before_a_run_has_reached_go(run, receiver):
     run(client_key="another")
 
     assert receiver.messages == []
 
 
-def test_nothing_is_said_where_it_could_not_be_remembered(run, ledger, receiver, customer):
+def test_nothing_is_announced_if_it_cannot_be_recorded(run, ledger, receiver, customer):
     run(customer())
     ledger.run(customer())
     with closing(sqlite3.connect(ledger.link_store)) as store, store:
         store.execute("UPDATE about SET schema_version = 99")
 
-    told = run(customer())
+    outcome = run(customer())
 
-    assert told.status == 1
-    assert "notify: the link store" in told.log
+    assert outcome.status == 1
+    assert "notify: the link store" in outcome.log
     assert receiver.messages == []
 
 
 @pytest.mark.parametrize("status", [500, None])
-def test_a_service_that_takes_nothing_changes_nothing_and_the_next_run_says_it(
+def test_a_service_that_accepts_nothing_changes_nothing_and_the_next_run_announces_it(
     run, receiver, product, status
 ):
     receiver.status = status
-    told = run(product(sku=None))
+    outcome = run(product(sku=None))
 
-    assert told.status == 3
-    assert told.log.splitlines()[-1] == (
-        "notify: 0 of 1 addresses took the message; it is tried again after the next run"
+    assert outcome.status == 3
+    assert outcome.log.splitlines()[-1] == (
+        "notify: 0 of 1 addresses accepted the message; it will be sent again after the next run"
     )
-    assert SECRET not in told.log
+    assert SECRET not in outcome.log
     receiver.status = 200
     run(product(sku=None))
     run(product(sku=None))
     assert receiver.titles == [NEW]
 
 
-def test_what_two_could_not_say_at_once_is_all_said_the_next_time(ledger, receiver, customer):
+def test_what_two_processes_could_not_announce_is_all_announced_the_next_time(
+    ledger, receiver, customer
+):
     def say(*ways):
         def endings(store):
             ending = Ending("testshop", 1, broken=dict.fromkeys(ways, "it failed"))
@@ -397,8 +403,8 @@ def test_what_two_could_not_say_at_once_is_all_said_the_next_time(ledger, receiv
 
     receiver.status, receiver.before_answer = 200, bool
     say("forward", "back")
-    assert "from the shop to PowerOffice Go broke" in receiver.last
-    assert "from PowerOffice Go to the shop broke" in receiver.last
+    assert "from the shop to PowerOffice Go failed" in receiver.last
+    assert "from PowerOffice Go to the shop failed" in receiver.last
 
 
 standings = st.builds(
@@ -410,13 +416,13 @@ standings = st.builds(
 
 
 @given(standings, standings)
-def test_what_is_taken_back_at_once_leaves_what_was_said_before(before, after):
+def test_an_announcement_undone_at_once_leaves_the_status_before_it(before, after):
     shared = after.broken.keys() & before.broken.keys()
     after = replace(after, broken={**after.broken, **{one: before.broken[one] for one in shared}})
     assert after.without(before, after) == before
 
 
-def test_wrong_addresses_are_told_without_them_and_the_others_get_the_message(
+def test_failing_addresses_are_not_logged_and_the_others_get_the_message(
     run, receiver, product, monkeypatch
 ):
     monkeypatch.setenv("LOGLEVEL", "DEBUG")
@@ -428,12 +434,12 @@ def test_wrong_addresses_are_told_without_them_and_the_others_get_the_message(
         f"tgram://{SECRET}/1",
         f"mailtos://{SECRET}",
     ]
-    told = run(product(sku=None), notify=" ".join([receiver.address, *wrong]))
+    outcome = run(product(sku=None), notify=" ".join([receiver.address, *wrong]))
     run(product(sku=None), notify=" ".join([*wrong, receiver.address]))
 
-    assert told.status == 3
-    assert told.log.splitlines()[-1] == "notify: 1 of 6 addresses took the message"
-    assert SECRET not in told.log
+    assert outcome.status == 3
+    assert outcome.log.splitlines()[-1] == "notify: 1 of 6 addresses accepted the message"
+    assert SECRET not in outcome.log
     assert receiver.titles == [NEW]
 
 
@@ -447,7 +453,7 @@ def test_a_service_is_where_apprise_has_it_and_is_reached_by_tls(scheme):
     assert kind.protocol in (None, scheme.removesuffix("s"))
 
 
-def test_no_message_says_who_a_person_is_or_holds_a_key(
+def test_no_message_identifies_a_person_or_contains_a_key(
     run, receiver, box, customer, product, order
 ):
     body = {"title": "Kari Nordmann", "status": 400, "detail": "Kari Nordmann, Storgata 1"}
@@ -473,28 +479,28 @@ def test_no_message_says_who_a_person_is_or_holds_a_key(
             f"tgram://1/2 mailto://me:{SECRET}@example.com",
             "notify: address 2 of 2 is not encrypted: it must begin with mailtos://",
         ),
-        (f"syslog://{SECRET}", "notify: address 1 of 1 begins with none of apprises://, "),
-        (SECRET, "notify: address 1 of 1 begins with none of apprises://, "),
+        (f"syslog://{SECRET}", "notify: address 1 of 1 must begin with one of apprises://, "),
+        (SECRET, "notify: address 1 of 1 must begin with one of apprises://, "),
         (f"jsons://[{SECRET}", "notify: address 1 of 1 cannot be read as an address"),
         (
             f"jsons://example.com/{SECRET}?Verify=No",
-            "notify: address 1 of 1 lets anybody answer in the service's place",
+            "notify: address 1 of 1 does not verify that the service is genuine",
         ),
         (
             f"mailtos://me:{SECRET}@example.com?mode=insecure",
-            "notify: address 1 of 1 lets anybody answer in the service's place",
+            "notify: address 1 of 1 does not verify that the service is genuine",
         ),
     ],
 )
 def test_an_address_that_would_not_be_safe_stops_the_run_at_start_up(
     run, check, customer, notify, line
 ):
-    told = run(customer(), notify=notify)
+    outcome = run(customer(), notify=notify)
 
-    assert told.status == 1
-    assert [one for one in told.log.splitlines() if one.startswith(line)] != []
-    assert SECRET not in told.log
-    assert told.reads == []
+    assert outcome.status == 1
+    assert [one for one in outcome.log.splitlines() if one.startswith(line)] != []
+    assert SECRET not in outcome.log
+    assert outcome.reads == []
     checked = check(TARGET_POWEROFFICEGO_NOTIFY=notify)
     assert checked.exit_code == 1
     assert checked.stderr.startswith(f"Error: {line}")

@@ -1,4 +1,4 @@
-"""A dry run tells, row by row, what the real run then does."""
+"""A dry run reports, row by row, what the real run then does."""
 
 import json
 import random
@@ -11,8 +11,8 @@ LATER = "2026-03-01T00:00:00Z"
 
 
 @pytest.fixture
-def told(ledger, tmp_path):
-    """Runs with records and returns the outcome and the decisions, in no order."""
+def run_with_changes(ledger, tmp_path):
+    """Runs with records and returns the outcome and the decisions, sorted."""
 
     def run(*records, **settings):
         path = tmp_path / "changes.jsonl"
@@ -23,71 +23,75 @@ def told(ledger, tmp_path):
     return run
 
 
-def test_the_plan_of_a_store_is_what_the_run_then_does(ledger, box, message, told):
+def test_the_plan_of_a_store_is_what_the_run_then_does(ledger, box, message, run_with_changes):
     seed_store(box.shop, customers=20, products=15, orders=40, with_mistakes=True)
     streams = ("customers", "products", "orders")
-    records = [message(one, stream) for stream in streams for one in box.shop.records(stream)]
+    records = [message(record, stream) for stream in streams for record in box.shop.records(stream)]
     box.go.create("Products", {"Code": box.shop.records("products")[0]["sku"], "Name": "Annet"})
 
-    dry, planned = told(*records, dry_run=True, sales_accounts=ACCOUNTS)
-    real, done = told(*records, sales_accounts=ACCOUNTS)
+    dry, planned = run_with_changes(*records, dry_run=True, sales_accounts=ACCOUNTS)
+    real, done = run_with_changes(*records, sales_accounts=ACCOUNTS)
 
     assert dry.writes == []
     assert real.writes
     assert planned == done
     assert dry.summary["records"] == real.summary["records"]
-    kinds = {(one["entity"], one["what"]) for one in planned}
+    kinds = {(change["entity"], change["what"]) for change in planned}
     assert {("delivery_addresses", "create"), ("orders", "create"), ("products", "link")} <= kinds
 
 
-def test_the_plan_of_edits_is_what_the_run_then_does(ledger, box, message, told):
+def test_the_plan_of_edits_is_what_the_run_then_does(ledger, box, message, run_with_changes):
     seed_store(box.shop, customers=20, products=15, orders=40)
     streams = ("customers", "products", "orders")
 
     def records():
-        return [message(one, stream) for stream in streams for one in box.shop.records(stream)]
+        return [
+            message(record, stream) for stream in streams for record in box.shop.records(stream)
+        ]
 
     ledger.run(*records(), sales_accounts=ACCOUNTS)
     chance = random.Random(4)
-    for one in chance.sample(box.shop.records("customers"), 8):
-        box.shop.edit("customers", one["id"], {"phone": f"+4790{chance.randrange(10**6):06}"})
-    for one in chance.sample(box.shop.records("products"), 5):
-        box.shop.edit("products", one["id"], {"name": f"{one['name']} ny"})
-    for one in chance.sample(box.shop.records("orders"), 6):
-        box.shop.edit("orders", one["id"], {"reference": "Bestilling"})
-    for one in chance.sample(box.shop.records("orders"), 4):
-        box.shop.edit("orders", one["id"], {"status": "cancelled"})
+    for customer in chance.sample(box.shop.records("customers"), 8):
+        box.shop.edit("customers", customer["id"], {"phone": f"+4790{chance.randrange(10**6):06}"})
+    for product in chance.sample(box.shop.records("products"), 5):
+        box.shop.edit("products", product["id"], {"name": f"{product['name']} ny"})
+    for order in chance.sample(box.shop.records("orders"), 6):
+        box.shop.edit("orders", order["id"], {"reference": "Bestilling"})
+    for order in chance.sample(box.shop.records("orders"), 4):
+        box.shop.edit("orders", order["id"], {"status": "cancelled"})
     box.shop.edit("customers", box.shop.records("customers")[0]["id"], {"is_active": False})
 
-    dry, planned = told(*records(), dry_run=True, sales_accounts=ACCOUNTS)
-    _, done = told(*records(), sales_accounts=ACCOUNTS)
+    dry, planned = run_with_changes(*records(), dry_run=True, sales_accounts=ACCOUNTS)
+    _, done = run_with_changes(*records(), sales_accounts=ACCOUNTS)
 
     assert dry.writes == []
     assert planned == done
-    assert {"change", "delete", "archive"} <= {one["what"] for one in planned}
+    assert {"change", "delete", "archive"} <= {change["what"] for change in planned}
 
 
-def test_the_plan_of_edited_lines_names_each(ledger, customer, product, order, line, told):
+def test_the_plan_of_edited_lines_names_each(
+    ledger, customer, product, order, line, run_with_changes
+):
     ledger.run(customer(), product(), order(lines=[line(), line(id="2")]))
     totals = {"total_excl": "300.00", "total_tax": "75.00", "total_incl": "375.00"}
     edited = order(lines=[line(quantity="3", **totals), line(id="3")], updated_at=LATER)
 
-    _, planned = told(edited, dry_run=True)
-    _, done = told(edited)
+    _, planned = run_with_changes(edited, dry_run=True)
+    _, done = run_with_changes(edited)
 
     assert planned == done
     (change,) = planned
     assert change["what"] == "change"
-    fields = {one["property"]: (one["from"], one["to"]) for one in change["fields"]}
+    fields = {field["property"]: (field["from"], field["to"]) for field in change["fields"]}
     assert fields["line 1: Quantity"] == (2, 3)
     assert fields["line 2"] == ("there", None)
     assert "Ullgenser" in fields["line 3"][1]
 
 
-def test_a_change_tells_gos_property_and_both_values(ledger, customer, told):
+def test_a_change_has_gos_property_and_both_values(ledger, customer, run_with_changes):
     ledger.run(customer())
 
-    outcome, planned = told(customer(phone="+4798765432"), dry_run=True)
+    outcome, planned = run_with_changes(customer(phone="+4798765432"), dry_run=True)
 
     assert planned == [
         {
@@ -102,13 +106,16 @@ def test_a_change_tells_gos_property_and_both_values(ledger, customer, told):
     assert outcome.summary["nothing_was_written"] is True
 
 
-def test_a_plan_lists_customers_products_and_orders_first_and_then_what_hangs_on_them(
-    ledger, customer, company, product, order, address, told
+def test_a_plan_lists_customers_products_and_orders_first_and_then_what_belongs_to_them(
+    ledger, customer, company, product, order, address, run_with_changes
 ):
-    there = address(id="a1", type="shipping", line1="Fjellveien 9")
-    people = customer(addresses=[address(), there]), company(first_name="Ola", last_name="Hansen")
+    delivery = address(id="a1", type="shipping", line1="Fjellveien 9")
+    people = (
+        customer(addresses=[address(), delivery]),
+        company(first_name="Ola", last_name="Hansen"),
+    )
 
-    outcome, _ = told(*people, product(), order(), dry_run=True)
+    outcome, _ = run_with_changes(*people, product(), order(), dry_run=True)
 
     listed = [line.split()[1] for line in outcome.log.splitlines() if line.startswith("create ")]
     assert list(dict.fromkeys(listed)) == [
@@ -119,38 +126,38 @@ def test_a_plan_lists_customers_products_and_orders_first_and_then_what_hangs_on
     assert [line.split()[1] for line in counted] == list(dict.fromkeys(listed))
 
 
-def test_a_follower_is_named_by_whom_it_shares_with(ledger, company, told):
+def test_a_follower_is_named_by_whom_it_shares_with(ledger, company, run_with_changes):
     second = company(id="2002", email="b@example.no")
 
-    _, planned = told(company(), second, dry_run=True)
+    _, planned = run_with_changes(company(), second, dry_run=True)
 
-    (link,) = [one for one in planned if one["what"] == "link"]
+    (link,) = [change for change in planned if change["what"] == "link"]
     assert (link["record"], link["why"]) == ("2002", "shares the entry of 2001")
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "message"),
     [
         ("/no/such/folder/changes.jsonl", "there is no folder /no/such/folder; create it, or"),
         ("/", "/ cannot be written: Is a directory"),
     ],
 )
 def test_a_file_of_changes_that_cannot_be_written_stops_at_start_up(
-    ledger, box, customer, path, told
+    ledger, box, customer, path, message
 ):
     outcome = ledger.run(customer(), changes_file=path, ends_with=1)
 
-    assert outcome.log.splitlines()[-1].startswith(f"changes_file: {told}")
+    assert outcome.log.splitlines()[-1].startswith(f"changes_file: {message}")
     assert outcome.reads == outcome.writes == []
 
 
 @pytest.fixture
-def plan_and_run(told):
-    """Plans records, then runs with the same; both tell the same, which is returned."""
+def plan_and_run(run_with_changes):
+    """Plans records, then runs with them; both decide the same, which is returned."""
 
     def run(*records):
-        _, planned = told(*records, dry_run=True)
-        _, done = told(*records)
+        _, planned = run_with_changes(*records, dry_run=True)
+        _, done = run_with_changes(*records)
         assert planned == done
         return done
 
@@ -165,7 +172,7 @@ def test_the_plan_still_finds_a_product_by_its_sku_after_changing_it(
 
     done = plan_and_run(changed, order(lines=[line(product_id=None)]))
 
-    assert {(one["entity"], one["what"]) for one in done} == {
+    assert {(change["entity"], change["what"]) for change in done} == {
         ("products", "change"),
         ("orders", "create"),
     }
@@ -178,17 +185,17 @@ def test_the_plan_still_finds_a_customer_by_its_e_mail_address_after_changing_it
 
     done = plan_and_run(customer(phone="+4798765432", updated_at=LATER), guest_order())
 
-    assert ("customers", "create") not in {(one["entity"], one["what"]) for one in done}
+    assert ("customers", "create") not in {(change["entity"], change["what"]) for change in done}
 
 
-def test_the_plan_of_two_versions_tells_each_change_once(ledger, customer, address, plan_and_run):
+def test_the_plan_of_two_versions_lists_each_change_once(ledger, customer, address, plan_and_run):
     ledger.run(customer())
     first = customer(addresses=[address(city="Bergen")], updated_at=LATER)
     second = {**first, "addresses": [address(city="Bergen", line1="Kaien 2")]}
 
     done = plan_and_run(first, {**second, "updated_at": "2026-03-02T00:00:00Z"})
 
-    fields = [[one["property"] for one in change["fields"]] for change in done]
+    fields = [[field["property"] for field in change["fields"]] for change in done]
     assert sorted(fields) == [["MailAddress.AddressLine1"], ["MailAddress.City"]]
 
 
@@ -207,4 +214,4 @@ def test_the_plan_still_finds_a_customer_that_it_gave_our_reference(
 
     done = plan_and_run(customer(), product(), guest_order())
 
-    assert ("customers", "create") not in {(one["entity"], one["what"]) for one in done}
+    assert ("customers", "create") not in {(change["entity"], change["what"]) for change in done}

@@ -14,9 +14,9 @@ def command(*arguments, text="", **environment):
 
 
 def variables(ledger, **settings):
-    """Return the settings of the ledger, and more, as variables."""
-    told = {**{name.upper(): str(value) for name, value in ledger.config().items()}, **settings}
-    return {f"TARGET_POWEROFFICEGO_{name}": value for name, value in told.items()}
+    """Return the settings of the ledger, and these, as environment variables."""
+    values = {**{name.upper(): str(value) for name, value in ledger.config().items()}, **settings}
+    return {f"TARGET_POWEROFFICEGO_{name}": value for name, value in values.items()}
 
 
 @pytest.mark.parametrize("name", ["customers", "Customers", "CUSTOMER", "customer"])
@@ -25,15 +25,15 @@ def test_a_stream_is_known_in_any_case_singular_or_plural(ledger, box, customer,
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_another_stream_is_told_and_nothing_is_written(ledger, box, customer, message):
+def test_another_stream_is_reported_and_nothing_is_written(ledger, box, customer, message):
     outcome = ledger.run(customer(), message({"id": "1"}, stream="refunds"), ends_with=1)
-    assert 'the stream "refunds" is not taken' in outcome.log
+    assert 'the stream "refunds" is not supported' in outcome.log
     assert outcome.states == []
 
 
-def test_a_stream_may_be_renamed_and_changed_by_stream_maps(ledger, box, customer, message):
+def test_a_stream_can_be_renamed_and_changed_by_stream_maps(ledger, box, customer, message):
     maps = {"buyers": {"__alias__": "customers", "phone": "'+4799999999'", "note": "note"}}
-    told = message(customer(), stream="buyers")
+    record = message(customer(), stream="buyers")
     schema = {
         "type": "SCHEMA",
         "stream": "buyers",
@@ -44,11 +44,11 @@ def test_a_stream_may_be_renamed_and_changed_by_stream_maps(ledger, box, custome
         "key_properties": ["id"],
     }
 
-    assert ledger.run(schema, told, stream_maps=maps).status == 0
+    assert ledger.run(schema, record, stream_maps=maps).status == 0
 
-    (there,) = box.go.entries("Customers")
-    assert there["PhoneNumber"] == "+4799999999"
-    assert there["LastName"] == "Nordmann"
+    (entry,) = box.go.entries("Customers")
+    assert entry["PhoneNumber"] == "+4799999999"
+    assert entry["LastName"] == "Nordmann"
 
 
 def test_meltanos_test_stream_is_answered_without_a_write(ledger, box, message):
@@ -68,7 +68,7 @@ def test_batches_are_refused_in_one_line(ledger, box, customer):
         "manifest": ["file:///nowhere"],
     }
     outcome = ledger.command(customer(), batch, ends_with=1)
-    assert "BATCH messages are not taken" in outcome.log
+    assert "BATCH messages are not supported" in outcome.log
     assert "Traceback" not in outcome.log
 
 
@@ -76,7 +76,7 @@ def test_activate_version_archives_and_changes_nothing(ledger, box, customer):
     version = {"type": "ACTIVATE_VERSION", "stream": "customers", "version": 7}
     ledger.run(customer(), version, ends_with=0)
     assert ledger.run(customer(id="2", email="b@example.no"), version).status == 0
-    assert [one["IsArchived"] for one in box.go.entries("Customers")] == [False, False]
+    assert [entry["IsArchived"] for entry in box.go.entries("Customers")] == [False, False]
 
 
 def test_a_schema_that_changes_midway_does_not_change_the_order(ledger, box, customer, message):
@@ -94,11 +94,11 @@ def test_a_schema_that_changes_midway_does_not_change_the_order(ledger, box, cus
         message(customer(phone="+4722222222")),
         ends_with=0,
     )
-    assert [one["PhoneNumber"] for one in box.go.entries("Customers")] == ["+4722222222"]
+    assert [entry["PhoneNumber"] for entry in box.go.entries("Customers")] == ["+4722222222"]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"type": "RECORD", "stream": "customers", "record": {"id": "1"}}\n', "schema"),
         ('{"type": "RECORD", "stream": "customers", "rec\n', "line 1"),
@@ -108,17 +108,17 @@ def test_a_schema_that_changes_midway_does_not_change_the_order(ledger, box, cus
         ('{"type": "SCHEMA", "stream": "customers"}\n', "schema"),
     ],
 )
-def test_a_line_that_is_no_message_is_told_in_one_line(ledger, box, text, told):
+def test_a_line_that_is_not_a_message_is_reported_in_one_line(ledger, box, text, message):
     outcome = ledger.command_on(text)
     errors = [line for line in outcome.log.splitlines() if "| ERROR" in line]
     assert outcome.status == 1
     assert len(errors) == 1
-    assert told in errors[0]
+    assert message in errors[0]
     assert "Traceback" not in outcome.log
     assert box.requests.writes() == []
 
 
-def test_all_settings_may_come_from_the_environment(ledger, box, lines_of, customer, product):
+def test_all_settings_can_come_from_the_environment(ledger, box, lines_of, customer, product):
     environment = variables(
         ledger,
         SALES_ACCOUNTS='{"25": 3000}',
@@ -132,9 +132,11 @@ def test_all_settings_may_come_from_the_environment(ledger, box, lines_of, custo
 
     assert ended.returncode == 0, ended.stderr
     account = next(
-        one["Id"] for one in box.go.entries("GeneralLedgerAccounts") if one["AccountNo"] == 3000
+        entry["Id"]
+        for entry in box.go.entries("GeneralLedgerAccounts")
+        if entry["AccountNo"] == 3000
     )
-    assert [one["StandardSalesAccountId"] for one in box.go.entries("Products")] == [account]
+    assert [entry["StandardSalesAccountId"] for entry in box.go.entries("Products")] == [account]
 
 
 @pytest.mark.parametrize("value", ["ja", "true "])
@@ -147,10 +149,10 @@ def test_a_slip_in_the_variable_of_dry_run_writes_nothing(ledger, box, lines_of,
     assert box.requests.all() == []
 
 
-def test_about_tells_every_setting_and_marks_the_secrets():
+def test_about_lists_every_setting_and_marks_the_secrets():
     about = json.loads(command("--about", "--format=json").stdout)
     settings = about["settings"]["properties"]
-    secrets = {name for name, one in settings.items() if one.get("secret")}
+    secrets = {name for name, setting in settings.items() if setting.get("secret")}
     assert secrets == {"application_key", "client_key", "subscription_key", "notify"}
     assert {"sales_accounts", "first_run", "stream_maps"} <= set(settings)
     assert "load_method" not in settings
@@ -163,7 +165,7 @@ def test_version_and_help_answer():
 
 
 @pytest.mark.parametrize("text", ["{", '{"dry_run": true,}'])
-def test_a_config_file_that_is_no_json_is_named_among_several(tmp_path, text):
+def test_a_config_file_that_is_not_json_is_named_among_several(tmp_path, text):
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"
     good.write_text("{}")
     bad.write_text(text)
@@ -176,7 +178,7 @@ def test_a_config_file_that_is_no_json_is_named_among_several(tmp_path, text):
     assert "Traceback" not in ended.stderr
 
 
-def test_without_any_config_it_is_said_that_none_was_given():
+def test_without_any_config_the_error_says_that_none_was_given():
     ended = command()
 
     assert ended.returncode == 1
@@ -185,7 +187,7 @@ def test_without_any_config_it_is_said_that_none_was_given():
     assert "Traceback" not in ended.stderr
 
 
-def test_a_config_file_that_is_missing_is_told_without_a_traceback():
+def test_a_missing_config_file_is_reported_without_a_traceback():
     ended = command("--config", "nowhere.json")
     assert ended.returncode != 0
     assert "nowhere.json" in ended.stderr

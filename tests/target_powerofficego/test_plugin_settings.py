@@ -43,9 +43,9 @@ def test_the_stream_maps_of_the_readme_make_customers_of_the_rows_of_a_file(
 ):
     readme = (request.config.rootpath / "target-powerofficego" / "README.md").read_text("utf-8")
     (settings,) = [
-        json.loads(one)
-        for one in re.findall(r"^```json\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
-        if "stream_maps" in one
+        json.loads(block)
+        for block in re.findall(r"^```json\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+        if "stream_maps" in block
     ]
     row = {"nr": number, "navn": "Fjord AS", "epost": "post@fjord.example", "by": "Bergen"}
     kinds = {name: {"type": ["string", "number"]} for name in row}
@@ -91,7 +91,7 @@ def test_a_setting_that_is_null_has_its_default(ledger, box, customer):
 
 @pytest.mark.parametrize("name", ["application_key", "client_key", "subscription_key"])
 @pytest.mark.parametrize("value", [["hemmelig"], {"key": "hemmelig"}, 12345])
-def test_a_key_that_is_no_text_is_told_without_its_value(ledger, name, value):
+def test_a_key_that_is_not_text_is_reported_without_its_value(ledger, name, value):
     with pytest.raises(ConfigValidationError) as failure:
         ledger.run(**{name: value})
 

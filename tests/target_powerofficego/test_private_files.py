@@ -1,4 +1,4 @@
-"""What holds personal data is for its owner alone, and no value stands in a log of the database."""
+"""Files with personal data are private, and no value is in a log of the database."""
 
 import contextlib
 import logging
@@ -13,14 +13,14 @@ from target_powerofficego.links_command import main
 
 @pytest.fixture
 def no_umask():
-    """Lets each new file have the rights that its program asks for."""
+    """Gives each new file the mode that its program asks for."""
     before = os.umask(0)
     yield
     os.umask(before)
 
 
 @pytest.mark.usefixtures("no_umask")
-def test_whatever_a_run_or_an_export_writes_is_for_its_owner_alone(ledger, box, customer, tmp_path):
+def test_all_files_of_a_run_or_an_export_are_private(ledger, box, customer, tmp_path):
     rights = {}
 
     def look(_=None):
@@ -54,27 +54,27 @@ def test_a_log_of_the_database_holds_no_values(ledger, customer, caplog):
     ] == []
 
 
-def test_files_of_an_earlier_version_are_made_private_and_that_is_said_once(
+def test_files_of_an_earlier_version_are_made_private_and_that_is_logged_once(
     ledger, customer, tmp_path
 ):
     changes = tmp_path / "changes.jsonl"
     ledger.run(customer(), changes_file=str(changes))
     kept = sqlite3.connect(ledger.link_store)  # keeps the journals
     kept.execute("SELECT * FROM about")
-    files = [one for one in tmp_path.iterdir() if one.is_file()]
-    for one in files:
-        one.chmod(0o644)
+    files = [path for path in tmp_path.iterdir() if path.is_file()]
+    for path in files:
+        path.chmod(0o644)
 
     log = ledger.run(customer(), changes_file=str(changes)).log
 
-    told = [line for line in log.splitlines() if "is for its owner alone from now on" in line]
-    assert {one.name for one in files} >= {
+    warnings = [line for line in log.splitlines() if "can now be read by its owner only" in line]
+    assert {path.name for path in files} >= {
         *("links.db", "links.db-wal", "links.db-shm", "links.db.testshop.lock", "changes.jsonl")
     }
-    assert len(told) == len(files)
-    assert f"{changes} is for its owner alone from now on (its mode was 644)" in told
-    assert {stat.S_IMODE(one.stat().st_mode) for one in files} == {0o600}
-    assert "from now on" not in ledger.run(customer(), changes_file=str(changes)).log
+    assert len(warnings) == len(files)
+    assert f"{changes} can now be read by its owner only (its mode was 644)" in warnings
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert "read by its owner only" not in ledger.run(customer(), changes_file=str(changes)).log
     kept.close()
 
 
@@ -87,7 +87,7 @@ def test_the_links_command_makes_a_link_store_private_too(ledger, customer):
     assert stat.S_IMODE(ledger.link_store.stat().st_mode) == 0o600
 
 
-def test_what_is_no_file_of_ours_keeps_its_rights(ledger, customer):
+def test_a_file_that_is_not_ours_keeps_its_mode(ledger, customer):
     before = Path("/dev/null").stat().st_mode
 
     assert ledger.run(customer(), changes_file="/dev/null").status == 0

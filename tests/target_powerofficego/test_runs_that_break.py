@@ -154,7 +154,7 @@ def test_the_links_command_on_a_full_disk_is_one_line(ledger, customer, words):
             check=False,
         )
 
-    told = "Error: what was asked for cannot be told in full: No space left on device\n"
+    told = "Error: the output could not be written in full: No space left on device\n"
     assert (ended.returncode, ended.stderr) == (1, told)
 
 

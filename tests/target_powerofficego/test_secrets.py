@@ -33,18 +33,18 @@ def check(outcome, box, *, status):
     assert re.findall(r"Bearer|eyJ|Basic [A-Za-z0-9]", text) == []
 
 
-def test_nothing_is_told_of_creates_edits_rejects_and_conflicts(
+def test_nothing_is_shown_of_creates_edits_rejects_and_conflicts(
     ledger, box, customer, company, product, order
 ):
     bad = customer(id="7", email="Hemmelig Kari")
     twin = customer(id="8")
     check(ledger.command(customer(), company(), twin, bad, product(), order()), box, status=3)
-    (kari,) = [one for one in box.go.entries("Customers") if one["FirstName"] == "Kari"]
+    (kari,) = [entry for entry in box.go.entries("Customers") if entry["FirstName"] == "Kari"]
     box.go.edit("Customers", kari["Id"], {"PhoneNumber": "+4790000000"})
     check(ledger.command(customer(phone="+4798765432"), fail_on="never"), box, status=0)
 
 
-def test_nothing_is_told_of_refusals_and_lost_answers(ledger, box, customer, company):
+def test_nothing_is_shown_of_refusals_and_lost_answers(ledger, box, customer, company):
     box.faults.add(
         system="go",
         method="POST",
@@ -56,7 +56,7 @@ def test_nothing_is_told_of_refusals_and_lost_answers(ledger, box, customer, com
     check(ledger.command(customer(), company(), workers=1), box, status=3)
 
 
-def test_nothing_is_told_of_orders_guests_and_holds(
+def test_nothing_is_shown_of_orders_guests_and_holds(
     ledger, box, customer, company, product, order, guest_order
 ):
     for name in ("Fjord og Fjell", "Fjord og Fjell AS"):  # both could be the company
@@ -71,10 +71,10 @@ def test_nothing_is_told_of_orders_guests_and_holds(
     )
     records = [customer(), company(), product(), order(), guest_order(id="9002", number="9002")]
     check(ledger.command(*records, workers=1), box, status=3)
-    assert {one.kind for one in ledger.unsettled()} == {"reject", "hold"}
+    assert {record.kind for record in ledger.unsettled()} == {"reject", "hold"}
 
 
-def test_nothing_is_told_of_input_that_is_broken(ledger, box, lines_of, customer):
+def test_broken_input_is_not_shown(ledger, box, lines_of, customer):
     text = lines_of(customer())
     broken = text.replace('"Nordmann"', '"Nordmann')
     outcome = ledger.command_on(broken)
@@ -83,6 +83,6 @@ def test_nothing_is_told_of_input_that_is_broken(ledger, box, lines_of, customer
     assert "Traceback" not in outcome.log
 
 
-def test_wrong_keys_are_not_told(ledger, box):
+def test_wrong_keys_are_not_shown(ledger, box):
     outcome = ledger.command(client_key="a-very-secret-key", ends_with=1)
     assert "a-very-secret-key" not in outcome.log

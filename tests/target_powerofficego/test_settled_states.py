@@ -1,4 +1,4 @@
-"""A STATE is true when it leaves: all before it is in Go, or kept in the link store for later."""
+"""A STATE is emitted only when everything before it is in Go, or stored in the link store."""
 
 import contextlib
 import json
@@ -31,7 +31,7 @@ def state(number):
 
 
 def with_states(records):
-    return [one for n, record in enumerate(records, 1) for one in (record, state(n))]
+    return [message for n, record in enumerate(records, 1) for message in (record, state(n))]
 
 
 def read_in(line):
@@ -39,7 +39,7 @@ def read_in(line):
 
 
 @pytest.mark.parametrize("slow", [2, 5])
-def test_no_state_leaves_that_is_beyond_a_record_on_its_way_though_all_after_it_is_done(
+def test_no_state_is_emitted_past_a_record_under_way_even_if_all_later_ones_are_done(
     start, box, lines_of, people, slow
 ):
     others_are_done, go_on = threading.Event(), threading.Event()
@@ -48,13 +48,13 @@ def test_no_state_leaves_that_is_beyond_a_record_on_its_way_though_all_after_it_
         if f'"k{slow}@example.no"'.encode() in request.body:
             go_on.wait(timeout=30)
 
-    def tell_when_the_others_are_done(_):
+    def note_when_the_others_are_done(_):
         if len(box.go.entries("Customers")) == len(people) - 1:
             others_are_done.set()
 
     box.faults.on("go", "POST", "/customers$", hold_the_slow_one, times=None)
     box.faults.on(
-        "go", "POST", "/customers$", tell_when_the_others_are_done, times=None, when="after"
+        "go", "POST", "/customers$", note_when_the_others_are_done, times=None, when="after"
     )
     running = start(workers=4)
     running.stdin.write(lines_of(*with_states(people)))
@@ -70,7 +70,7 @@ def test_no_state_leaves_that_is_beyond_a_record_on_its_way_though_all_after_it_
     assert len(box.go.entries("Customers")) == len(people)
 
 
-def test_a_record_that_waits_for_another_outlives_a_kill_after_its_state_has_left(
+def test_a_record_that_waits_for_another_survives_a_kill_after_its_state_was_emitted(
     start, ledger, box, lines_of, customer, product, order
 ):
     running = start()
@@ -82,12 +82,12 @@ def test_a_record_that_waits_for_another_outlives_a_kill_after_its_state_has_lef
 
     ledger.run(customer(), product(), ends_with=0)
 
-    assert [one["ExternalImportReference"] for one in box.go.entries("SalesOrders")] == [
+    assert [entry["ExternalImportReference"] for entry in box.go.entries("SalesOrders")] == [
         "testshop:9001"
     ]
 
 
-def test_a_rejected_record_holds_up_no_state_and_outlives_a_kill(start, ledger, lines_of, product):
+def test_a_rejected_record_delays_no_state_and_survives_a_kill(start, ledger, lines_of, product):
     running = start()
     running.stdin.write(lines_of(product(sku=None), state(1)))
     running.stdin.flush()
@@ -95,11 +95,11 @@ def test_a_rejected_record_holds_up_no_state_and_outlives_a_kill(start, ledger, 
     running.kill()
     running.communicate()
 
-    assert [one.shop_id for one in ledger.unsettled("reject")] == ["501"]
+    assert [record.shop_id for record in ledger.unsettled("reject")] == ["501"]
     assert ledger.run().status == 3
 
 
-def test_a_signal_ends_also_the_wait_that_go_asked_for(start, ledger, box, lines_of, people):
+def test_a_signal_also_ends_a_wait_that_go_asked_for(start, ledger, box, lines_of, people):
     box.faults.add(
         method="POST",
         path="/customers$",

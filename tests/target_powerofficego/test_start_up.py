@@ -1,4 +1,4 @@
-"""What cannot work is told in one clear line before anything is written, with exit status 1."""
+"""What cannot work is reported in one clear line before anything is written, with exit status 1."""
 
 import json
 import socket
@@ -24,21 +24,21 @@ def fails(ledger, box, customer):
         assert outcome.states == []
         assert outcome.writes == []
         assert box.go.entries("Customers") == []
-        found = errors(outcome)
-        assert len(found) == 1, outcome.log
-        return found[0]
+        lines = errors(outcome)
+        assert len(lines) == 1, outcome.log
+        return lines[0]
 
     return run
 
 
 @pytest.mark.parametrize("name", ["application_key", "client_key"])
-def test_a_wrong_key_is_told(fails, name):
+def test_a_wrong_key_is_reported(fails, name):
     line = fails(**{name: "wrong-key-77"})
     assert "keys" in line
     assert "wrong-key-77" not in line
 
 
-def test_a_wrong_subscription_key_is_told(fails):
+def test_a_wrong_subscription_key_is_reported(fails):
     assert "key" in fails(subscription_key="wrong-key-77").lower()
 
 
@@ -49,9 +49,9 @@ def test_a_missing_privilege_is_named(fails, box, name):
 
 
 @pytest.mark.parametrize("body", [[], ["x"], 3, {}])
-def test_an_answer_that_names_no_client_is_told(fails, box, body):
+def test_an_answer_without_a_client_is_reported(fails, box, body):
     box.faults.add(method="GET", path="/clientintegrationinformation$", status=200, body=body)
-    assert "does not say which client (ClientId) the keys are for" in fails()
+    assert "does not report which client (ClientId) the keys are for" in fails()
 
 
 def test_all_missing_privileges_are_named_at_once(fails, box):
@@ -59,7 +59,7 @@ def test_all_missing_privileges_are_named_at_once(fails, box):
     assert "Customer_Full, Product_Full, SalesOrders_Full, OutgoingInvoice" in fails()
 
 
-def test_a_host_that_does_not_answer_is_told_soon(fails):
+def test_a_host_that_does_not_answer_is_reported_soon(fails):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -72,12 +72,12 @@ def test_plain_http_is_only_for_this_machine(fails, name):
     assert "https" in fails(**{name: "http://go.example.com/v2"}).lower()
 
 
-def test_a_misspelt_setting_is_told_with_the_right_one(fails):
+def test_a_misspelt_setting_is_reported_with_the_right_one(fails):
     assert fails(shopname="x") == 'There is no setting "shopname"; did you mean "shop_name"?'
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"environment": "live"}, "environment must be one of: production, demo, custom"),
         ({"confirm_on": ["done"]}, "completed, refunded"),
@@ -105,18 +105,18 @@ def test_a_misspelt_setting_is_told_with_the_right_one(fails):
         ({"sales_accounts": {"15": 3000}}, "account 3000 carries 25 %"),
     ],
 )
-def test_a_setting_that_cannot_be_right_is_told(fails, settings, told):
-    assert told in fails(**settings)
+def test_a_setting_that_cannot_be_right_is_reported(fails, settings, message):
+    assert message in fails(**settings)
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_a_link_store_in_no_folder_is_told(fails, tmp_path, dry_run):
+def test_a_link_store_in_a_missing_folder_is_reported(fails, tmp_path, dry_run):
     link_store = str(tmp_path / "nowhere" / "links.db")
     assert "there is no folder" in fails(link_store=link_store, dry_run=dry_run)
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_damaged_link_store_is_told_and_left_as_it_is(fails, tmp_path):
+def test_a_damaged_link_store_is_reported_and_left_as_it_is(fails, tmp_path):
     damaged = tmp_path / "damaged.db"
     damaged.write_bytes(b"this is no database" * 100)
     assert "link store" in fails(link_store=str(damaged))
@@ -139,10 +139,10 @@ def test_a_setting_that_is_needed_and_missing_is_named(ledger, box, name):
     assert box.requests.all() == []
 
 
-def test_a_link_store_damaged_in_the_middle_is_told(ledger, box, customer, product):
+def test_a_link_store_damaged_in_the_middle_is_reported(ledger, box, customer, product):
     ledger.run(customer(), product())
-    whole = ledger.link_store.read_bytes()
-    ledger.link_store.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    content = ledger.link_store.read_bytes()
+    ledger.link_store.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
 
     outcome = ledger.command(customer(phone="+4798765432"), ends_with=1)
 
@@ -152,20 +152,20 @@ def test_a_link_store_damaged_in_the_middle_is_told(ledger, box, customer, produ
     assert outcome.writes == []
 
 
-def test_a_password_in_the_address_of_a_database_is_refused_and_not_told(fails):
+def test_a_password_in_the_address_of_a_database_is_refused_and_not_shown(fails):
     line = fails(link_store="postgresql://sync:hemmelig@127.0.0.1/links")
     assert "PGPASSWORD" in line
     assert "hemmelig" not in line
 
 
 @pytest.mark.parametrize("name", ["sslpassword", "oauth_client_secret"])
-def test_another_secret_in_the_address_of_a_database_is_refused_and_not_told(fails, name):
+def test_another_secret_in_the_address_of_a_database_is_refused_and_not_shown(fails, name):
     line = fails(link_store=f"postgresql://sync@127.0.0.1/links?{name}=hemmelig")
     assert line.startswith(f"link_store must not hold {name}: ")
     assert "hemmelig" not in line
 
 
-def test_a_database_that_is_no_postgresql_is_refused(fails):
+def test_a_database_that_is_not_postgresql_is_refused(fails):
     line = fails(link_store="mysql://sync@127.0.0.1/links")
     assert line.startswith("link_store must be the path of a file, or the address of a PostgreSQL")
 
@@ -175,13 +175,15 @@ WRITES = "This run writes to PowerOffice Go at "
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [({}, WRITES), ({"dry_run": True}, PLANS), ({"first_run": "plan"}, PLANS)],
 )
-def test_a_run_says_before_anything_else_whether_it_writes(ledger, box, customer, settings, told):
+def test_a_run_logs_before_anything_else_whether_it_writes(
+    ledger, box, customer, settings, message
+):
     box.go.create("Customers", {"IsPerson": False, "Name": "Fjord AS"})
 
     outcome = ledger.run(customer(), **settings)
 
-    assert outcome.log.splitlines()[1].startswith(told)
-    assert bool(outcome.writes) == (told == WRITES)
+    assert outcome.log.splitlines()[1].startswith(message)
+    assert bool(outcome.writes) == (message == WRITES)

@@ -1,4 +1,4 @@
-"""A link store that is another program's, or no store at all, is told and left as it is."""
+"""A database of another program, or a file that is not a database, is reported and left alone."""
 
 import sqlite3
 
@@ -18,7 +18,7 @@ COMMANDS = [["check"], ["links"], ["export"], ["acknowledge", "--all"], ["retry"
 COMMANDS += [["unlink", "customers", "1001", "--yes"], ["erase", "customer", "1001", "--yes"]]
 
 
-def made(path, statements):
+def create(path, statements):
     with sqlite3.connect(path) as database:
         database.executescript(statements)
     database.close()
@@ -26,26 +26,26 @@ def made(path, statements):
 
 
 def files(folder):
-    return {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 @pytest.mark.parametrize("statements", SOMEBODY_ELSES.values(), ids=SOMEBODY_ELSES)
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_a_run_leaves_the_database_of_another_program_alone(ledger, customer, statements, dry_run):
-    made(ledger.link_store, statements)
+    create(ledger.link_store, statements)
     before = files(ledger.folder)
 
     outcome = ledger.run(customer(), dry_run=dry_run)
 
     assert (outcome.status, outcome.writes, outcome.states) == (1, [], [])
-    (told,) = [line for line in outcome.log.splitlines() if "database of another program" in line]
-    assert str(ledger.link_store) in told
+    (error,) = [line for line in outcome.log.splitlines() if "database of another program" in line]
+    assert str(ledger.link_store) in error
     assert files(ledger.folder) == before
 
 
 @pytest.mark.parametrize("statements", SOMEBODY_ELSES.values(), ids=SOMEBODY_ELSES)
 def test_the_way_back_leaves_it_alone(both, statements):
-    made(both.ledger.link_store, statements)
+    create(both.ledger.link_store, statements)
     before = files(both.ledger.folder)
 
     outcome = both.back({"type": "STATE", "value": {"read": 1}})
@@ -59,14 +59,14 @@ def test_the_way_back_leaves_it_alone(both, statements):
 @pytest.mark.parametrize("statements", SOMEBODY_ELSES.values(), ids=SOMEBODY_ELSES)
 def test_the_links_command_leaves_it_alone(tmp_path, statements, words):
     path = tmp_path / "music.db"
-    made(path, statements)
+    create(path, statements)
     before = files(tmp_path)
 
-    told = CliRunner().invoke(main, ["--link-store", str(path), *words])
+    result = CliRunner().invoke(main, ["--link-store", str(path), *words])
 
-    assert told.exit_code == 1
-    assert told.output.startswith("Error: ")
-    assert told.output.count("\n") == 1
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert result.output.count("\n") == 1
     assert files(tmp_path) == before
 
 
@@ -75,20 +75,20 @@ def test_an_import_leaves_it_alone(ledger, customer, statements):
     ledger.run(customer())
     exported = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), "export"]).output
     ledger.lose_link_store()
-    made(ledger.link_store, statements)
+    create(ledger.link_store, statements)
     before = files(ledger.folder)
 
-    told = CliRunner().invoke(
+    result = CliRunner().invoke(
         main, ["--link-store", str(ledger.link_store), "import", "--replace"], input=exported
     )
 
-    assert told.exit_code == 1
-    assert told.output.count("\n") == 1
+    assert result.exit_code == 1
+    assert result.output.count("\n") == 1
     assert files(ledger.folder) == before
 
 
 @pytest.mark.parametrize("content", [b"Hei, dette er et brev\n" * 90, b"\0" * 4096, b"SQLite"])
-def test_a_file_that_is_no_database_is_told_and_left_alone(ledger, customer, content):
+def test_a_file_that_is_not_a_database_is_reported_and_left_alone(ledger, customer, content):
     ledger.link_store.write_bytes(content)
 
     outcome = ledger.run(customer())
@@ -99,17 +99,17 @@ def test_a_file_that_is_no_database_is_told_and_left_alone(ledger, customer, con
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_a_folder_in_place_of_the_link_store_is_told(ledger, customer, dry_run):
+def test_a_folder_in_place_of_the_link_store_is_reported(ledger, customer, dry_run):
     ledger.link_store.mkdir()
 
     outcome = ledger.run(customer(), dry_run=dry_run)
 
     assert (outcome.status, outcome.writes) == (1, [])
     assert f"the link store {ledger.link_store} cannot be opened" in outcome.log
-    assert [one.name for one in ledger.folder.iterdir()] == ["links.db"]
+    assert [path.name for path in ledger.folder.iterdir()] == ["links.db"]
 
 
-def test_a_store_whose_making_was_cut_off_is_no_other_programs(ledger, customer):
+def test_a_store_whose_creation_was_interrupted_is_still_ours(ledger, customer):
     ledger.run(customer())
     with sqlite3.connect(ledger.link_store) as store:
         for table in ("about", "payments", "conflicts"):
@@ -133,7 +133,7 @@ def test_tables_of_the_same_names_in_postgresql_are_left_alone(ledger, database,
 
 
 @pytest.mark.parametrize("ledger", ["postgresql"], indirect=True)
-def test_tables_of_other_names_in_postgresql_may_be_beside_it(ledger, database, customer):
+def test_tables_of_other_names_in_postgresql_do_not_matter(ledger, database, customer):
     database.execute(f"CREATE TABLE {database.schema}.songs (title TEXT)")
 
     assert ledger.run(customer()).status == 0

@@ -1,4 +1,4 @@
-"""An edit is never taken for an old version for good, and no old version undoes a newer one."""
+"""No edit is taken as an old version for ever, and no old version undoes a newer one."""
 
 import datetime
 
@@ -22,7 +22,7 @@ STAMPS = st.datetimes(
 
 
 @pytest.mark.parametrize(
-    ("stamp", "known", "seems_old", "found"),
+    ("stamp", "known", "seems_old", "expected"),
     [
         (EARLY, LATE, False, Doubt.OLDER),
         (EARLY, LATE, True, Doubt.OLDER),
@@ -37,9 +37,9 @@ STAMPS = st.datetimes(
     ],
 )
 def test_only_an_earlier_stamp_of_its_own_side_makes_an_older_version(
-    stamp, known, seems_old, found
+    stamp, known, seems_old, expected
 ):
-    assert find_doubt([Version(stamp, known, seems_old)]) is found
+    assert find_doubt([Version(stamp, known, seems_old)]) is expected
 
 
 def test_the_strongest_doubt_counts():
@@ -52,9 +52,9 @@ def test_the_strongest_doubt_counts():
 
 
 @given(STAMPS, STAMPS)
-def test_of_two_stamps_at_most_one_is_before(one, other):
-    assert not (is_before(one, other) and is_before(other, one))
-    assert (one == other) or is_before(one, other) or is_before(other, one)
+def test_of_two_stamps_at_most_one_is_before(first, second):
+    assert not (is_before(first, second) and is_before(second, first))
+    assert first == second or is_before(first, second) or is_before(second, first)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def read(customer):
         return {
             "type": "RECORD",
             "stream": "customers",
-            "record": {name: one for name, one in record.items() if one is not None},
+            "record": {name: value for name, value in record.items() if value is not None},
             "time_extracted": read_at.isoformat(),
         }
 
@@ -82,7 +82,7 @@ def phone(box):
 
 
 @pytest.mark.parametrize("days", [-DAYS, DAYS])
-def test_a_clock_that_was_wrong_once_silences_no_later_edit(ledger, read, phone, days):
+def test_a_clock_that_was_wrong_once_does_not_suppress_later_edits(ledger, read, phone, days):
     ledger.run(read(FIRST, days=days))
 
     outcome = ledger.run(read(SECOND, updated_at=LATE, days=-days))
@@ -91,7 +91,7 @@ def test_a_clock_that_was_wrong_once_silences_no_later_edit(ledger, read, phone,
     assert ledger.unsettled() == []
 
 
-def test_an_edit_within_the_same_second_goes_on(ledger, read, phone):
+def test_an_edit_within_the_same_second_is_written(ledger, read, phone):
     ledger.run(read(FIRST))
     ledger.run(read(SECOND, reading=1))
     assert phone() == SECOND
@@ -99,7 +99,7 @@ def test_an_edit_within_the_same_second_goes_on(ledger, read, phone):
 
 @pytest.mark.both_link_stores
 @pytest.mark.parametrize("stamp", [None, EARLY])
-def test_without_a_stamp_that_tells_an_edit_waits_for_the_third_reading(ledger, read, phone, stamp):
+def test_without_a_newer_stamp_an_edit_waits_for_the_third_reading(ledger, read, phone, stamp):
     ledger.run(read(FIRST, updated_at=stamp, days=DAYS))
 
     for reading in (1, 2):
@@ -108,7 +108,7 @@ def test_without_a_stamp_that_tells_an_edit_waits_for_the_third_reading(ledger, 
         assert ledger.run(edit).status == 0
         assert ledger.run(edit).status == 0  # the same reading twice counts once
         assert phone() == FIRST
-        assert [one.kind for one in ledger.unsettled()] == ["parked"]
+        assert [record.kind for record in ledger.unsettled()] == ["parked"]
     ledger.run(read(SECOND, updated_at=stamp, reading=3))
     assert phone() == SECOND
     assert ledger.unsettled() == []
@@ -117,7 +117,7 @@ def test_without_a_stamp_that_tells_an_edit_waits_for_the_third_reading(ledger, 
     assert phone() == THIRD  # the clock that was wrong is forgotten
 
 
-def test_what_waits_for_more_readings_and_is_not_read_again_is_for_a_person(ledger, read, phone):
+def test_a_record_that_waits_for_more_readings_and_is_not_read_again_is_held(ledger, read, phone):
     ledger.run(read(FIRST, days=DAYS))
     ledger.run(read(SECOND, reading=1))  # in the same second, and then the bookmark moves on
 
@@ -139,23 +139,25 @@ def test_an_older_version_that_is_sent_again_undoes_nothing(ledger, read, phone)
     again = ledger.run({**old, "record": {**old["record"], "note": "also new to the hash"}})
 
     assert (again.writes, phone()) == ([], SECOND)
-    assert [one.kind for one in ledger.unsettled()] == ["parked"]
+    assert [record.kind for record in ledger.unsettled()] == ["parked"]
     ledger.run(read(SECOND, updated_at=LATE, reading=2))
     assert ledger.unsettled() == []
 
 
 @pytest.mark.both_link_stores
-def test_an_older_version_that_is_shown_again_and_again_is_for_a_person(ledger, read, phone):
+def test_an_older_version_that_is_read_again_and_again_is_held(ledger, read, phone):
     ledger.run(read(FIRST, updated_at=LATE))
     back_up = [read(SECOND, reading=reading) for reading in (1, 2, 3, 4)]
 
-    statuses = [ledger.run(one).status for one in back_up]
+    statuses = [ledger.run(version).status for version in back_up]
 
     assert (statuses, phone()) == ([0, 0, 3, 3], FIRST)
     (held,) = ledger.unsettled("hold")
     assert "powerofficego-links retry" in held.reason
-    told = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), "retry", str(held.id)])
-    assert told.exit_code == 0
+    retried = CliRunner().invoke(
+        main, ["--link-store", str(ledger.link_store), "retry", str(held.id)]
+    )
+    assert retried.exit_code == 0
     assert ledger.run().status == 0
     assert phone() == SECOND
     assert ledger.unsettled() == []
@@ -170,8 +172,8 @@ def test_an_older_version_leaves_a_newer_one_open_as_it_is(ledger, read, phone):
 
     ledger.run(read(THIRD, updated_at="2026-01-05T10:00:04Z", reading=6))
 
-    (kept,) = ledger.unsettled("reject")
-    assert kept.payload["phone"] == "+4790000009"
+    (reject,) = ledger.unsettled("reject")
+    assert reject.payload["phone"] == "+4790000009"
     assert phone() == SECOND
     for reading in (7, 8):  # kept files sent again, perhaps; a shop put back is saved once more
         ledger.run(read(THIRD, updated_at="2026-01-05T10:00:04Z", reading=reading))
@@ -181,7 +183,7 @@ def test_an_older_version_leaves_a_newer_one_open_as_it_is(ledger, read, phone):
     assert ledger.unsettled() == []
 
 
-def test_a_mended_record_is_not_kept_away_by_the_clock_that_read_the_bad_one(ledger, read, phone):
+def test_a_corrected_record_is_not_blocked_by_the_clock_that_read_the_bad_one(ledger, read, phone):
     ledger.run(read(FIRST, updated_at=None))
     bad = read(SECOND, updated_at=None, days=DAYS)
     bad["record"]["email"] = "no address"
@@ -203,13 +205,11 @@ def test_an_order_that_was_cancelled_before_it_was_in_go_is_not_posted_by_an_old
     ledger.run(order(updated_at=EARLY))
 
     assert box.go.entries("SalesOrders") == []
-    assert [(one.kind, one.entity) for one in ledger.unsettled()] == [("parked", "orders")]
+    assert [(record.kind, record.entity) for record in ledger.unsettled()] == [("parked", "orders")]
 
 
 @pytest.mark.parametrize("days", [-DAYS, DAYS])
-def test_what_go_refused_under_a_wrong_clock_rests_no_longer_than_any(
-    ledger, box, read, phone, days
-):
+def test_a_refused_record_rests_no_longer_under_a_wrong_clock(ledger, box, read, phone, days):
     box.faults.add(method="POST", path="/Customers$", status=400, body={"title": "No"})
     with machine_off_by(datetime.timedelta(days=days)):
         ledger.run(read(FIRST))
@@ -225,19 +225,20 @@ def test_a_full_check_is_due_again_after_a_clock_that_was_ahead(ledger, read, cu
 
     outcome = ledger.run(customer(id="1002", email="ola@example.no"))
 
-    listed = [one for one in outcome.reads if one.path == "/v2/Customers"]
-    assert [one.query.get("lastChangedDateTimeOffsetGreaterThan") for one in listed] == [None]
+    lists = [request for request in outcome.reads if request.path == "/v2/Customers"]
+    since = [request.query.get("lastChangedDateTimeOffsetGreaterThan") for request in lists]
+    assert since == [None]
 
 
 @pytest.mark.parametrize(("days", "word"), [(-DAYS, "behind"), (DAYS, "ahead of")])
-def test_a_clock_that_is_wrong_is_told_at_start_up(ledger, read, days, word):
+def test_a_clock_that_is_wrong_is_reported_at_start_up(ledger, read, days, word):
     with machine_off_by(datetime.timedelta(days=days)):
-        told = ledger.run(read(FIRST))
-    assert f"{word} PowerOffice Go's" in told.log
+        outcome = ledger.run(read(FIRST))
+    assert f"{word} PowerOffice Go's" in outcome.log
     assert "This machine's clock" not in ledger.run().log
 
 
-def test_readings_later_than_now_are_told_at_start_up(ledger, read):
+def test_readings_in_the_future_are_reported_at_start_up(ledger, read):
     ledger.run(read(FIRST, days=DAYS))
     assert "the tap's clock was wrong" in ledger.run().log
 
@@ -255,8 +256,8 @@ def test_an_older_version_that_is_read_again_and_again_replaces_no_newer_one_tha
     for _ in range(4):
         assert ledger.run(older).status == 3
 
-    (open_one,) = ledger.unsettled("reject")
-    assert open_one.payload["phone"] == THIRD
+    (reject,) = ledger.unsettled("reject")
+    assert reject.payload["phone"] == THIRD
     ledger.end_rests()
     assert ledger.run().status == 0
     (entry,) = box.go.entries("Customers")

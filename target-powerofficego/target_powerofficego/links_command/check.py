@@ -1,6 +1,6 @@
-"""The command `check`: its exit status says if anything waits for a person, or if runs fail.
+"""The command `check`: its exit status shows whether records wait for a person or runs fail.
 
-It is the last step of a Meltano job, a health check, and what writes metrics.
+It serves as the last step of a Meltano job, as a health check, and as the source of metrics.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from target_powerofficego.links_command.options import (
     only_shop_option,
     with_choices,
 )
-from target_powerofficego.links_command.output import fail, members, print_json, say
+from target_powerofficego.links_command.output import fail, members, print_json, print_text
 from target_powerofficego.links_command.waiting import PLURALS
 from target_powerofficego.notices.announcing import (
     announce,
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from target_powerofficego.store.values import OpenCount, UnsettledKind
 
 _PREFIXES = ("TARGET_POWEROFFICEGO", "TARGET_CUSTOMWEBSHOP")
-"""Meltano sets the variables of the plugin whose command it runs this one as."""
-_WHY_IT_BROKE = {
-    "broke": "it failed",
+"""Meltano sets the variables of the plugin as whose command it runs this one."""
+_REASONS = {
+    "broke": "it stopped on an error",
     "did not end": "it was cut off before its end",
     "incomplete": NOT_ALL_READ,
 }
@@ -59,54 +59,57 @@ _WHY_IT_BROKE = {
 @click.command()
 @click.option(
     "--newer-than",
-    "longest",
     metavar="AGE",
     type=AgeType(),
-    help="Exit 1 unless a run of each shop is newer than this: 90m, 3h or 2d, say.",
+    help="Exit 1 unless each shop has a run newer than this, for example 90m, 3h or 2d.",
 )
 @only_shop_option
 @click.option(
     "--config",
     "path",
     metavar="FILE",
-    help="The config of target-powerofficego, for link_store, shop_name and notify; the variables"
-    " TARGET_POWEROFFICEGO_… say what it does not.",
+    help="The config file of target-powerofficego, for link_store, shop_name and notify. Settings"
+    " that it lacks are read from the variables TARGET_POWEROFFICEGO_….",
 )
 @click.option(
     "--test-notify",
     "is_test",
     is_flag=True,
-    help="Only send a test message to each address of notify; exit 1 unless all take it.",
+    help="Only send a test message to each address of notify; exit 1 unless all accept it.",
 )
 @with_choices(formats={**FORMATS, "prometheus": "metrics for node_exporter"})
 @click.pass_obj
 def check(
     choices: Choices,
     *,
-    longest: datetime.timedelta | None,
+    newer_than: datetime.timedelta | None,
     shop_name: str | None,
     path: str | None,
     is_test: bool,
 ) -> None:
     """Exit 3 while rejects or holds wait for a person.
 
-    They wait until they are solved or acknowledged, whatever the setting fail_on says; else the
-    exit status is 0. Exit 1: the last run of a way or the tap before it broke or did not end, the
-    newest run of a shop is older than --newer-than, or no run is on record. Made to be the
-    last block of `meltano run`, and to be run from monitoring. Where notify is set, what is new is
-    also sent there: of the shop that is named, here or by the setting shop_name, else of all.
+    They wait until they are resolved or acknowledged, whatever the setting fail_on is. Otherwise
+    the exit status is 0.
+
+    Exit 1: the last run in either direction, or its tap, failed or did not finish; the newest run
+    of a shop is older than --newer-than; or no run is on record.
+
+    Use it as the last block of `meltano run`, and from monitoring. If notify is set, anything new
+    is also sent there: about the shop named by --shop-name or the setting shop_name, or else about
+    all shops.
     """
     config = read_config_file(path) if path else {}
     addresses = _addresses(_setting("notify", config) or "")
     if is_test:
         _test(addresses, path if config.get("notify") else "the environment")
         return
-    place = choices.given_link_store or config.get("link_store") or choices.link_store
-    with open_store(str(place)) as store:
-        shops = assess_health(_shops(store, shop_name), store, longest)
+    location = choices.given_link_store or config.get("link_store") or choices.link_store
+    with open_store(str(location)) as store:
+        shops = assess_health(_shops(store, shop_name), store, newer_than)
     problems = [line for shop in shops for line in shop.problems] if shops else [NO_RUN]
     for line in dict.fromkeys(problems):
-        say(line, is_error=True)
+        print_text(line, is_error=True)
     if choices.output_format == "json":
         _print_json(shops)
     elif choices.output_format == "prometheus":
@@ -115,28 +118,28 @@ def check(
         _print_table(shops, has_problems=bool(problems))
     if addresses:
         only = shop_name or _setting("shop_name", config)
-        told = [shop for shop in shops if only in (None, shop.shop_name)]
-        _announce(StoreLocation.of(str(place)), addresses, told)
-    waits = any(shop.waiting for shop in shops)
-    click.get_current_context().exit(BROKE if problems else WAITS_FOR_A_PERSON * waits)
+        announced = [shop for shop in shops if only in (None, shop.shop_name)]
+        _announce(StoreLocation.of(str(location)), addresses, announced)
+    has_waiting = any(shop.waiting for shop in shops)
+    click.get_current_context().exit(BROKE if problems else WAITS_FOR_A_PERSON * has_waiting)
 
 
-def _test(addresses: Sequence[str], place: str | None) -> None:
-    """Send a test message to the addresses, which are set in a place.
+def _test(addresses: Sequence[str], source: str | None) -> None:
+    """Send a test message to the addresses; `source` is where they are set.
 
     Raises:
-        click.ClickException: with one line: there is no address, or not all took the message.
+        click.ClickException: there is no address, or not all of them accepted the message.
     """
     if not addresses:
         fail("notify is not set, neither in --config nor by TARGET_POWEROFFICEGO_NOTIFY")
     if refusing := send_test_message(addresses):
         numbers = " and ".join(map(str, refusing))
-        fail(f"notify: of {len(addresses)} addresses, number {numbers} did not take the message")
-    say(f"each address of notify in {place} took the test message")
+        fail(f"notify: of {len(addresses)} addresses, number {numbers} did not accept the message")
+    print_text(f"each address of notify in {source} accepted the test message")
 
 
 def _setting(name: str, config: Mapping[str, Any]) -> str | None:
-    """Return a setting of this config, else of a variable; None where it is not set."""
+    """Return a setting of the config, or else of a variable, or None if it is not set."""
     variables = (f"{prefix}_{name.upper()}" for prefix in _PREFIXES)
     return config.get(name) or next(filter(None, map(os.environ.get, variables)), None)
 
@@ -145,41 +148,41 @@ def _addresses(notify: str) -> list[str]:
     """Return the addresses in the setting `notify`.
 
     Raises:
-        click.ClickException: with one line that says what is wrong with them.
+        click.ClickException: some of them are invalid.
     """
-    wrong = address_errors(notify)
-    if wrong:
-        fail("; ".join(wrong))
+    errors = address_errors(notify)
+    if errors:
+        fail("; ".join(errors))
     return addresses_in(notify)
 
 
 def _shops(store: LinkStore, shop_name: str | None) -> list[str]:
-    """Return the shops to check: the one that was named, else all.
+    """Return the names of the shops to check: the given one, or else all.
 
     Raises:
-        click.ClickException: the link store does not know the shop that was named.
+        click.ClickException: the link store does not have the given shop.
     """
-    known = sorted({one.shop_name for one in store.namespaces.all()})
+    shop_names = sorted({namespace.shop_name for namespace in store.namespaces.all()})
     if shop_name is None:
-        return known
-    if shop_name not in known:
-        fail(f"the link store knows no shop {shop_name}; it knows {', '.join(known) or 'none'}")
+        return shop_names
+    if shop_name not in shop_names:
+        listed = ", ".join(shop_names) or "none"
+        fail(f"the link store has no shop {shop_name}; it has {listed}")
     return [shop_name]
 
 
 def _announce(location: StoreLocation, addresses: Sequence[str], shops: Sequence[Health]) -> None:
-    """Send what is new; a shop's run that is under way says it itself at its end."""
-    resting = [shop for shop in shops if not shop.age.is_under_way]
+    """Send what is new, except about shops with a run under way, which sends it at its end."""
+    idle = [shop for shop in shops if not shop.age.is_under_way]
 
     def endings(store: LinkStore) -> Iterator[tuple[Namespace, Ending]]:
-        for shop in resting:
+        for shop in idle:
             namespace = find_namespace(store, shop.shop_name)
             if namespace is not None:
                 yield namespace, _ending(shop, namespace)
 
-    wrong = announce(location, addresses, endings)
-    if wrong:
-        say(wrong, is_error=True)
+    if error := announce(location, addresses, endings):
+        print_text(error, is_error=True)
 
 
 def _ending(shop: Health, namespace: Namespace) -> Ending:
@@ -187,28 +190,30 @@ def _ending(shop: Health, namespace: Namespace) -> Ending:
     return Ending(
         shop.shop_name,
         namespace.newest_run,
-        broken={way: _WHY_IT_BROKE[state] for way, state in states.items() if state != "ended"},
+        broken={way: _REASONS[state] for way, state in states.items() if state != "ended"},
         ended_well={run.way: run.id for run in shop.runs if states[run.way] == "ended"},
         is_silent=shop.is_old,
-        silence=shop.age.too_long(),
+        silence=shop.age.too_old_message(),
     )
 
 
 def _print_table(shops: Sequence[Health], *, has_problems: bool) -> None:
     for shop in shops:
-        say(shop.age.in_words())
+        print_text(shop.age.describe())
     counts: Counter[tuple[str, UnsettledKind]] = Counter()
-    for one in (one for shop in shops for one in shop.open_ones if one.waiting):
-        counts[entity_of(one.entity), one.kind] += one.waiting
+    open_counts = [count for shop in shops for count in shop.open_counts]
+    for count in open_counts:
+        if count.waiting:
+            counts[entity_of(count.entity), count.kind] += count.waiting
     for (entity, kind), number in sorted(counts.items()):
-        counted = f"{number} {PLURALS[kind]} wait" if number > 1 else f"1 {kind} waits"
-        listed = links_command_for(f"{PLURALS[kind]} --entity {entity}")
-        say(f"{entity}: {counted} for a person; see {listed}")
-    program_faults = sum(one.program_faults for shop in shops for one in shop.open_ones)
+        subject = f"{number} {PLURALS[kind]} wait" if number > 1 else f"1 {kind} waits"
+        command = links_command_for(f"{PLURALS[kind]} --entity {entity}")
+        print_text(f"{entity}: {subject} for a person; see {command}")
+    program_faults = sum(count.program_faults for count in open_counts)
     if program_faults:
-        say(describe_program_faults(program_faults))
+        print_text(describe_program_faults(program_faults))
     if not (counts or has_problems):
-        say("nothing waits for a person")
+        print_text("nothing waits for a person")
 
 
 def _print_json(shops: Sequence[Health]) -> None:
@@ -221,7 +226,7 @@ def _print_json(shops: Sequence[Health]) -> None:
                 "is_newer": None if shop.is_old is None else not shop.is_old,
                 "problems": shop.problems,
                 "runs": [_run_row(shop, run) for run in shop.runs],
-                "open": [_open_row(one) for one in shop.open_ones],
+                "open": [_open_row(count) for count in shop.open_counts],
             }
         )
 
@@ -233,9 +238,9 @@ def _run_row(shop: Health, run: Run) -> dict[str, Any]:
     }
 
 
-def _open_row(one: OpenCount) -> dict[str, Any]:
+def _open_row(count: OpenCount) -> dict[str, Any]:
     return {
-        "way": way_of(one.entity),
-        "entity": entity_of(one.entity),
-        **members(one, "kind", "number", "acknowledged", "oldest"),
+        "way": way_of(count.entity),
+        "entity": entity_of(count.entity),
+        **members(count, "kind", "number", "acknowledged", "oldest"),
     }

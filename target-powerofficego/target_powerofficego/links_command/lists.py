@@ -1,4 +1,4 @@
-"""The commands `links`, `differences` and `conflicts`: what is linked, and what differs."""
+"""The commands `links`, `differences` and `conflicts`."""
 
 from __future__ import annotations
 
@@ -79,10 +79,11 @@ def links(
     go_id: str | None,
     show_values: bool,
 ) -> None:
-    """List which record of the shop is which entry in Go.
+    """List which record of the shop is linked to which entry in Go.
 
-    A follower shares the entry of another record: its orders go there, no properties flow. So does
-    a record that the shop deleted, once another one has taken over its entry.
+    A follower shares the entry of another record: its orders go to that entry, but none of its
+    properties do. A record that the shop deleted becomes a follower once another record has taken
+    over its entry.
     """
     with open_store(choices.link_store) as store:
         rows = [
@@ -94,7 +95,7 @@ def links(
 
 
 def _link_row(shop_name: str, link: Link, *, show_values: bool) -> dict[str, Any]:
-    base = {name: {"shop": one.shop, "go": one.go} for name, one in link.base.items()}
+    base = {name: {"shop": agreed.shop, "go": agreed.go} for name, agreed in link.base.items()}
     return {
         **members(link, "entity", "shop_id", "go_id"),
         "shop_name": shop_name,
@@ -112,8 +113,8 @@ def _link_row(shop_name: str, link: Link, *, show_values: bool) -> dict[str, Any
 def conflicts(choices: Choices, *, entity: str | None, newest: int, show_values: bool) -> None:
     """List properties that both sides changed.
 
-    Told are which side won and why, or that it is held for a person, or settled since; those seen
-    last come first.
+    For each, the list shows which side won and why, or that it is held for a person, or has been
+    settled since. The most recently seen come first.
     """
     in_words = choices.output_format == "table"
     with open_store(choices.link_store) as store:
@@ -127,12 +128,16 @@ def conflicts(choices: Choices, *, entity: str | None, newest: int, show_values:
 
 
 def _conflict_row(conflict: StoredConflict, *, in_words: bool, show_values: bool) -> dict[str, Any]:
-    both = {"shop_value": conflict.shop, "go_value": conflict.go, "base_value": conflict.base}
+    all_values = {
+        "shop_value": conflict.shop,
+        "go_value": conflict.go,
+        "base_value": conflict.base,
+    }
     winner = conflict.winner or ("settled" if conflict.is_settled else "held")
     return {
         **members(conflict, "entity", "shop_id", "shop_name", "property", "winner", "is_settled"),
         **members(conflict, "why", "run", "first_seen", "last_seen"),
-        **(both if show_values else {}),
+        **(all_values if show_values else {}),
         **({"winner_in_words": winner} if in_words else {}),
     }
 
@@ -145,12 +150,15 @@ def _conflict_row(conflict: StoredConflict, *, in_words: bool, show_values: bool
 def differences(choices: Choices, *, entity: str | None, show_values: bool) -> None:
     """List linked records whose properties differ.
 
-    Told are the properties that have one value in the shop and another in Go. With --show-values,
-    "shop, last agreed" is what the shop had when both sides last agreed or were linked, and "Go,
-    last read" what Go had when a run forward last read it, or one of the way back wrote it or let
-    it wait. An edit in Go that is listed goes to the shop by the way back, if the property flows
-    that way and nothing stands against it; what differed when the two were linked is left so until
-    somebody edits one side. What waits of an order's lines is listed by `rejects` and `holds` only.
+    Lists the properties that have one value in the shop and another in Go. With --show-values,
+    "shop, last agreed" is the shop's value when both sides last agreed or were linked, and "Go,
+    last read" is Go's value when a run from the shop to Go last read it, or when a run from Go to
+    the shop wrote it or left it waiting.
+
+    An edit in Go that is listed here goes to the shop with the next run in that direction, if the
+    property flows that way and nothing prevents it. Values that differed when the two were linked
+    stay different until somebody edits one side. Changes to an order's lines that wait are listed
+    by `rejects` and `holds` only.
     """
     with open_store(choices.link_store) as store:
         rows = [
@@ -160,36 +168,36 @@ def differences(choices: Choices, *, entity: str | None, show_values: bool) -> N
                 "property": name,
                 **({"shop_value": shop, "go_value": go} if show_values else {}),
             }
-            for shop_name, link, kept in store.links.with_entries(entity)
-            for name, shop, go in _differences_of(link, *kept)
+            for shop_name, link, indexed in store.links.with_entries(entity)
+            for name, shop, go in _differing_properties(link, *indexed)
         ]
     columns = with_shop(rows, *_DIFFERENCES, *(_BOTH_VALUES if show_values else ()))
     print_listing(Listing(columns, rows, "no linked record differs"), choices.output_format)
 
 
-def _differences_of(
+def _differing_properties(
     link: Link, entry: Mapping[str, Any], known_stamp: str | None
 ) -> Iterator[tuple[str, Value, Value]]:
-    """Return each property that differs, with both values in Go's form.
+    """Yield each property that differs, with both values in Go's form.
 
-    The shop's value is the one last agreed on, Go's the one last read. Where Go is known up to a
-    later stamp than the entry bears, as by the way back, Go's value is the one in the agreement.
-    The two stay different until the shop is edited (first meeting: link, don't change). A row that
-    is written only when an entry is created is never changed, so it is not listed. No properties
-    of a follower flow.
+    The shop's value is the one last agreed on, and Go's is the one last read. If Go is known up to
+    a later timestamp than the indexed entry has, because the way back has seen it since, Go's value
+    is the one in the agreement. Values that differ when two records are first linked stay so until
+    one side is edited. A row that is written only when an entry is created never changes, so it is
+    not listed. The properties of a follower do not flow.
     """
     if link.is_follower:
         return
     rows = {row.name: row for row in TABLES[link.entity].rows}
     stamp = newest_stamp(entry)
-    is_behind = any(values.is_before(stamp, one) for one in (link.own_stamp, known_stamp))
+    is_behind = any(values.is_before(stamp, known) for known in (link.own_stamp, known_stamp))
     for name, agreed in link.base.items():
         if name.startswith(LINE):
-            yield from _differences_in_line(f"line {name.removeprefix(LINE)}", agreed)
+            yield from _differing_members(f"line {name.removeprefix(LINE)}", agreed)
             continue
         row = rows.get(name)
         if row is not None and row.go.split(".")[0] in entry and not is_behind:
-            agreed = replace(agreed, go=row.from_go(entry))  # noqa: PLW2901 - as Go was read
+            agreed = replace(agreed, go=row.from_go(entry))  # noqa: PLW2901 - as read
         if _differs(row, agreed):
             yield name, agreed.shop, agreed.go
 
@@ -198,19 +206,20 @@ def _differs(row: Property | None, agreed: Agreement) -> bool:
     if agreed.shop_read_at == NEVER:
         return False
     if row is None:
-        # a list holds what hangs on the entity, of which the base keeps the shop's side only;
-        # anything else is a row that the setting `properties` added, which is not known here
-        same = values.normalise_text
-        return not isinstance(agreed.shop, list) and bool(same(agreed.shop) != same(agreed.go))
+        # a list holds entries that belong to this one, and only its shop side is kept; anything
+        # else is a row that the setting `properties` added, whose table is not known here
+        normalise = values.normalise_text
+        is_list = isinstance(agreed.shop, list)
+        return not is_list and bool(normalise(agreed.shop) != normalise(agreed.go))
     return row.direction not in _NOT_COMPARED and not row.are_equal(agreed.shop, agreed.go)
 
 
-def _differences_in_line(line: str, agreed: Agreement) -> Iterator[tuple[str, Value, Value]]:
+def _differing_members(line: str, agreed: Agreement) -> Iterator[tuple[str, Value, Value]]:
     if agreed.shop is None or agreed.go is None:
         if agreed.shop is not agreed.go:
             yield line, agreed.shop, agreed.go
         return
-    for member, same in LINE_MEMBERS.items():
+    for member, normalise in LINE_MEMBERS.items():
         shop, go = agreed.shop.get(member), agreed.go.get(member)
-        if same(shop) != same(go):
+        if normalise(shop) != normalise(go):
             yield f"{line}: {member}", shop, go

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from target_powerofficego.store.values import Run, UnsettledKind
 
 _PREFIX = "powerofficego_"
-_MEANINGS: Mapping[str, str] = {
-    "last_run_end_timestamp_seconds": "When the newest run that ended did so, in Unix time.",
-    "last_run_exit_status": "Exit status of the newest run that ended: 0, 1 (broke) or 3 (records"
+_HELP_TEXTS: Mapping[str, str] = {
+    "last_run_end_timestamp_seconds": "End of the newest run that has ended, in Unix time.",
+    "last_run_exit_status": "Exit status of the newest run that ended: 0, 1 (failed) or 3 (records"
     " wait for a person).",
-    "last_run_records": "Records of the newest run that ended, by what became of them.",
-    "last_run_calls": "Calls to the system that the newest run that ended wrote to.",
+    "last_run_records": "Records of the newest run that ended, by outcome.",
+    "last_run_calls": "Calls of the newest run that ended to the system it writes to.",
     "run_under_way": "Whether a run is under way.",
-    "run_cut_off": "Whether the newest run was killed, or did not get all that there was to read.",
+    "run_cut_off": "Whether the newest run was killed or did not get everything from its tap.",
     "open_records": "Records that are rejected, held or parked.",
     "unacknowledged_records": "Rejects and holds that nobody has acknowledged.",
 }
-"""Each metric, a gauge, and what its HELP line says."""
+"""The metrics, which are all gauges, with the text of their HELP lines."""
 _KINDS: tuple[UnsettledKind, ...] = ("reject", "hold", "parked")
 _KEPT_AS = (*ENTITIES, PAYMENTS, *map(back_name, ENTITIES))
 
@@ -41,14 +41,14 @@ Sample = tuple[str, dict[str, str], float]
 
 
 def metrics_of(shops: Sequence[Health]) -> Iterator[str]:
-    """Return the lines of all metrics of these shops."""
+    """Yield the lines of all metrics of these shops."""
     samples = [sample for shop in shops for sample in _samples(shop)]
-    for name, meaning in _MEANINGS.items():
-        yield f"# HELP {_PREFIX}{name} {meaning}"
+    for name, text in _HELP_TEXTS.items():
+        yield f"# HELP {_PREFIX}{name} {text}"
         yield f"# TYPE {_PREFIX}{name} gauge"
         for sample, labels, value in samples:
             if sample == name:
-                yield f"{_PREFIX}{name}{{{_in_text(labels)}}} {value:.15g}"
+                yield f"{_PREFIX}{name}{{{_format_labels(labels)}}} {value:.15g}"
 
 
 def _samples(shop: Health) -> Iterator[Sample]:
@@ -59,19 +59,19 @@ def _samples(shop: Health) -> Iterator[Sample]:
         yield "run_under_way", labels, state == "under way"
         yield "run_cut_off", labels, state in {"did not end", "incomplete"}
     for run in shop.ended:
-        yield from _of_ended(run, {**of_shop, "way": run.way})
-    counts = {(one.entity, one.kind): one for one in shop.open_ones}
+        yield from _ended_run_samples(run, {**of_shop, "way": run.way})
+    counts = {(count.entity, count.kind): count for count in shop.open_counts}
     for kept_as in _KEPT_AS:
         labels = {**of_shop, "way": way_of(kept_as), "entity": entity_of(kept_as)}
         for kind in _KINDS:
-            one = counts.get((kept_as, kind))
-            yield "open_records", {**labels, "kind": kind}, one.number if one else 0
+            count = counts.get((kept_as, kind))
+            yield "open_records", {**labels, "kind": kind}, count.number if count else 0
             if kind != "parked":
-                waiting = one.waiting if one else 0
+                waiting = count.waiting if count else 0
                 yield "unacknowledged_records", {**labels, "kind": kind}, waiting
 
 
-def _of_ended(run: Run, labels: Mapping[str, str]) -> Iterable[Sample]:
+def _ended_run_samples(run: Run, labels: Mapping[str, str]) -> Iterable[Sample]:
     if run.finished_at is not None:
         yield "last_run_end_timestamp_seconds", {**labels}, run.finished_at.timestamp()
     yield "last_run_exit_status", {**labels}, run.exit_status or 0
@@ -82,7 +82,7 @@ def _of_ended(run: Run, labels: Mapping[str, str]) -> Iterable[Sample]:
         yield "last_run_calls", {**labels, "kind": kind}, number
 
 
-def _in_text(labels: Mapping[str, str]) -> str:
+def _format_labels(labels: Mapping[str, str]) -> str:
     return ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
 
 

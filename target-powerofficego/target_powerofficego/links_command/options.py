@@ -1,4 +1,4 @@
-"""The options that the commands share."""
+"""The options and arguments that the commands share."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
 
 LINK_STORE_VARIABLE = "TARGET_POWEROFFICEGO_LINK_STORE"
 LINK_STORE_VARIABLES = (LINK_STORE_VARIABLE, "TARGET_CUSTOMWEBSHOP_LINK_STORE")
-"""Meltano sets the variables of the target whose command it runs this one as."""
+"""Meltano sets the variables of the target as whose command it runs this one."""
 _DEFAULT_LINK_STORE = "powerofficego-links.db"
 
 
 @dataclass
 class Choices:
-    """What was chosen for all commands, before or after the command's name."""
+    """The options of all commands; they may stand before or after the command's name."""
 
     given_link_store: str | None = None
     output_format: str = "table"
 
     @property
     def link_store(self) -> str:
-        """Where the link store is: as chosen, else in the working directory."""
+        """The path or URL of the link store; by default, a file in the working directory."""
         return self.given_link_store or _DEFAULT_LINK_STORE
 
 
-FORMATS: Mapping[str, str] = {"table": "A table to read", "json": "one JSON object a line"}
-"""What each format is, in words."""
+FORMATS: Mapping[str, str] = {"table": "A table to read", "json": "one JSON object per line"}
+"""The help text of each format."""
 
 
 def with_choices(
@@ -42,7 +42,7 @@ def with_choices(
 ) -> Callable[[Decorated], Decorated]:
     """Add the options of `Choices`.
 
-    Only the outermost command reads the variables, so that they never overrule an option.
+    Only the outermost command reads the variables, so that they never override an option.
     """
     *others, last = formats.values()
 
@@ -76,7 +76,7 @@ def _choose(context: click.Context, option: click.Parameter, value: str | None) 
 
 
 class EntityChoice(click.Choice):  # type: ignore[type-arg]
-    """One of these entities, in upper or lower case, singular or plural as with streams."""
+    """One of these entities, in upper or lower case, singular or plural."""
 
     def __init__(self, entities: Iterable[str] = ENTITIES) -> None:
         super().__init__(list(entities), case_sensitive=False)
@@ -84,7 +84,7 @@ class EntityChoice(click.Choice):  # type: ignore[type-arg]
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
-        """Return the entity's own name, which is plural."""
+        """Return the entity's name in the plural."""
         plural = f"{value}s"
         entity = plural if plural.lower() in self.choices else value
         return str(super().convert(entity, param, ctx))
@@ -99,20 +99,20 @@ entity_option = click.option(
 waiting_entity_option = click.option(
     "--entity",
     type=EntityChoice((*ENTITIES, PAYMENTS)),
-    help="Only this entity; payments are vouchers that are not posted.",
+    help="Only this entity; `payments` are vouchers that have not been posted.",
 )
 
 all_option = click.option(
     "--all",
     "with_acknowledged",
     is_flag=True,
-    help="Also what somebody has acknowledged.",
+    help="Also list what has been acknowledged.",
 )
 
 show_values_option = click.option(
     "--show-values",
     is_flag=True,
-    help="Also show the values themselves, personal data among them.",
+    help="Also show the values, which include personal data.",
 )
 
 shop_id_option = click.option(
@@ -124,28 +124,28 @@ shop_id_option = click.option(
 go_id_option = click.option(
     "--go-id",
     metavar="ID",
-    help="Only records that are linked to the entry with this id in Go.",
+    help="Only records linked to the entry with this id in Go.",
 )
 
 reason_option = click.option(
     "--reason",
     metavar="TEXT",
-    help="Only those whose reason contains this text, in upper or lower case.",
+    help="Only records whose reason contains this text, in upper or lower case.",
 )
 
 
 NUMBER = click.IntRange(min=1, max=LARGEST_NUMBER)
-"""A number of a row in the link store."""
+"""The number of a row in the link store, or a number of rows."""
 
 
-def newest_option(what: str) -> Callable[[Decorated], Decorated]:
-    """Return the option that says how many to list."""
+def newest_option(plural: str) -> Callable[[Decorated], Decorated]:
+    """Return the option for how many rows to list; `plural` names them in its help."""
     return click.option(
         "--newest",
         type=NUMBER,
         default=20,
         show_default=True,
-        help=f"How many {what} to list, the newest first.",
+        help=f"How many {plural} to list, newest first.",
     )
 
 
@@ -156,7 +156,7 @@ shop_id_argument = click.argument("shop_id", metavar="SHOP_ID")
 shop_name_option = click.option(
     "--shop-name",
     metavar="NAME",
-    help="The shop_name of the shop that is meant; needed when the link store knows several.",
+    help="The shop_name of the shop; required if the link store has several.",
 )
 
 only_shop_option = click.option(
@@ -169,5 +169,5 @@ yes_option = click.option(
     "--yes",
     "is_confirmed",
     is_flag=True,
-    help="Do not ask; needed where nobody can be asked.",
+    help="Do not ask for confirmation; required where nobody can answer.",
 )

@@ -20,10 +20,10 @@ from target_powerofficego.plugin.plain_text import plain
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_NEVER_REACHED = 1_000_000
-"""A width, in characters, at which no table is cut."""
-_NARROWEST = 30
-"""The width to which a column that wraps may shrink before a table is hard to read."""
+_UNLIMITED_WIDTH = 1_000_000
+"""A width, in characters, that no table reaches."""
+_LEAST_WRAPPED_WIDTH = 30
+"""The width, in characters, below which a column that wraps is hard to read."""
 _GAP = 3
 
 
@@ -31,7 +31,7 @@ _GAP = 3
 class Column:
     """A column of the table: its heading, and the key of the row's member that it shows.
 
-    `wraps`: on a terminal its text may take several lines, so that the other columns need not.
+    `wraps`: on a terminal, its text may take several lines, unlike that of other columns.
     """
 
     heading: str
@@ -41,35 +41,35 @@ class Column:
 
 @dataclass(frozen=True)
 class Listing:
-    """Rows with stable keys, the columns that a table shows, and what to say without any row."""
+    """Rows with stable keys, the columns of a table, and the text to print if there are no rows."""
 
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Any]]
-    none: str
+    empty_text: str
 
 
 _SHOP = Column("shop", "shop_name")
 
 
 def with_shop(rows: Sequence[Mapping[str, Any]], *columns: Column) -> Sequence[Column]:
-    """Return the columns, and one that names the shop where the rows are of several shops."""
+    """Return the columns, with one for the shop if the rows belong to several shops."""
     return (*columns, _SHOP) if len({row["shop_name"] for row in rows}) > 1 else columns
 
 
 def members(value: object, *names: str) -> dict[str, Any]:
-    """Return these attributes of a value as members of a row, under the same names."""
+    """Return these attributes of a value as members of a row with the same names."""
     return {name: getattr(value, name) for name in names}
 
 
 def print_listing(listing: Listing, output_format: str) -> None:
-    """Print a listing; without rows, one sentence in place of a table, and nothing as JSON."""
+    """Print a listing; if it has no rows, print its `empty_text`, or nothing as JSON."""
     if output_format == "json":
         for row in listing.rows:
             print_json(row)
     elif listing.rows:
         _print_table(listing)
     else:
-        click.echo(listing.none)
+        click.echo(listing.empty_text)
 
 
 def print_json(row: Mapping[str, Any]) -> None:
@@ -78,30 +78,30 @@ def print_json(row: Mapping[str, Any]) -> None:
 
 
 def print_json_line(line: str) -> None:
-    """Print a line of JSON, with characters that cannot be seen as JSON escapes."""
+    """Print a line of JSON, with unprintable characters as JSON escapes."""
     if not line.isprintable():
-        line = "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
+        line = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
     click.echo(line)
 
 
-def fail(why: str) -> NoReturn:
-    """End the command with one line that says why; exit status 1.
+def fail(reason: str) -> NoReturn:
+    """End the command with a reason in one line and exit status 1.
 
     Raises:
         click.ClickException: always.
     """
-    raise click.ClickException(why)
+    raise click.ClickException(reason)
 
 
-def say(sentence: str, *, is_error: bool = False) -> None:
-    """Print a sentence, which may name records, as plain text."""
-    click.echo(plain(sentence), err=is_error)
+def print_text(text: str, *, is_error: bool = False) -> None:
+    """Print a line of text without control characters, to standard error if `is_error`."""
+    click.echo(plain(text), err=is_error)
 
 
 def _print_table(listing: Listing) -> None:
-    """Print a table as wide as its text; on a terminal too narrow for it, each row as a block."""
+    """Print a table as wide as its text; on a terminal too narrow for it, print rows as blocks."""
     if not sys.stdout.isatty():
-        console = Console(width=_NEVER_REACHED)
+        console = Console(width=_UNLIMITED_WIDTH)
         with console.capture() as captured:
             console.print(_table(listing))
         click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
@@ -118,7 +118,7 @@ def _table(listing: Listing) -> Table:
     for column in listing.columns:
         table.add_column(column.heading, no_wrap=not column.wraps, overflow="fold")
     for row in listing.rows:
-        table.add_row(*(Text(_shown(row.get(column.key))) for column in listing.columns))
+        table.add_row(*(Text(_cell_text(row.get(column.key))) for column in listing.columns))
     return table
 
 
@@ -126,23 +126,23 @@ def _least_width(listing: Listing) -> int:
     """Return the least width of a table, in characters."""
     needed = 0
     for column in listing.columns:
-        texts = [column.heading, *(_shown(row.get(column.key)) for row in listing.rows)]
+        texts = [column.heading, *(_cell_text(row.get(column.key)) for row in listing.rows)]
         widest = max(cell_len(text) for text in texts)
-        needed += _GAP + (min(widest, _NARROWEST) if column.wraps else widest)
+        needed += _GAP + (min(widest, _LEAST_WRAPPED_WIDTH) if column.wraps else widest)
     return needed
 
 
 def _print_blocks(listing: Listing, console: Console) -> None:
     for row in listing.rows:
         for column in listing.columns:
-            value = _shown(row.get(column.key))
+            value = _cell_text(row.get(column.key))
             if value:
                 console.print(Text(f"{column.heading}: {value}"), overflow="fold")
         console.print()
 
 
-def _shown(value: object) -> str:
-    """Return a value as a cell shows it, on one line; stamps to the minute, in UTC."""
+def _cell_text(value: object) -> str:
+    """Return the text of a cell, on one line; timestamps to the minute, in UTC."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -155,7 +155,7 @@ def _shown(value: object) -> str:
 
 
 def _as_json(value: object) -> str:
-    """Return a stamp as RFC 3339 in UTC, and an amount as a decimal string."""
+    """Return a timestamp as RFC 3339 in UTC, and an amount as a decimal string."""
     if isinstance(value, datetime.datetime):
         stamp = value.astimezone(datetime.timezone.utc).isoformat(timespec="seconds")
         return stamp.replace("+00:00", "Z")

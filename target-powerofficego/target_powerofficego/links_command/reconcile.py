@@ -14,7 +14,7 @@ from target_powerofficego.links_command.output import (
     print_json,
     print_listing,
 )
-from target_powerofficego.links_command.reconciliation.comparison import ALL_RATES, rate_in_words
+from target_powerofficego.links_command.reconciliation.comparison import ALL_RATES, format_rate
 from target_powerofficego.links_command.reconciliation.sides import Period
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ _KINDS: Mapping[str, EntryKind] = {
     "invoices": "invoice",
     "credit_notes": "credit note",
 }
-_DONE: Mapping[EntryKind, str] = {"sales order": "invoiced", "credit note": "sent"}
-"""What has to be done to an entry before it is booked."""
+_BOOKED_WHEN: Mapping[EntryKind, str] = {"sales order": "invoiced", "credit note": "sent"}
+"""What has to happen to an entry before it is booked."""
 DIFFERS = 3
 """The exit status when the two sides differ."""
 
 
 class Day(click.DateTime):
-    """A day as in 2026-01-31."""
+    """A day, such as 2026-01-31."""
 
     def __init__(self) -> None:
         super().__init__(["%Y-%m-%d"])
@@ -71,7 +71,7 @@ class Day(click.DateTime):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime.datetime:
-        """Return the beginning of the day."""
+        """Return the start of the day."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
@@ -93,15 +93,15 @@ class Day(click.DateTime):
     metavar="DATE",
     type=Day(),
     required=True,
-    help="The last day, itself included.",
+    help="The last day, which is included.",
 )
 @click.option(
     "--config",
     "paths",
     metavar="FILE",
     multiple=True,
-    help="The config of target-powerofficego, with the keys to Go; ENV, or none, stands for the"
-    " variables TARGET_POWEROFFICEGO_….",
+    help="The config file of target-powerofficego, with the keys to Go. ENV, or no file at all,"
+    " means the variables TARGET_POWEROFFICEGO_….",
 )
 @with_choices()
 @click.pass_obj
@@ -114,104 +114,104 @@ def reconcile(
 ) -> None:
     """Compare a period's orders with Go's books.
 
-    Go's sales orders, invoices and credit notes are read afresh; the shop's orders are those of the
-    link store, as the shop last told them. Counts and sums are told by currency and VAT rate, and
-    each order that differs. Nothing is changed.
+    Reads Go's sales orders, invoices and credit notes, and takes the shop's orders from the link
+    store, as the shop last sent them. Prints counts and sums by currency and VAT rate, and each
+    order that differs. Nothing is changed.
 
-    An order belongs to the period by the day on which it was placed, in the shop's time zone,
-    whatever date it has in Go. What in Go is linked to no order belongs to it by its own date: that
-    of the order, of a credit note that of its voucher.
+    An order belongs to the day on which it was placed, in the time zone of the settings, whatever
+    its date in Go. An entry in Go that no order is linked to belongs to its own date; a credit
+    note, to the date of its voucher.
 
-    Exit status: 0 when both sides are the same, 3 when they differ, 1 when it could not be told.
+    Exit status: 0 if both sides are the same, 3 if they differ, 1 if they could not be compared.
     """
-    # the modules that read Go take long to load, and no other command needs them
+    # the modules that read Go are slow to load, and no other command needs them
     from target_powerofficego.links_command.reconciliation.reconciling import (  # noqa: PLC0415
-        reconciled,
+        read_and_compare,
     )
 
     if last < first:
         raise click.UsageError("--to is before --from")
     period = Period(first.date(), last.date())
-    compared = reconciled(choices, paths, period)
-    _print_comparison(compared, period, choices.output_format)
-    if compared.differing:
+    comparison = read_and_compare(choices, paths, period)
+    _print_comparison(comparison, period, choices.output_format)
+    if comparison.differing:
         click.get_current_context().exit(DIFFERS)
 
 
-def _print_comparison(compared: Comparison, period: Period, output_format: str) -> None:
+def _print_comparison(comparison: Comparison, period: Period, output_format: str) -> None:
     """Print the sums, the differences, the remarks and the outcome."""
     if output_format == "json":
-        for row in _json_rows(compared, period):
+        for row in _json_rows(comparison, period):
             print_json(row)
         return
-    sums = [_sums_row(row) for row in compared.sums]
+    sums = [_sums_row(row) for row in comparison.sums]
     print_listing(Listing(_SUMS, sums, "no orders"), output_format)
     for heading, findings in (
-        ("These differ:", compared.differing),
-        ("Not counted as differing:", compared.remarks),
+        ("These differ:", comparison.differing),
+        ("Not counted as differing:", comparison.remarks),
     ):
         if findings:
             click.echo(f"\n{heading}\n")
             rows = [_finding_row(finding) for finding in findings]
             print_listing(Listing(_FINDINGS, rows, ""), output_format)
-    click.echo(f"\n{_outcome(compared, period)}")
+    click.echo(f"\n{_outcome(comparison, period)}")
 
 
-def _outcome(compared: Comparison, period: Period) -> str:
+def _outcome(comparison: Comparison, period: Period) -> str:
     outcome = f"{period.first} to {period.last}: the shop's orders and Go's books "
-    differing = f"differ ({len(compared.differing)})"
-    outcome += differing if compared.differing else "are the same"
-    unknown = sum(finding.kind == "not known" for finding in compared.remarks)
+    differing = f"differ ({len(comparison.differing)})"
+    outcome += differing if comparison.differing else "are the same"
+    unknown = sum(finding.kind == "not known" for finding in comparison.remarks)
     if unknown:
         outcome += f"; {unknown} could not be compared"
-    waiting = [
-        f"{count} {kind}{'' if count == 1 else 's'} not {_DONE[kind]} yet"
-        for kind, count in compared.not_in_ledger.items()
+    not_booked = [
+        f"{count} {kind}{' is' if count == 1 else 's are'} not {_BOOKED_WHEN[kind]} yet"
+        for kind, count in comparison.not_in_ledger.items()
     ]
-    if waiting:
-        outcome += f"; in Go {' and '.join(waiting)}, and so in no ledger"
+    if not_booked:
+        outcome += f"; in Go, {' and '.join(not_booked)}, and so not in the ledger"
     return outcome
 
 
 def _sums_row(sums: SumsRow) -> dict[str, Any]:
     return {
         "currency": sums.currency,
-        "rate": ALL_RATES if sums.rate == ALL_RATES else rate_in_words(sums.rate),
+        "rate": ALL_RATES if sums.rate == ALL_RATES else format_rate(sums.rate),
         "shop_orders": sums.shop_orders,
-        **_entries(sums),
+        **_entry_counts(sums),
         "difference": f"{sums.difference.incl:.2f}",
-        **{f"shop_{name}": amount for name, amount in _as_text(sums.shop).items()},
-        **{f"go_{name}": amount for name, amount in _as_text(sums.go).items()},
+        **{f"shop_{name}": amount for name, amount in _format_money(sums.shop).items()},
+        **{f"go_{name}": amount for name, amount in _format_money(sums.go).items()},
     }
 
 
-def _entries(sums: SumsRow) -> dict[str, int]:
+def _entry_counts(sums: SumsRow) -> dict[str, int]:
     return {name: sums.entries[kind] for name, kind in _KINDS.items()}
 
 
-def _as_text(money: Money) -> dict[str, str]:
+def _format_money(money: Money) -> dict[str, str]:
     return {name: f"{amount:.2f}" for name, amount in members(money, "excl", "tax", "incl").items()}
 
 
 def _finding_row(finding: Finding) -> dict[str, Any]:
     return {
         **members(finding, "kind", "shop_id", "date"),
-        "go_entry": finding.entry and finding.entry.in_words,
+        "go_entry": finding.entry and finding.entry.description,
         "told": finding.text,
     }
 
 
-def _json_rows(compared: Comparison, period: Period) -> Iterable[dict[str, Any]]:
-    for sums in compared.sums:
+def _json_rows(comparison: Comparison, period: Period) -> Iterable[dict[str, Any]]:
+    for sums in comparison.sums:
         yield {
             "what": "sums",
             "currency": sums.currency,
             "vat_rate": sums.rate,
-            "shop": {"orders": sums.shop_orders, **_as_text(sums.shop)},
-            "go": {**_entries(sums), **_as_text(sums.go)},
-            "difference": _as_text(sums.difference),
+            "shop": {"orders": sums.shop_orders, **_format_money(sums.shop)},
+            "go": {**_entry_counts(sums), **_format_money(sums.go)},
+            "difference": _format_money(sums.difference),
         }
-    for finding in compared.findings:
+    for finding in comparison.findings:
         yield {
             "what": "difference" if finding.is_difference else "remark",
             **members(finding, "kind", "shop_id", "date", "currency"),
@@ -226,11 +226,11 @@ def _json_rows(compared: Comparison, period: Period) -> Iterable[dict[str, Any]]
         "what": "outcome",
         "from": period.first.isoformat(),
         "to": period.last.isoformat(),
-        "differences": len(compared.differing),
-        "remarks": len(compared.remarks),
+        "differences": len(comparison.differing),
+        "remarks": len(comparison.remarks),
         "not_in_ledger": {
-            "sales_orders": compared.not_in_ledger.get("sales order", 0),
-            "credit_notes": compared.not_in_ledger.get("credit note", 0),
+            "sales_orders": comparison.not_in_ledger.get("sales order", 0),
+            "credit_notes": comparison.not_in_ledger.get("credit note", 0),
         },
     }
 
@@ -238,4 +238,4 @@ def _json_rows(compared: Comparison, period: Period) -> Iterable[dict[str, Any]]
 def _by_rate(by_rate: Mapping[str | None, Money] | None) -> list[dict[str, str | None]] | None:
     if by_rate is None:
         return None
-    return [{"vat_rate": rate, **_as_text(money)} for rate, money in by_rate.items()]
+    return [{"vat_rate": rate, **_format_money(money)} for rate, money in by_rate.items()]

@@ -1,4 +1,4 @@
-"""The command `runs`, and which runs are under way, which `check` needs as well."""
+"""The command `runs`, and `runs_under_way`, which `check` uses as well."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _COLUMNS = (
 @with_choices()
 @click.pass_obj
 def runs(choices: Choices, *, newest: int) -> None:
-    """List the newest runs and what came of each."""
+    """List the newest runs and the outcome of each."""
     with open_store(choices.link_store) as store:
         listed = store.runs.newest(newest)
         under_way = runs_under_way(store, store.runs.newest_of_each())
     in_words = choices.output_format == "table"
-    rows = [{**_row(run), **(_words(run, under_way) if in_words else {})} for run in listed]
+    rows = [{**_row(run), **(_cells(run, under_way) if in_words else {})} for run in listed]
     listing = Listing(_COLUMNS, rows, "no run has been recorded yet")
     print_listing(listing, choices.output_format)
 
@@ -53,21 +53,22 @@ def _row(run: Run) -> dict[str, Any]:
     }
 
 
-def _words(run: Run, under_way: Collection[int]) -> dict[str, Any]:
-    unended = "under way" if run.id in under_way else "did not end"
+def _cells(run: Run, under_way: Collection[int]) -> dict[str, Any]:
+    """Return what only the table shows of a run."""
+    no_status = "under way" if run.id in under_way else "did not end"
     records = [
         f"{entity}: {_counts(run.outcomes[entity], OUTCOMES)}"
         for entity in (*TABLES, PAYMENTS)
         if entity in run.outcomes
     ]
     return {
-        "exit_status": unended if run.exit_status is None else run.exit_status,
-        "records": "; ".join([*_of_input(run), *records]),
+        "exit_status": no_status if run.exit_status is None else run.exit_status,
+        "records": "; ".join([*_input_faults(run), *records]),
         "calls_in_words": _counts(run.calls, ("reads", "writes")),
     }
 
 
-def _of_input(run: Run) -> list[str]:
+def _input_faults(run: Run) -> list[str]:
     if run.has_whole_input:
         return []
     return ["input cut off" if run.has_input else "no input"]
@@ -78,15 +79,17 @@ def _counts(counts: Mapping[str, int], names: Sequence[str]) -> str:
 
 
 def runs_under_way(store: LinkStore, newest: Iterable[Run]) -> frozenset[int]:
-    """Return the numbers of the newest runs that have yet to end.
+    """Return the numbers of those of the newest runs that are still under way.
 
-    A run that has no exit status and is not among them was cut off. A run holds its lock for as
-    long as it lives, and only a shop's newest run can be under way. A lock that turns out to be
-    free is then held here until the store is closed.
+    Any other run without an exit status was cut off. A run holds its shop's lock until it ends, and
+    only a shop's newest run can be under way. A lock that turns out to be free is taken, and held
+    until the store is closed.
     """
-    last = {run.shop_name: run for run in sorted(newest, key=lambda run: run.id)}
+    newest_of_shop = {run.shop_name: run for run in sorted(newest, key=lambda run: run.id)}
     return frozenset(
-        run.id for run in last.values() if run.exit_status is None and _is_locked(store, run)
+        run.id
+        for run in newest_of_shop.values()
+        if run.exit_status is None and _is_locked(store, run)
     )
 
 

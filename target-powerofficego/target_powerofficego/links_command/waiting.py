@@ -1,4 +1,4 @@
-"""The commands for records that wait: list them, acknowledge them, or have them tried at once."""
+"""The commands for records that wait: list them, acknowledge them, or have them retried."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from target_powerofficego.links_command.output import (
     members,
     print_json,
     print_listing,
-    say,
+    print_text,
     with_shop,
 )
 from target_powerofficego.settle.summary import links_command_for
 from target_powerofficego.store.values import entity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from target_powerofficego.store.link_store import LinkStore, Unsettled, UnsettledKind
 
 PLURALS: dict[UnsettledKind, str] = {"reject": "rejects", "hold": "holds", "parked": "parked"}
 
 _NUMBERS = {"orders": "number", "products": "sku"}
-"""By entity, the member by which people know a record of the shop."""
+"""The member of a shop record that holds the number people know it by, by entity."""
 _LONGEST_NUMBER = 40
 _HEAD = (
     *(Column("ID", "id"), Column("entity", "entity"), Column("shop id", "shop_id")),
@@ -59,8 +59,8 @@ _COLUMNS: dict[UnsettledKind, tuple[Column, ...]] = {
 }
 
 
-def _list_command(kind: UnsettledKind, text: str, *more: Callable[..., Any]) -> click.Command:
-    """Return the command that lists the records of one kind, with this help and more options."""
+def _list_command(kind: UnsettledKind, text: str, *options: Callable[..., Any]) -> click.Command:
+    """Return the command that lists the records of a kind; `text` is its help."""
 
     def list_waiting(
         choices: Choices,
@@ -76,151 +76,153 @@ def _list_command(kind: UnsettledKind, text: str, *more: Callable[..., Any]) -> 
                 kind, every_namespace=True, acknowledged=with_acknowledged
             )
         rows = [
-            unsettled_row(one, show_values=show_values)
-            for one in waiting
-            if entity in (None, entity_of(one.entity))
-            and shop_id in (None, one.shop_id)
-            and (reason is None or reason.casefold() in one.reason.casefold())
+            unsettled_row(record, show_values=show_values)
+            for record in waiting
+            if entity in (None, entity_of(record.entity))
+            and shop_id in (None, record.shop_id)
+            and (reason is None or reason.casefold() in record.reason.casefold())
         ]
         print_listing(_listing(kind, rows, show_values=show_values), choices.output_format)
 
     command = click.pass_obj(list_waiting)
     filters = (waiting_entity_option, shop_id_option, reason_option)
-    for option in reversed((*filters, *more, show_values_option, with_choices())):
+    for option in reversed((*filters, *options, show_values_option, with_choices())):
         command = option(command)
     return click.command(PLURALS[kind], help=text)(command)
 
 
 def _listing(kind: UnsettledKind, rows: Sequence[dict[str, Any]], *, show_values: bool) -> Listing:
-    """Return rows with those columns of their kind in which at least one row has a value."""
+    """Return the rows, with the columns of their kind that are not empty."""
     columns = (*with_shop(rows, *_COLUMNS[kind]), *(_VALUES if show_values else ()))
-    used = [one for one in columns if any(row[one.key] not in (None, "") for row in rows)]
-    which = "records are" if kind == "parked" else "open"
-    return Listing(used, rows, f"no {which} {PLURALS[kind]}")
+    used = [column for column in columns if any(row[column.key] not in (None, "") for row in rows)]
+    empty_text = "no records are parked" if kind == "parked" else f"no open {PLURALS[kind]}"
+    return Listing(used, rows, empty_text)
 
 
-def unsettled_row(one: Unsettled, *, show_values: bool) -> dict[str, Any]:
-    """Return a record under stable keys; `read_at`, `detail` and `payload` only with its values."""
+def unsettled_row(record: Unsettled, *, show_values: bool) -> dict[str, Any]:
+    """Return a row with stable keys; `read_at`, `detail` and `payload` only with its values."""
     return {
-        **members(one, "id", "kind", "entity", "shop_id", "shop_name", "reason", "title"),
-        "number": _number(one),
-        **members(one, "first_seen", "last_seen", "attempts", "next_attempt_at"),
-        **members(one, "acknowledged_at"),
-        **(members(one, "read_at", "detail", "payload") if show_values else {}),
+        **members(record, "id", "kind", "entity", "shop_id", "shop_name", "reason", "title"),
+        "number": _number(record),
+        **members(record, "first_seen", "last_seen", "attempts", "next_attempt_at"),
+        **members(record, "acknowledged_at"),
+        **(members(record, "read_at", "detail", "payload") if show_values else {}),
     }
 
 
-def _number(one: Unsettled) -> str | None:
-    """Return an order's number or a product's SKU; a customer's number may say who it is."""
-    number = one.payload.get(_NUMBERS.get(one.entity, ""))
+def _number(record: Unsettled) -> str | None:
+    """Return an order's number or a product's SKU; a customer's number may identify a person."""
+    number = record.payload.get(_NUMBERS.get(record.entity, ""))
     return number if isinstance(number, str) and len(number) <= _LONGEST_NUMBER else None
 
 
 rejects = _list_command(
     "reject", "List records that cannot be written, with the reason.", all_option
 )
-holds = _list_command(
-    "hold", "List records that could be written but need a person first.", all_option
-)
+holds = _list_command("hold", "List records that wait for a person to decide.", all_option)
 parked = _list_command(
     "parked",
-    "List records that wait for another record, for Go or for a shop file, or to be read again.\n\n"
-    "They need no person: each run takes them up again. Edits that a shop file does not take wait"
-    " until the file or the entry in Go changes, or for `retry`.",
+    "List records that wait, but not for a person.\n\n"
+    "They wait for another record, for Go or for a shop file, or to be read again. Each run retries"
+    " them. Edits that a shop file does not support wait until the file or the entry in Go changes,"
+    " or until `retry`.",
 )
 
 
 @click.command()
 @click.argument("numbers", metavar="[ID...]", nargs=-1, type=NUMBER)
-@click.option("--all", "every_one", is_flag=True, help="Every reject and hold.")
+@click.option("--all", "is_all", is_flag=True, help="All rejects and holds.")
 @waiting_entity_option
 @with_choices()
 @click.pass_obj
 def acknowledge(
-    choices: Choices, *, numbers: tuple[int, ...], every_one: bool, entity: str | None
+    choices: Choices, *, numbers: tuple[int, ...], is_all: bool, entity: str | None
 ) -> None:
-    """Note that a person knows of these rejects or holds.
+    """Acknowledge rejects or holds that a person knows of.
 
-    ID is the number that `rejects` or `holds` shows. It stands until the reason of the record
-    changes. If a number does not exist, none is acknowledged.
+    `check` no longer counts them. ID is the number that `rejects` or `holds` shows. An
+    acknowledgement lasts until the record's reason changes. If one of the numbers does not exist,
+    nothing is acknowledged.
     """
-    _check_which(numbers, entity, every_one=every_one)
+    _require_selection(numbers, entity, is_all=is_all)
     with open_store(choices.link_store) as store:
-        if every_one:
+        if is_all:
             waiting = store.unsettled.all(
                 "reject", "hold", every_namespace=True, acknowledged=False
             )
-            numbers = tuple(one.id for one in waiting if entity in (None, entity_of(one.entity)))
-        _do_for_all(store, store.unsettled.acknowledge, numbers, "reject or hold", "acknowledged")
+            numbers = _numbers_of(waiting, entity)
+        _change_all(store, store.unsettled.acknowledge, numbers, "reject or hold", "acknowledged")
         waiting = store.unsettled.all("reject", "hold", every_namespace=True)
-    changed = [one for one in waiting if one.id in numbers]
-    _print_each(choices, changed, "is acknowledged", none="nothing waits for a person")
+    changed = [record for record in waiting if record.id in numbers]
+    _print_each(choices, changed, "is acknowledged", empty_text="nothing waits for a person")
 
 
 @click.command()
 @click.argument("numbers", metavar="[ID...]", nargs=-1, type=NUMBER)
-@click.option("--all", "every_one", is_flag=True, help="Every record that rests.")
+@click.option("--all", "is_all", is_flag=True, help="All postponed records.")
 @waiting_entity_option
 @with_choices()
 @click.pass_obj
-def retry(
-    choices: Choices, *, numbers: tuple[int, ...], every_one: bool, entity: str | None
-) -> None:
-    """Make the next run try resting records at once.
+def retry(choices: Choices, *, numbers: tuple[int, ...], is_all: bool, entity: str | None) -> None:
+    """Make the next run retry postponed records.
 
-    What Go refused rests 1, 2, 4 … 24 hours before it is tried again; an edit that a shop does not
-    take rests until its shop file or the entry in Go changes. ID is the number that `rejects` or
-    `parked` shows. If a number does not exist, nothing is changed.
+    A record that Go or the shop refused is retried after 1, 2, 4 … 24 hours. An edit that the shop
+    does not support is retried when its shop file or the entry in Go changes. ID is the number that
+    `rejects` or `parked` shows. If one of the numbers does not exist, nothing is changed.
     """
-    _check_which(numbers, entity, every_one=every_one)
+    _require_selection(numbers, entity, is_all=is_all)
     with open_store(choices.link_store) as store:
-        if every_one:
-            resting = [
-                one for one in store.unsettled.all(every_namespace=True) if one.is_resting(now())
-            ]
-            numbers = tuple(one.id for one in resting if entity in (None, entity_of(one.entity)))
-        _do_for_all(store, store.unsettled.retry, numbers, "record that waits", "changed")
-        changed = [one for one in store.unsettled.all(every_namespace=True) if one.id in numbers]
-    none = "no record rests; what waits is tried by each run"
-    _print_each(choices, changed, "is tried by the next run", none=none)
+        if is_all:
+            waiting = store.unsettled.all(every_namespace=True)
+            numbers = _numbers_of(filter(lambda record: record.is_resting(now()), waiting), entity)
+        _change_all(store, store.unsettled.retry, numbers, "waiting record", "changed")
+        waiting = store.unsettled.all(every_namespace=True)
+    changed = [record for record in waiting if record.id in numbers]
+    empty_text = "no record is postponed; each run retries what waits"
+    _print_each(choices, changed, "will be retried by the next run", empty_text=empty_text)
 
 
-def _check_which(numbers: tuple[int, ...], entity: str | None, *, every_one: bool) -> None:
-    if bool(numbers) == every_one or (numbers and entity):
-        raise click.UsageError(
-            "name the numbers, or say --all (with --entity, if only one is meant)"
-        )
+def _require_selection(numbers: tuple[int, ...], entity: str | None, *, is_all: bool) -> None:
+    if bool(numbers) == is_all or (numbers and entity):
+        raise click.UsageError("give either numbers, or --all with or without --entity")
 
 
-def _do_for_all(
+def _numbers_of(records: Iterable[Unsettled], entity: str | None) -> tuple[int, ...]:
+    return tuple(record.id for record in records if entity in (None, entity_of(record.entity)))
+
+
+def _change_all(
     store: LinkStore,
     change: Callable[[int], bool],
     numbers: tuple[int, ...],
-    what: str,
-    changed: str,
+    label: str,
+    outcome: str,
 ) -> None:
-    """Change all of them, or none.
+    """Change all of these rows, or none.
 
     Raises:
-        click.ClickException: with one line that names the numbers that do not exist.
+        click.ClickException: some of the numbers do not exist.
     """
     with store.transaction():
         missing = [str(number) for number in numbers if not change(number)]
         if missing:
             fail(
-                f"there is no {what} with the number {', '.join(missing)}; nothing was {changed}"
-                f" ({links_command_for('rejects')} and {links_command_for('holds')} show the numbers)"
+                f"there is no {label} with the number {', '.join(missing)}; nothing was {outcome}"
+                f" ({links_command_for('rejects')} and {links_command_for('holds')} list the"
+                " numbers)"
             )
 
 
-def _print_each(choices: Choices, changed: Sequence[Unsettled], outcome: str, *, none: str) -> None:
-    """Print each record that was changed; for a person, one sentence if there is none."""
+def _print_each(
+    choices: Choices, changed: Sequence[Unsettled], outcome: str, *, empty_text: str
+) -> None:
+    """Print each record that was changed; for a person, print `empty_text` if there is none."""
     if choices.output_format == "json":
-        for one in changed:
-            print_json(unsettled_row(one, show_values=False))
+        for record in changed:
+            print_json(unsettled_row(record, show_values=False))
         return
-    for one in changed:
-        kind = f"the {one.kind} of" if one.kind != "parked" else "the parked"
-        say(f"{one.id}: {kind} {one.entity} {one.shop_id} {outcome}")
+    for record in changed:
+        kind = f"the {record.kind} of" if record.kind != "parked" else "the parked"
+        print_text(f"{record.id}: {kind} {record.entity} {record.shop_id} {outcome}")
     if not changed:
-        say(none)
+        print_text(empty_text)

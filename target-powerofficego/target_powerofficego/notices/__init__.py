@@ -1,5 +1,5 @@
-"""Who set `notify` is told when something new waits, when runs stop, and when all is well again.
+"""Messages for the setting `notify`: something new waits, a run failed, or all is well again.
 
-After each run, and by `check`, how a shop stands is compared with how it stood when a message last
-went out. Imports `settle`, `settings` and the rooms below them.
+After each run, and by `check`, the status of a shop is compared with its status when the last
+message was sent. Imports `settle`, `settings` and the rooms below them.
 """

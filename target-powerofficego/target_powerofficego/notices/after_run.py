@@ -1,4 +1,4 @@
-"""What a run that has ended lets those know who set `notify`."""
+"""Sends the news about a run that has ended to the addresses of the setting `notify`."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from target_powerofficego.store.link_store import LinkStore, Namespace
     from target_powerofficego.store.values import WayName
 
-_IN_GENERAL: Mapping[type[BaseException], str] = {
+_GENERAL_REASONS: Mapping[type[BaseException], str] = {
     BrakeReached: "a brake stopped it (max_creates, max_changes)",
     BrokenInput: "what the tap sent could not be read",
-    CannotStart: "it could not start as things are",
+    CannotStart: "it could not start",
     LinkStoreError: "the link store could not be used",
     OutputClosed: "its output could not be written",
 }
-"""Why a run broke, without a word that could hold a key or say who a person is."""
+"""Why a run failed, in words that cannot contain a key or identify a person."""
 _NO_ANSWER = "the system that it writes to refused it, or gave no usable answer"
 _NO_CHANGES_FILE = "changes_file could not be written"
 
@@ -42,39 +42,39 @@ def notify_after_run(
     other_system_errors: tuple[type[Exception], ...],
     logger: logging.Logger,
 ) -> None:
-    """Send what is new once a run has `ended`, with a failure or an exit status.
+    """Send what is new after a run; `ended` is its failure or exit status.
 
-    Nothing is said of a run that a signal stopped, or that another run kept from starting; nor
-    before any run came as far as Go, for then somebody watches. `is_whole` is whether the input
-    was; `other_system_errors` are the errors of the system that is written to.
+    Nothing is sent about a run that was stopped by a signal or kept from starting by another run,
+    or before any run has reached Go, because somebody is watching then.
+    `is_whole` is whether the input was complete; `other_system_errors` are the errors of the system
+    that the run writes to.
     """
     if isinstance(ended, (Terminated, RunUnderWay)):
         return
-    why = _why_it_broke(ended, other_system_errors, is_whole=is_whole)
+    reason = _general_reason(ended, other_system_errors, is_whole=is_whole)
 
     def endings(store: LinkStore) -> Iterator[tuple[Namespace, Ending]]:
         namespace = find_namespace(store, config["shop_name"])
         if namespace is not None:
             newest = namespace.newest_run
-            broke = Ending(namespace.shop_name, newest, broken={way: why or ""})
+            failed = Ending(namespace.shop_name, newest, broken={way: reason or ""})
             well = Ending(namespace.shop_name, newest, ended_well={way: newest}, is_silent=False)
-            yield namespace, broke if why else well
+            yield namespace, failed if reason else well
 
     location = StoreLocation.of(str(config["link_store"]))
-    wrong = announce(location, addresses_in(config["notify"]), endings)
-    if wrong:
-        logger.warning("%s", wrong)
+    if error := announce(location, addresses_in(config["notify"]), endings):
+        logger.warning("%s", error)
 
 
-def _why_it_broke(
+def _general_reason(
     ended: BaseException | int, other_system_errors: tuple[type[Exception], ...], *, is_whole: bool
 ) -> str | None:
-    """Return in general words why a run broke, None if it did not."""
+    """Return why a run failed, in general words, or None if it did not fail."""
     if isinstance(ended, other_system_errors):
         return _NO_ANSWER
     if isinstance(ended, BaseException):
-        known = (why for kind, why in _IN_GENERAL.items() if isinstance(ended, kind))
-        return next(known, "it failed")
+        matches = (text for kind, text in _GENERAL_REASONS.items() if isinstance(ended, kind))
+        return next(matches, "it stopped on an error")
     if not is_whole:
         return NOT_ALL_READ
     return _NO_CHANGES_FILE if ended == 1 else None

@@ -1,7 +1,7 @@
-"""Finds what is new, remembers that it is said, and sends it: after a run, and by `check`.
+"""Finds what is new, records that it is announced, and sends it: after a run, and by `check`.
 
-That something is said is remembered before it is sent, so that it is never said twice, and taken
-back where no address took it, so that it is said the next time.
+An announcement is recorded before it is sent, so that nothing is announced twice. If no address
+accepts it, the record is undone, so that it is sent the next time.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from target_powerofficego.notices.news import (
     Message,
     ShopStatus,
     compose_message,
+    join_messages,
     status_after,
-    together,
 )
 from target_powerofficego.store.link_store import LinkStore, LinkStoreError
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 _SENDER = "target_powerofficego.notices.sender"
 _LONGEST_SECONDS = 60.0
-"""How long the process that sends may take, which bounds itself once Apprise is loaded."""
+"""How long the sending process may take; it limits itself once Apprise is loaded."""
 
 
 @dataclass(frozen=True)
 class _News:
-    """What is new about one shop, and how to take back that it was said."""
+    """What is new about a shop, and the status before and after, to undo the announcement."""
 
     namespace: Namespace
     before: ShopStatus
@@ -50,43 +50,51 @@ def announce(
     addresses: Sequence[str],
     endings: Callable[[LinkStore], Iterable[tuple[Namespace, Ending]]],
 ) -> str | None:
-    """Send what is new of each shop in one message; return a line that says what went wrong.
+    """Send what is new about each shop in one message; return an error in one line, if any.
 
-    It raises nothing: what was done is done, whether anybody could be told of it or not.
+    Nothing is raised: a failed announcement changes nothing about the run.
     """
     try:
         with contextlib.closing(LinkStore(location)) as store:
-            found = [_new_of(store, *one) for one in endings(store)]
-        news = [one for one in found if one is not None]
+            all_news = [
+                _record_news(store, namespace, ending) for namespace, ending in endings(store)
+            ]
+        news = [item for item in all_news if item is not None]
         if not news:
             return None
-        taken = _send(together([one.message for one in news]), addresses)
-        if not taken:
-            _take_back(location, news)
+        accepted = _send(join_messages([item.message for item in news]), addresses)
+        if not accepted:
+            _undo(location, news)
     except LinkStoreError as error:
         return f"notify: {error}"
-    if taken == len(addresses):
+    if accepted == len(addresses):
         return None
-    again = "" if taken else "; it is tried again after the next run"
-    return f"notify: {taken} of {len(addresses)} addresses took the message{again}"
+    retry = "" if accepted else "; it will be sent again after the next run"
+    return f"notify: {accepted} of {len(addresses)} addresses accepted the message{retry}"
 
 
 def send_test_message(addresses: Sequence[str]) -> list[int]:
-    """Send a test message; return the places, from 1, of the addresses that did not take it."""
-    return [place for place, one in enumerate(addresses, start=1) if not _send(TEST_MESSAGE, [one])]
+    """Send a test message; return the positions, from 1, of the addresses that refuse it."""
+    return [
+        position
+        for position, address in enumerate(addresses, start=1)
+        if not _send(TEST_MESSAGE, [address])
+    ]
 
 
 def find_namespace(store: LinkStore, shop_name: str) -> Namespace | None:
-    """Return the namespace of a shop; of several with its name, the one that ran last."""
-    known = [one for one in store.namespaces.all() if one.shop_name == shop_name]
-    return max(known, key=lambda one: (one.newest_run, one.id), default=None)
+    """Return the namespace of a shop; if several have its name, the one that ran last."""
+    matches = [
+        namespace for namespace in store.namespaces.all() if namespace.shop_name == shop_name
+    ]
+    return max(matches, key=lambda namespace: (namespace.newest_run, namespace.id), default=None)
 
 
-def _new_of(store: LinkStore, namespace: Namespace, ending: Ending) -> _News | None:
-    """Return what is new about a shop, once it is remembered that it is said."""
+def _record_news(store: LinkStore, namespace: Namespace, ending: Ending) -> _News | None:
+    """Return what is new about a shop, after recording that it is announced."""
     store.namespaces.choose(namespace)
-    kept = store.notices.last()
-    before = ShopStatus() if kept is None else ShopStatus.of(kept)
+    stored = store.notices.last()
+    before = ShopStatus() if stored is None else ShopStatus.of(stored)
     waiting = store.unsettled.all("reject", "hold", acknowledged=False)
     after = status_after(before, ending, waiting)
     if after == before or not store.notices.replace(before.to_keep(), after.to_keep()):
@@ -95,31 +103,31 @@ def _new_of(store: LinkStore, namespace: Namespace, ending: Ending) -> _News | N
     return None if message is None else _News(namespace, before, after, message)
 
 
-def _take_back(location: StoreLocation, news: Iterable[_News]) -> None:
+def _undo(location: StoreLocation, news: Iterable[_News]) -> None:
     with contextlib.closing(LinkStore(location)) as store:
-        for one in news:
-            store.namespaces.choose(one.namespace)
-            while (kept := store.notices.last()) is not None:
-                without = ShopStatus.of(kept).without(one.before, one.after)
-                if store.notices.replace(kept, without.to_keep()):
-                    break  # else another process has said something at the same time
+        for item in news:
+            store.namespaces.choose(item.namespace)
+            while (stored := store.notices.last()) is not None:
+                status = ShopStatus.of(stored).without(item.before, item.after)
+                if store.notices.replace(stored, status.to_keep()):
+                    break  # otherwise another process has announced something in the meantime
 
 
 def _send(message: Message, addresses: Sequence[str]) -> int:
-    """Return how many addresses took a message, in a process that is ended if it takes too long."""
-    given = json.dumps({"addresses": addresses, "message": asdict(message)})
+    """Send a message in a process with a time limit; return how many addresses accepted it."""
+    request = json.dumps({"addresses": addresses, "message": asdict(message)})
     try:
-        answer = subprocess.run(  # noqa: S603 - our own module; the secrets go by its input
+        answer = subprocess.run(  # noqa: S603 - our own module; secrets go to its input
             [sys.executable, "-m", _SENDER],
-            input=given.encode(),
+            input=request.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=sys.prefix,  # Python looks for modules in the working directory first
             timeout=_LONGEST_SECONDS,
             check=False,
         ).stdout
-    except subprocess.TimeoutExpired as late:
-        answer = late.stdout or b""
+    except subprocess.TimeoutExpired as timeout:
+        answer = timeout.stdout or b""
     except OSError:
         answer = b""
     return answer.count(b"\n")

@@ -1,7 +1,7 @@
-"""How a shop stands, what is new in it since the last message, and the words of that; pure.
+"""The status of a shop, what is new since the last message, and the text of the message; pure.
 
-No message holds more than the shop's name, counts, and reasons in general words: neither ids nor
-amounts, and nothing that says who a person is.
+A message contains only the shop's name, counts, and reasons in general words: no ids or amounts,
+and nothing that identifies a person.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _DIRECTIONS: Mapping[str, str] = {
     "forward": "from the shop to PowerOffice Go",
     "back": "from PowerOffice Go to the shop",
 }
-NOT_ALL_READ = "the tap did not come to its end, so not everything was read"
-"""Why a run counts as broken that did all that came."""
+NOT_ALL_READ = "the tap did not finish, so not everything was read"
+"""Why a run counts as failed although it handled all its input."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent; `notify_type` is how bad it is, in Apprise's words."""
+    """A message to send; `notify_type` is its severity, in Apprise's terms."""
 
     title: str
     body: str
@@ -38,17 +38,17 @@ class Message:
 
 TEST_MESSAGE = Message(
     "Test message of the sync with PowerOffice Go",
-    "Messages like this one come when a record waits for a person, or when a run breaks.",
+    "You will get messages like this when a record waits for a person or a run fails.",
     "info",
 )
 
 
 @dataclass(frozen=True)
 class ShopStatus:
-    """How a shop stands; the store keeps it as it was when the last message went out.
+    """The status of a shop; the store keeps the one at the time of the last message.
 
-    `waiting` has a mark of each reject and hold that nobody has acknowledged; `broken` has the
-    number of the newest run when a way broke; `is_silent` is whether no run has come for too long.
+    `waiting` has a hash of each unacknowledged reject and hold. `broken` has, by way, the number of
+    the newest run when that way failed. `is_silent` is whether there has been no run for too long.
     """
 
     waiting: frozenset[str] = frozenset()
@@ -56,12 +56,12 @@ class ShopStatus:
     is_silent: bool = False
 
     @classmethod
-    def of(cls, kept: Mapping[str, Any]) -> ShopStatus:
-        """Return the standing that the store keeps."""
-        return cls(frozenset(kept["waiting"]), kept["broken"], kept["is_silent"])
+    def of(cls, stored: Mapping[str, Any]) -> ShopStatus:
+        """Return the status from its form in the store."""
+        return cls(frozenset(stored["waiting"]), stored["broken"], stored["is_silent"])
 
     def to_keep(self) -> dict[str, Any]:
-        """Return it as the store keeps it."""
+        """Return the form of the status in the store."""
         return {
             "waiting": sorted(self.waiting),
             "broken": dict(sorted(self.broken.items())),
@@ -69,33 +69,34 @@ class ShopStatus:
         }
 
     def without(self, before: ShopStatus, after: ShopStatus) -> ShopStatus:
-        """Return this standing as if what led from `before` to `after` had not been said.
+        """Return this status without the changes from `before` to `after`.
 
-        What was said since by others, of other records or of the other way, stays said.
+        Changes that others have announced since, about other records or the other way, remain.
         """
         new = after.broken.keys() - before.broken.keys()
         broken = {way: run for way, run in self.broken.items() if way not in new}
-        mended = {way: run for way, run in before.broken.items() if way not in after.broken}
-        is_about_silence = before.is_silent != after.is_silent
+        recovered = {way: run for way, run in before.broken.items() if way not in after.broken}
+        has_changed_silence = before.is_silent != after.is_silent
         return ShopStatus(
             waiting=self.waiting - (after.waiting - before.waiting)
             | (before.waiting - after.waiting),
-            broken={**mended, **broken},
-            is_silent=before.is_silent if is_about_silence else self.is_silent,
+            broken={**recovered, **broken},
+            is_silent=before.is_silent if has_changed_silence else self.is_silent,
         )
 
     @property
     def is_well(self) -> bool:
-        """Whether there is nothing to say."""
+        """Whether there is nothing to report."""
         return self == ShopStatus()
 
 
 @dataclass(frozen=True)
 class Ending:
-    """What the newest runs of a shop came to.
+    """How the newest runs of a shop ended.
 
-    `broken` says, by way, in general words why its newest run broke, and `ended_well` which run of
-    a way did not. `is_silent` is whether no run has come for too long, None where nobody asked.
+    `broken` has, by way, the reason in general words why its newest run failed; `ended_well` has,
+    by way, the number of a newest run that did not fail. `is_silent` is whether there has been no
+    run for too long, or None if that was not checked; `silence` is the line about it.
     """
 
     shop_name: str
@@ -107,11 +108,13 @@ class Ending:
 
 
 def status_after(before: ShopStatus, ending: Ending, waiting: Iterable[Unsettled]) -> ShopStatus:
-    """Return how a shop stands, given how it stood and what its newest runs came to."""
-    still = {way: run for way, run in before.broken.items() if ending.ended_well.get(way, 0) <= run}
+    """Return the status of a shop from its last status and how its newest runs ended."""
+    still_broken = {
+        way: run for way, run in before.broken.items() if ending.ended_well.get(way, 0) <= run
+    }
     return ShopStatus(
-        waiting=frozenset(map(_mark, waiting)),
-        broken={**dict.fromkeys(ending.broken, ending.newest_run), **still},
+        waiting=frozenset(map(_hash_of, waiting)),
+        broken={**dict.fromkeys(ending.broken, ending.newest_run), **still_broken},
         is_silent=before.is_silent if ending.is_silent is None else ending.is_silent,
     )
 
@@ -119,20 +122,20 @@ def status_after(before: ShopStatus, ending: Ending, waiting: Iterable[Unsettled
 def compose_message(
     ending: Ending, before: ShopStatus, after: ShopStatus, waiting: Sequence[Unsettled]
 ) -> Message | None:
-    """Return what has to be said now that was not said before; None if nothing is new."""
+    """Return a message about what is new since the last one, or None if nothing is."""
     shop = ending.shop_name
     if after.is_well:
         return None if before.is_well else _all_is_well(shop)
     broken = [
-        f"The run {_DIRECTIONS[way]} broke: {why}."
-        for way, why in ending.broken.items()
+        f"The run {_DIRECTIONS[way]} failed: {reason}."
+        for way, reason in ending.broken.items()
         if way not in before.broken
     ]
     is_silent = after.is_silent and not before.is_silent
-    new = [one for one in waiting if _mark(one) not in before.waiting]
+    new = [record for record in waiting if _hash_of(record) not in before.waiting]
     headings = [
-        *(["a run broke"] if broken else []),
-        *(["no run has come for too long"] if is_silent else []),
+        *(["a run failed"] if broken else []),
+        *(["no run for too long"] if is_silent else []),
         *([f"{_counted(new)} {'is' if len(new) == 1 else 'are'} new"] if new else []),
     ]
     if not headings:
@@ -141,14 +144,14 @@ def compose_message(
         *broken,
         *(["See the end of its log, and run it again."] if broken else []),
         *([f"{ending.silence[:1].upper()}{ending.silence[1:]}."] if is_silent else []),
-        *(_of_new(new, waiting) if new else []),
+        *(_lines_about_new(new, waiting) if new else []),
     ]
     kind = "failure" if broken or is_silent else "warning"
     return Message(f"{shop}: {', '.join(headings)}", "\n".join(parts), kind)
 
 
-def together(messages: Sequence[Message]) -> Message:
-    """Return messages about several shops as one; a single one as it is."""
+def join_messages(messages: Sequence[Message]) -> Message:
+    """Return messages about several shops as one message; a single one is returned as it is."""
     if len(messages) == 1:
         return messages[0]
     kinds = {message.notify_type for message in messages}
@@ -164,10 +167,10 @@ def _all_is_well(shop: str) -> Message:
     return Message(f"{shop}: all is well again", body, "success")
 
 
-def _of_new(new: Sequence[Unsettled], waiting: Sequence[Unsettled]) -> list[str]:
-    """Return a line for each entity and kind of what is new, and what to do."""
-    counts = Counter((entity_of(one.entity), one.kind) for one in new)
-    program_faults = sum(one.is_program_fault for one in new)
+def _lines_about_new(new: Sequence[Unsettled], waiting: Sequence[Unsettled]) -> list[str]:
+    """Return a line for each entity and kind of what is new, and lines about what to do."""
+    counts = Counter((entity_of(record.entity), record.kind) for record in new)
+    program_faults = sum(record.is_program_fault for record in new)
     return [
         *(
             f"{entity}: {number} new {kind}{'' if number == 1 else 's'}; see"
@@ -175,18 +178,18 @@ def _of_new(new: Sequence[Unsettled], waiting: Sequence[Unsettled]) -> list[str]
             for (entity, kind), number in sorted(counts.items())
         ),
         *([f"{describe_program_faults(program_faults)}."] if program_faults else []),
-        f"In all, {_counted(waiting)} wait{'s' if len(waiting) == 1 else ''} for a person.",
-        "Each run tries again what is rejected or held.",
+        f"In total, {_counted(waiting)} wait{'s' if len(waiting) == 1 else ''} for a person.",
+        "Each run retries what is rejected or held.",
         f"Correct it in the shop or in Go, or acknowledge it: {links_command_for('acknowledge')}.",
     ]
 
 
 def _counted(waiting: Sequence[Unsettled]) -> str:
-    counts = sorted(Counter(one.kind for one in waiting).items())
+    counts = sorted(Counter(record.kind for record in waiting).items())
     return " and ".join(f"{number} {kind}{'' if number == 1 else 's'}" for kind, number in counts)
 
 
-def _mark(one: Unsettled) -> str:
-    """Return a mark of a reject or hold, which stays the same when only its reason changes."""
-    what = f"{one.kind} {one.entity} {one.shop_id}"
-    return hashlib.blake2b(what.encode(), digest_size=8).hexdigest()
+def _hash_of(record: Unsettled) -> str:
+    """Return a hash of a reject or hold that does not depend on its reason."""
+    identity = f"{record.kind} {record.entity} {record.shop_id}"
+    return hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()

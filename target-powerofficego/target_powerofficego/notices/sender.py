@@ -1,7 +1,7 @@
-"""The process that hands a message to Apprise; it prints a line for each address that took it.
+"""The process that gives a message to Apprise; it prints a line for each address that accepts it.
 
-Apprise logs the addresses, which are secrets, and a service may never answer. So this is a process
-of its own: its log is thrown away, and it does not wait for long.
+Apprise logs the addresses, which are secrets, and a service may never answer. So it runs in its own
+process, whose log is discarded and which does not wait for long.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _ASSET = AppriseAsset(
     app_id=_NAME, app_desc=_NAME, storage_mode="memory", http_redirects=False, image_url_mask=""
 )
 _LONGEST_SECONDS = 15.0
-"""How long the services may take, all at once."""
+"""How long the services may take, all at the same time."""
 
 
 def main() -> None:
-    """Send what standard input says, to all addresses at once."""
-    given = json.load(sys.stdin)
-    services = [one for one in map(_service, given["addresses"]) if one is not None]
+    """Send the message on standard input to all its addresses at the same time."""
+    request = json.load(sys.stdin)
     threads = [
-        threading.Thread(target=_send, args=(one, given["message"]), daemon=True)
-        for one in services
+        threading.Thread(target=_send, args=(service, request["message"]), daemon=True)
+        for service in map(_service, request["addresses"])
+        if service is not None
     ]
     for thread in threads:
         thread.start()
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _service(address: str) -> NotifyBase | None:
-    """Return the service at an address, None if it lacks what the service needs."""
+    """Return the service for an address, or None if the address is incomplete."""
     scheme = address.partition(":")[0].lower()
     kind = pkgutil.resolve_name(f"apprise.plugins.{SERVICES.get(scheme) or SERVICES[f'{scheme}s']}")
     try:
@@ -55,9 +55,9 @@ def _service(address: str) -> NotifyBase | None:
 
 def _send(service: NotifyBase, message: dict[str, Any]) -> None:
     if Apprise(service, asset=_ASSET).notify(**message):
-        print("taken", flush=True)  # noqa: T201 - to the process that asked
+        print("accepted", flush=True)  # noqa: T201 - for the calling process
 
 
 if __name__ == "__main__":
     main()
-    os._exit(0)  # what a service still keeps busy is not waited for
+    os._exit(0)  # do not wait for services that have not answered

@@ -1,4 +1,4 @@
 """What the user sets: declared once, checked at start-up, and typed.
 
-Imports `decisions` and `dataflow`, and of `go_api` what a connection is.
+Imports `store`, `decisions`, `dataflow`, and what a connection is from `go_api`.
 """

@@ -1,6 +1,6 @@
-"""The settings that both targets have, under the same names, checked and typed.
+"""The settings that both targets have, with the same names, checked and typed.
 
-Every setting that cannot be right is reported in one line at start-up, all of them at once.
+At start-up, each setting that cannot be right is reported in one line, all of them at once.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 SHARED = ("owners", "clock_margin", "properties", "stock", "time_zone", "anonymised_marks")
-"""The settings that both ways must share: by them each decides what flows, and who wins."""
+"""The settings that both ways must share, because they decide what flows, and who wins."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SideSettings:
-    """The settings of a run on either way."""
+    """The settings of a run of either way."""
 
     shop_name: str
     link_store: StoreLocation
@@ -50,11 +50,11 @@ class SideSettings:
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Oslo"))
     anonymised_marks: Marks = field(default_factory=lambda: Marks.of(()))
     shared: Mapping[str, Any] = field(default_factory=dict)
-    """Those of `SHARED`, as they were given; owners as they are read, as they have two forms."""
+    """The settings of `SHARED` as they were given; but owners in one form, as they have two."""
 
 
 class SideReader:
-    """Reads one config and collects what is wrong with it."""
+    """Reads a config, and collects a line for each error in `errors`."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config
@@ -66,13 +66,13 @@ class SideReader:
         tables = self._tables()
         owners = self._owners(tables)
         owners_as_text = {
-            entity: {row: one.value for row, one in by_row.items()}
+            entity: {row: owner.value for row, owner in by_row.items()}
             for entity, by_row in owners.items()
         }
-        as_they_are = ("workers", "request_timeout", "retry_seconds", "dry_run")
+        unchanged = ("workers", "request_timeout", "retry_seconds", "dry_run")
         self.errors += address_errors(config.get("notify") or "")
         return {
-            **{name: config[name] for name in as_they_are},
+            **{name: config[name] for name in unchanged},
             "shop_name": self._shop_name(),
             "link_store": self._link_store(),
             "changes_file": self._changes_file(),
@@ -121,12 +121,12 @@ class SideReader:
         except OSError as error:
             self.errors.append(f"changes_file: {name} cannot be written: {error.strerror}")
         except ValueError:
-            self.errors.append("changes_file is no path")
+            self.errors.append("changes_file is not a path")
         return path
 
     def _tables(self) -> dict[str, Table]:
-        tables, wrong = apply_overrides(self.config.get("properties") or {})
-        self.errors += wrong
+        tables, errors = apply_overrides(self.config.get("properties") or {})
+        self.errors += errors
         return {**tables, "products": with_stock(tables["products"], self.config["stock"])}
 
     def _owners(self, tables: Mapping[str, Table]) -> dict[str, dict[str, Owner]]:
@@ -143,12 +143,12 @@ class SideReader:
         """Return the owner of each row that has one; "*" stands for the rows that are not named."""
         rows = [row.name for row in table.rows]
         owners: dict[str, Owner] = {}
-        for name in sorted(by_row, key=rows.__contains__):
-            named = f"{table.entity}.{name}"
+        for name in sorted(by_row, key=rows.__contains__):  # "*" first
+            full_name = f"{table.entity}.{name}"
             if name != "*" and name not in rows:
-                self.errors.append(f'owners: there is no row "{named}" in docs/dataflow.md')
+                self.errors.append(f'owners: there is no row "{full_name}" in docs/dataflow.md')
             elif by_row[name] not in [owner.value for owner in Owner]:
-                self.errors.append(f"owners: {named} must be shop, go or newest")
+                self.errors.append(f"owners: {full_name} must be shop, go or newest")
             else:
                 owners |= dict.fromkeys(rows if name == "*" else [name], Owner(by_row[name]))
         return owners
@@ -157,5 +157,5 @@ class SideReader:
         try:
             return ZoneInfo(self.config["time_zone"])
         except (ZoneInfoNotFoundError, ValueError):
-            self.errors.append("time_zone: there is no such zone; write it like Europe/Oslo")
+            self.errors.append("time_zone: there is no such zone; use a name like Europe/Oslo")
             return ZoneInfo("UTC")

@@ -1,6 +1,6 @@
 """The settings of target-powerofficego, checked and typed.
 
-Every setting that cannot be right is reported in one line at start-up, all of them at once.
+At start-up, each setting that cannot be right is reported in one line, all of them at once.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Settings(SideSettings):
         """Check and type a config that fits the schema.
 
         Raises:
-            SettingsError: with one line for each setting that cannot be right.
+            SettingsError: with a line for each setting that cannot be right.
         """
         return _Reader(config).settings()
 
@@ -69,12 +69,12 @@ class _Reader(SideReader):
         config = self.config
         connection = self._connection()
         sales_accounts = self._sales_accounts()
-        either_way = self.common_settings()
+        common = self.common_settings()
         settings = {
-            **either_way,
+            **common,
             "new_namespace": config["new_namespace"],
             "requests_per_second": config["requests_per_second"],
-            "rate_limit_store": self._rate_limit_store(either_way["link_store"]),
+            "rate_limit_store": self._rate_limit_store(common["link_store"]),
             "full_check": datetime.timedelta(hours=float(config["full_check_hours"])),
             "plans_first_run": self._plans_first_run(),
             "on_link": config["on_link"],
@@ -118,15 +118,15 @@ class _Reader(SideReader):
             return None
 
     def _rate_limit_store(self, link_store: StoreLocation) -> str:
-        place = self.config.get("rate_limit_store")
-        if not place:
+        location = self.config.get("rate_limit_store")
+        if not location:
             is_shared = link_store.is_postgresql and not self.config["dry_run"]
             return str(link_store) if is_shared else IN_MEMORY
         try:
-            check_store_location(place)
+            check_store_location(location)
         except ConfigurationError as error:
             self.errors.append(str(error))
-        return str(place)
+        return str(location)
 
     def _plans_first_run(self) -> bool:
         default = "plan" if self.config["environment"] == "production" else "accept"
@@ -135,8 +135,7 @@ class _Reader(SideReader):
     def _match_customers_on(self) -> dict[str, tuple[str, ...]]:
         by_kind = self.config["match_customers_on"]
         self.errors += [
-            f"match_customers_on: {kind} cannot be matched on that;"
-            " use organization_number or email"
+            f"match_customers_on: {kind} can only be matched on organization_number or email"
             for kind, names in by_kind.items()
             for name in names
             if name not in ("organization_number", "email")

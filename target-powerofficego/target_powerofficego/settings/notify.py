@@ -1,6 +1,6 @@
-"""The setting `notify`: addresses in Apprise's form, all of them of services reached by TLS.
+"""The setting `notify`: addresses in Apprise's form, of services that are reached over TLS.
 
-Apprise itself is loaded only where something is sent.
+Apprise itself is loaded only when something is sent.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ SERVICES: Mapping[str, str] = {
     "tgram": "telegram:NotifyTelegram",
     "workflows": "workflows:NotifyWorkflows",
 }
-"""How the address of a service begins, and where Apprise has it: to load all takes four times as
-long. Those that end in s have a form without TLS, which lacks the s, for this machine itself."""
+"""The scheme of each service, and its class in Apprise: loading all of them takes four times as
+long. A scheme that ends in s has a form without TLS and without the s, for this machine only."""
 _WEAKENING = {"verify": {"no", "false", "0", "off"}, "mode": {"insecure"}}
-"""What an address may say to be taken without TLS, or without a look at the certificate."""
+"""Options of an address that would turn off TLS or the check of the certificate."""
 
 
 def addresses_in(text: str) -> list[str]:
@@ -44,31 +44,31 @@ def addresses_in(text: str) -> list[str]:
 
 
 def address_errors(text: str) -> list[str]:
-    """Return a line for each address that cannot be used, which never shows it: it is a secret."""
+    """Return a line for each address that cannot be used; it never shows the address, a secret."""
     addresses = addresses_in(text)
     if addresses and importlib.util.find_spec("apprise") is None:
         return ["notify needs the package apprise: install target-powerofficego[notify]"]
-    reasons = [_why_not(address) for address in addresses]
+    errors = [_error_of(address) for address in addresses]
     return [
-        f"notify: address {number} of {len(addresses)} {why}"
-        for number, why in enumerate(reasons, start=1)
-        if why
+        f"notify: address {number} of {len(addresses)} {error}"
+        for number, error in enumerate(errors, start=1)
+        if error
     ]
 
 
-def _why_not(address: str) -> str | None:
+def _error_of(address: str) -> str | None:
     try:
         parts = urlsplit(address)
-        is_here = _is_this_machine(parts)
+        is_local = _is_this_machine(parts)
         options = parse_qs(parts.query.lower())
     except ValueError:
         return "cannot be read as an address"
     if f"{parts.scheme}s" in SERVICES:
-        return None if is_here else f"is not encrypted: it must begin with {parts.scheme}s://"
+        return None if is_local else f"is not encrypted: it must begin with {parts.scheme}s://"
     if parts.scheme not in SERVICES:
-        return f"begins with none of {', '.join(f'{one}://' for one in SERVICES)}"
+        return f"must begin with one of {', '.join(f'{scheme}://' for scheme in SERVICES)}"
     if any(weak & set(options.get(name, ())) for name, weak in _WEAKENING.items()):
-        return "lets anybody answer in the service's place: leave out verify and mode"
+        return "does not verify that the service is genuine: leave out verify and mode"
     return None
 
 

@@ -1,4 +1,4 @@
-"""The schema of the settings of target-powerofficego, with what each is for."""
+"""The schema of the settings of target-powerofficego, with a description of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from singer_sdk import typing as th
 from target_powerofficego.dataflow.orders.order import LIVE_STATUSES, ORDER_STATUSES
 
 _MARKS = ("[deleted]", "[slettet]", "[redacted]", "[anonymized]", "[anonymised]", ".invalid")
-"""What WordPress and others write; `.invalid` is a domain that RFC 2606 keeps free of mail."""
+"""What WordPress and others write; RFC 2606 reserves the domain `.invalid`, which gets no mail."""
 
 _CONNECTION = (
     th.Property(
@@ -43,7 +43,7 @@ _CONNECTION = (
         required=True,
         allowed_values=["production", "demo", "custom"],
         title="Environment",
-        description="Which Go to write to; `custom` takes api_url and token_url.",
+        description="Which environment of Go to write to; `custom` needs api_url and token_url.",
     ),
     th.Property(
         "api_url",
@@ -56,23 +56,24 @@ _CONNECTION = (
         "token_url",
         th.StringType,
         title="Token address",
-        description="Only with environment custom: the address that gives tokens.",
+        description="Only with environment custom: the address that issues tokens.",
     ),
     th.Property(
         "requests_per_second",
         th.IntegerType(minimum=1, maximum=100),
         default=10,
         title="Requests per second",
-        description="PowerOffice allows 10 per subscription key; less leaves room for others.",
+        description="PowerOffice allows 10 per subscription key; a lower number leaves room for"
+        " other programs.",
     ),
     th.Property(
         "rate_limit_store",
         th.StringType,
         title="Rate limit store",
-        description="Where all that use one subscription key share its limit: `memory` (they do"
-        " not), the path of a file (processes of one machine), or the address of a PostgreSQL"
-        " database, as in link_store (several machines). Default: the database of link_store if"
-        " that is PostgreSQL and this is no dry run, else `memory`.",
+        description="Where programs with the same subscription key share its limit: `memory` (not"
+        " shared), the path of a file (processes of one machine), or the address of a PostgreSQL"
+        " database, as in link_store (several machines). Default: the database of link_store if it"
+        " is PostgreSQL and this is not a dry run, otherwise `memory`.",
     ),
     th.Property(
         "workers",
@@ -93,8 +94,8 @@ _CONNECTION = (
         th.IntegerType(minimum=10),
         default=300,
         title="Retry budget, seconds",
-        description="How long one call may be tried again, in all, while Go is busy or failing."
-        " If Go then answers nothing else either, the run stops. At least 10.",
+        description="How long, in total, one call is retried while Go is busy or failing. If Go"
+        " then answers no other call either, the run stops. At least 10.",
     ),
 )
 
@@ -104,7 +105,7 @@ _LINKS = (
         th.StringType,
         required=True,
         title="Shop name",
-        description="A short name that never changes; it begins our references in Go"
+        description="A short name that must never change: our references in Go begin with it"
         " (`{shop_name}:{id}`). At most 20 letters, digits, - or _.",
     ),
     th.Property(
@@ -112,7 +113,7 @@ _LINKS = (
         th.BooleanType,
         default=False,
         title="New namespace",
-        description="Allow a link store that already knows this shop or this Go client to begin a"
+        description="Allow a link store that already knows this shop or this Go client to start a"
         " new set of links for another combination of the two.",
     ),
     th.Property(
@@ -120,9 +121,9 @@ _LINKS = (
         th.StringType,
         default="powerofficego-links.db",
         title="Link store",
-        description="Where the links between shop and Go are stored: the path of an SQLite file, or"
-        " the address of a PostgreSQL database (postgresql://user@host/database; its password in"
-        " PGPASSWORD or ~/.pgpass). Keep it with your backups.",
+        description="Where the links between shop and Go are stored: the path of an SQLite file,"
+        " or the address of a PostgreSQL database (postgresql://user@host/database; its password"
+        " in PGPASSWORD or ~/.pgpass). Keep it with your backups.",
     ),
     th.Property(
         "full_check_hours",
@@ -130,8 +131,8 @@ _LINKS = (
         default=24,
         title="Full check, hours",
         description="How often everything in Go is listed again, because edits of addresses and"
-        " stock do not move its stamps. The accounts that settings name are also checked so often"
-        " at start-up, and otherwise before the first record is settled.",
+        " stock do not change Go's stamps. The accounts named in settings are checked at start-up"
+        " as often, and otherwise before the first record is settled.",
     ),
 )
 
@@ -147,18 +148,18 @@ _CARE = (
         "changes_file",
         th.StringType,
         title="File of changes",
-        description="Path of a file that is overwritten at the end of each run: every decision,"
-        " one JSON object a line, as it was done, or in a dry run would be. It holds personal"
-        " data.",
+        description="Path of a file that is overwritten at the end of each run with every"
+        " decision, one JSON object per line: what was done or, in a dry run, would be done. It"
+        " contains personal data.",
     ),
     th.Property(
         "first_run",
         th.StringType,
         allowed_values=["plan", "accept"],
         title="First run",
-        description="`plan`: when Go already has entries and this shop has no finished run, print"
+        description="`plan`: if Go already has entries and no run of this shop has finished, print"
         " the plan, write nothing and exit 1. `accept`: go ahead. Default: plan in production,"
-        " else accept.",
+        " otherwise accept.",
     ),
     th.Property(
         "on_link",
@@ -167,8 +168,8 @@ _CARE = (
         default="keep",
         title="On link",
         description="What happens to values that differ when two entries are linked: `keep` both"
-        " and list them, `fill_empty` where one side has none, or write the `shop`'s to Go or"
-        " `go`'s to the shop. What is written to the shop waits for the way back.",
+        " and list them, `fill_empty` if one side has none, or write the `shop`'s to Go or `go`'s"
+        " to the shop. Values for the shop are written by the way back.",
     ),
     th.Property(
         "owners",
@@ -183,7 +184,7 @@ _CARE = (
         th.NumberType(minimum=0),
         default=300,
         title="Clock margin, seconds",
-        description="Two edits nearer than this are not decided by their stamps.",
+        description="Two edits closer in time than this are not decided by their stamps.",
     ),
     th.Property(
         "patch_guard",
@@ -191,8 +192,8 @@ _CARE = (
         allowed_values=["test", "reread"],
         default="test",
         title="Patch guard",
-        description="How an edit made in Go meanwhile is noticed: a JSON Patch `test` with each"
-        " change, or reading the entry again right before.",
+        description="How an edit made in Go in the meantime is detected: by a JSON Patch `test`"
+        " with each change, or by reading the entry again just before.",
     ),
     th.Property(
         "write_references",
@@ -206,7 +207,7 @@ _CARE = (
         th.IntegerType(minimum=0),
         default=10,
         title="Most archives",
-        description="More archives than this in one run all become holds.",
+        description="If one run would archive more entries than this, all of them become holds.",
     ),
     th.Property(
         "max_creates",
@@ -226,15 +227,15 @@ _CARE = (
         allowed_values=["unacknowledged", "never"],
         default="unacknowledged",
         title="Fail on",
-        description="Exit 3 while rejects or holds are open that nobody has acknowledged.",
+        description="Exit 3 while there are rejects or holds that nobody has acknowledged.",
     ),
     th.Property(
         "notify",
         th.StringType,
         secret=True,
         title="Notify",
-        description="Where a message goes when something new waits for a person, when a run"
-        " breaks, and when all is well again: addresses in Apprise's form, separated by spaces."
+        description="Where to send a message when something new waits for a person, when a run"
+        " fails, and when all is well again: addresses in Apprise's form, separated by spaces."
         " Needs target-powerofficego[notify].",
     ),
 )
@@ -249,16 +250,16 @@ _RULES = (
         ),
         default={"company": ["organization_number"], "person": ["email"]},
         title="Match customers on",
-        description="By which fields an unlinked customer is looked for in Go, after our reference:"
-        " organization_number, email.",
+        description="The fields by which an unlinked customer is looked up in Go, after our"
+        " reference: organization_number, email.",
     ),
     th.Property(
         "properties",
         th.ObjectType(additional_properties=th.AnyType()),
         title="Properties",
-        description="Changes to the property tables (docs/dataflow.md), such as"
-        ' {"customers": {"number": "to_go"}, "orders": {"department": {"go": "DepartmentCode",'
-        ' "constant": "WEB"}}}.',
+        description='Changes to the property tables (docs/dataflow.md), such as {"customers":'
+        ' {"number": "to_go"}, "orders": {"department": {"go": "DepartmentCode", "constant":'
+        ' "WEB"}}}.',
     ),
     th.Property(
         "stock",
@@ -274,13 +275,14 @@ _RULES = (
         th.StringType,
         default="Europe/Oslo",
         title="Time zone",
-        description="The time zone in which a stamp gives the date of an order or a payment.",
+        description="The time zone that determines the date of an order or a payment from its"
+        " stamp.",
     ),
     th.Property(
         "orders_from",
         th.DateType,
         title="Orders from",
-        description="Orders placed before this date are left alone, unless they are linked; where"
+        description="Orders placed before this date are ignored unless they are linked. If"
         " placed_at is empty, created_at counts.",
     ),
     th.Property(
@@ -288,7 +290,7 @@ _RULES = (
         th.ArrayType(th.StringType(allowed_values=list(ORDER_STATUSES))),
         default=["processing", "on_hold", "completed", "refunded"],
         title="Order statuses",
-        description="Orders with these statuses are written to Go. One that is linked stays in sync"
+        description="Orders with these statuses are written to Go. A linked order stays in sync"
         " whatever its status.",
     ),
     th.Property(
@@ -296,17 +298,17 @@ _RULES = (
         th.ArrayType(th.StringType(allowed_values=list(LIVE_STATUSES))),
         default=[],
         title="Confirm on",
-        description="An order that gets one of these statuses is set to Confirmed in Go, once, when"
-        " its total and VAT there are the shop's. Default: none, a person confirms.",
+        description="An order that gets one of these statuses is set to Confirmed in Go, once, if"
+        " its total and VAT in Go equal the shop's. Default: none; a person confirms.",
     ),
     th.Property(
         "invoice_on",
         th.ArrayType(th.StringType(allowed_values=list(LIVE_STATUSES))),
         default=[],
         title="Invoice on",
-        description="For an order that gets one of these statuses Go makes the invoice and sends it"
-        " to the buyer, once, when its total and VAT in Go are the shop's. Only where the shop"
-        " itself issues no invoice. Default: none, a person sends from Go.",
+        description="For an order that gets one of these statuses, Go makes the invoice and sends"
+        " it to the buyer, once, if its total and VAT in Go equal the shop's. Only for a shop that"
+        " does not issue invoices itself. Default: none; a person sends invoices from Go.",
     ),
     th.Property(
         "guests",
@@ -314,25 +316,26 @@ _RULES = (
         allowed_values=["by_email", "one_customer", "reject"],
         default="by_email",
         title="Guests",
-        description="Who buys when a guest orders: one Go customer per company and per person,"
-        " known by organisation number or e-mail; one for all; or no one.",
+        description="The customer in Go for orders of guests: `by_email`, one per company and per"
+        " person, identified by organisation number or e-mail address; `one_customer` for all; or"
+        " `reject` these orders.",
     ),
     th.Property(
         "guest_customer_number",
         th.IntegerType,
         title="Guest customer number",
-        description="The number of the customer in Go who buys for all guests, with guests"
-        " one_customer; else only orders that the shop anonymised before they were in Go. Unset,"
-        " such an order is held.",
+        description="The number of the customer in Go for all orders of guests, if guests is"
+        " one_customer; otherwise only for orders that the shop anonymised before they were in Go."
+        " If unset, such an order is held.",
     ),
     th.Property(
         "anonymised_marks",
         th.ArrayType(th.StringType),
         default=list(_MARKS),
         title="Anonymised marks",
-        description="What the shop writes in place of the names and e-mail addresses that it wipes;"
-        " one that begins with a dot is the end of a mail domain. What the shop has anonymised, Go"
-        " keeps.",
+        description="What the shop writes in place of names and e-mail addresses that it erases; a"
+        " mark that begins with a dot is the end of a mail domain. Go keeps what the shop has"
+        " anonymised.",
     ),
     th.Property(
         "abroad_vat",
@@ -340,58 +343,59 @@ _RULES = (
         allowed_values=["hold", "norwegian"],
         default="hold",
         title="VAT abroad",
-        description="What VAT on an order that is delivered abroad is: Norwegian, and posted so; or"
-        " perhaps that of the other country, so that the order is held. Svalbard and Jan Mayen are"
-        " abroad.",
+        description="How to treat VAT on an order that is delivered abroad: as `norwegian`, and"
+        " post it; or `hold` the order, as the VAT may be that of the other country. Svalbard and"
+        " Jan Mayen are abroad.",
     ),
     th.Property(
         "create_missing_products",
         th.BooleanType,
         default=True,
         title="Create missing products",
-        description="Create a product from an order line when the shop does not list it.",
+        description="Create a product from an order line if the shop does not list it.",
     ),
     th.Property(
         "sales_accounts",
         th.ObjectType(additional_properties=th.IntegerType),
         title="Sales accounts",
-        description="VAT rate to general ledger account, such as"
-        ' {"25": 3000, "15": 3001, "11,11": 3002, "0": 3100}; products are created with that'
-        " account. A rate is written with a comma, for Meltano splits names at dots. The key"
-        " `exempt` is the account for what is sold without VAT to tax-exempt customers, and of"
-        " goods without VAT that are delivered abroad. The key `gift_card` is the liability account"
-        " of gift cards that are sold and redeemed without VAT; without it they go to that of"
-        " rate 0.",
+        description='General ledger account by VAT rate, such as {"25": 3000, "15": 3001, "11,11":'
+        ' 3002, "0": 3100}; products are created with these accounts. Decimals are written with a'
+        " comma, because Meltano splits names at dots. The key `exempt` is the account of sales"
+        " without VAT to tax-exempt customers, and of goods without VAT that are delivered abroad."
+        " The key `gift_card` is the liability account of gift cards that are sold and redeemed"
+        " without VAT; without it, they are posted to the account of rate 0.",
     ),
     th.Property(
         "payment_accounts",
         th.ObjectType(additional_properties=th.IntegerType),
         title="Payment accounts",
-        description="Payment method of the shop to the general ledger account of its bank or"
-        ' clearing account, such as {"vipps": 1901, "card": 1920}; payments are posted to it, one'
-        " bank journal voucher a day and method. Default: none are posted.",
+        description="General ledger account of a bank or clearing account by payment method of the"
+        ' shop, such as {"vipps": 1901, "card": 1920}; payments are posted to it, in one bank'
+        " journal voucher per day and method. Default: payments are not posted.",
     ),
     th.Property(
         "shipping_product_code",
         th.StringType,
         default="FRAKT",
         title="Shipping product code",
-        description="Freight is posted on the product `{code}-{rate}`, created when absent.",
+        description="Freight is posted on the product `{code}-{rate}`, which is created if it does"
+        " not exist.",
     ),
     th.Property(
         "fee_product_code",
         th.StringType,
         default="GEBYR",
         title="Fee product code",
-        description="Fees are posted on the product `{code}-{rate}`, created when absent.",
+        description="Fees are posted on the product `{code}-{rate}`, which is created if it does"
+        " not exist.",
     ),
     th.Property(
         "discount_product_code",
         th.StringType,
         default="RABATT",
         title="Discount product code",
-        description="Discounts on the whole order, and what was paid back for no line in"
-        " particular, are posted on the product `{code}-{rate}`, created when absent.",
+        description="Discounts on an entire order, and refunds that belong to no particular"
+        " line, are posted on the product `{code}-{rate}`, which is created if it does not exist.",
     ),
     th.Property(
         "gift_card_product_code",
@@ -399,14 +403,15 @@ _RULES = (
         default="GAVEKORT",
         title="Gift card product code",
         description="Gift cards that are sold without a product of their own are posted on the"
-        " product `{code}-{rate}`, created when absent.",
+        " product `{code}-{rate}`, which is created if it does not exist.",
     ),
     th.Property(
         "rounding_product_code",
         th.StringType,
         title="Rounding product code",
-        description="The øre that Go's own rounding of VAT does not reach are posted on this"
-        " product, created without VAT when absent. Unset, such an order is held.",
+        description="Differences of a few øre that come from Go's own rounding of VAT are posted on"
+        " this product, which is created without VAT if it does not exist. If unset, such an order"
+        " is held.",
     ),
 )
 
@@ -414,11 +419,11 @@ CONFIG = th.PropertiesList(*_CONNECTION, *_LINKS, *_CARE, *_RULES)
 
 
 def as_number(value: object) -> object:
-    """Return text that is a number, as in variables, as a number; anything else unchanged."""
-    is_written = isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value)
-    return float(str(value)) if is_written else value
+    """Return the number that a text from an environment variable holds, else the value itself."""
+    is_number = isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value)
+    return float(str(value)) if is_number else value
 
 
 def settings_named(*names: str) -> list[th.Property[Any]]:
-    """Return settings by their names, for another plugin in which they mean the same."""
+    """Return settings by their names, for another plugin that has the same settings."""
     return [CONFIG.wrapped[name] for name in names]

@@ -1,6 +1,6 @@
-"""What is wrong with settings, in the words of the person who wrote them: one line each; pure.
+"""Errors of settings, one line each, in the words of the person who wrote them; pure.
 
-No line holds the value of a setting, for any of them may be a key in the wrong place.
+No line shows the value of a setting, as any value may be a key in the wrong place.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError  # type: ignore[import-untyped]
 
 NO_SETTINGS = (
-    "no settings were given: name their file with --config FILE, or say --config ENV to have them"
-    " read from environment variables"
+    "no settings were given: name their file with --config FILE, or use --config ENV to read them"
+    " from environment variables"
 )
 
 _KINDS = {
@@ -34,36 +34,40 @@ _LIMITS = {"minimum": "at least", "maximum": "at most"}
 
 
 def broken_rules(config: MutableMapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """Fill in the defaults, and say which rules of the schema are broken."""
+    """Fill in the defaults, and return a line for each rule of the schema that is broken."""
     broken = list(JSONSchemaValidator(schema).iter_errors(config))
     missing = [name for name in schema.get("required", ()) if name not in config]
     return [
         *(f"{name} is missing" for name in missing),
-        *(_in_words(error) for error in broken if error.path),
+        *(_line_for(error) for error in broken if error.path),
     ]
 
 
-def _in_words(error: ValidationError) -> str:
+def _line_for(error: ValidationError) -> str:
     name = ".".join(str(part) for part in error.path)
-    rule, wanted = str(error.validator), error.validator_value
+    rule, allowed = str(error.validator), error.validator_value
     if rule == "type":
-        kinds = [wanted] if isinstance(wanted, str) else wanted
-        return f"{name} must be {' or '.join(_KINDS[one] for one in kinds if one != 'null')}"
+        kinds = [allowed] if isinstance(allowed, str) else allowed
+        return f"{name} must be {' or '.join(_KINDS[kind] for kind in kinds if kind != 'null')}"
     if rule == "enum":
-        words = [str(one) for one in wanted if one is not None]
+        values = [str(value) for value in allowed if value is not None]
         setting = ".".join(part for part in error.path if isinstance(part, str))
-        return f"{setting} must be one of: {', '.join(words)}"
+        return f"{setting} must be one of: {', '.join(values)}"
     if rule in _LIMITS:
-        return f"{name} must be {_LIMITS[rule]} {wanted}"
-    return f"{name} has a value that it cannot have ({rule}: {wanted})"
+        return f"{name} must be {_LIMITS[rule]} {allowed}"
+    return f"{name} has a value that is not allowed ({rule}: {allowed})"
 
 
 def unknown_settings(names: Iterable[str], known: Collection[str]) -> list[str]:
-    """Say which settings do not exist, and what each was perhaps meant to be."""
+    """Return a line for each setting that does not exist, with the one that was perhaps meant."""
     lines: list[str] = []
-    for name in (one for one in names if one not in known):
-        near = difflib.get_close_matches(name, known, n=1)
-        meant = f'; did you mean "{near[0]}"?' if near else ""
-        shown = f'"{name}"' if near or looks_like_a_name(name) else f"of one name: {NOT_SHOWN}"
-        lines.append(f"There is no setting {shown}{meant}")
+    for name in names:
+        if name in known:
+            continue
+        if matches := difflib.get_close_matches(name, known, n=1):
+            lines.append(f'There is no setting "{name}"; did you mean "{matches[0]}"?')
+        elif looks_like_a_name(name):
+            lines.append(f'There is no setting "{name}"')
+        else:
+            lines.append(f"One of the settings does not exist; {NOT_SHOWN}")
     return lines

@@ -276,7 +276,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
 
     def _take(self, arrival: Arrival) -> Change:
         self.settle_unanswered(arrival.shop_id)
-        newer_outcome = self._see_that_it_is_the_newest(arrival)
+        newer_outcome = self._require_newest(arrival)
         if newer_outcome is not None:
             return Nothing(OLD_VERSION, newer_outcome)
         self.require_other_way_answered(arrival.shop_id)
@@ -297,7 +297,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
                 )
             )
 
-    def _see_that_it_is_the_newest(self, arrival: Arrival) -> str | None:
+    def _require_newest(self, arrival: Arrival) -> str | None:
         """Require that a record is not older than the known version.
 
         Return the outcome, in one word, of a newer version that is open and remains so; else None.

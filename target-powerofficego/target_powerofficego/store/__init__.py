@@ -1,4 +1,4 @@
 """What is remembered: the tables of the link store, and the SQL that reads and writes them.
 
-There is no SQL anywhere else. Imports `decisions` and `dataflow`.
+The only other SQL is in `go_api/turn_stores.py`. Imports `decisions` and `dataflow`.
 """

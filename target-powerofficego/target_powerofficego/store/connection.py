@@ -1,7 +1,7 @@
 """The open link store: one connection for all threads of a run, and how rows go through it.
 
-`StoreConnection` holds the connection, under a lock, to an SQLite file or to PostgreSQL; `Rows` is
-what the parts of the store share to read and write the rows of one namespace.
+`StoreConnection` holds the connection to an SQLite file or to PostgreSQL, under a lock. `Rows` is
+the base class of the parts of the store, which read and write the rows of one namespace.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 10
 _LOCK_SECONDS = 10
 _LONGEST_LOCK_SECONDS = 60
-"""How long another session of PostgreSQL may keep what is needed locked: a row, or a whole table
-while it erases or brings the store up to date."""
+"""How long to wait for a lock of another session of PostgreSQL: on a row, or on a whole table that
+it erases from or migrates."""
 
 _SQLITE: Mapping[str, Any] = {
     "connect_args": {"check_same_thread": False},
@@ -52,19 +52,19 @@ _POSTGRESQL: Mapping[str, Any] = {
         "client_encoding": "utf8",
     }
 }
-_OF_ALL_SHOPS = int.from_bytes(b"go links", "big")
-"""The number of the lock, in a store in PostgreSQL, that is for no shop in particular."""
-_OLD_ROWS_ARE_SEEN = """
+_LOCK_OF_ALL_SHOPS = int.from_bytes(b"go links", "big")
+"""The number of the lock in PostgreSQL that does not belong to a particular shop."""
+_COUNT_OLD_READERS = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND backend_type = 'client backend'
     AND pid <> pg_backend_pid()
     AND age(backend_xmin) > age(pg_current_xact_id()::xid)
 """
-"""Counts the sessions that began to read earlier and still see what was there then."""
+"""Counts the sessions whose transaction began earlier, and which still see the rows of then."""
 
 WhenOlder = Literal["refuse", "migrate", "read"]
-"""What to do with a store of an earlier version: only a run under its lock may migrate it, and only
-a dry run, which works on a copy, reads it as it is."""
+"""What to do with a store of an earlier version: only a run that holds the lock migrates it, and
+only a dry run, which works on a copy, reads it without migrating."""
 
 
 class StoreConnection:
@@ -72,11 +72,12 @@ class StoreConnection:
 
     Args:
         location: the path of an SQLite file, or the URL of a PostgreSQL database.
-        locked_for: the shop for which this is the only run at a time; None for read-only use.
+        locked_for: the shop whose lock to hold, as only one run may write for a shop; None for
+            read-only use.
         when_older: what to do with a store that an earlier version of this program wrote.
 
     Raises:
-        LinkStoreError: it cannot be opened, or a run for the shop is under way.
+        LinkStoreError: the store cannot be opened, or a run for the shop is under way.
     """
 
     def __init__(
@@ -96,8 +97,8 @@ class StoreConnection:
         self._lock = threading.RLock()
         self._depth = 0
         self.write_count = 0
-        """How often this connection wrote; while it is the same, so is what was read."""
-        has_store(self.location)
+        """How often this connection has written; while it stays the same, so does what was read."""
+        has_store(self.location)  # fails if the database belongs to another program
         with contextlib.ExitStack() as opened:
             self._opened = opened
             if locked_for and not self.location.is_postgresql:
@@ -110,30 +111,30 @@ class StoreConnection:
             self._opened = opened.pop_all()
 
     def lock(self, shop_name: str) -> None:
-        """Hold the lock that a run for this shop takes, until the store is closed.
+        """Hold the lock of a run for this shop until the store is closed.
 
         Raises:
             LinkStoreError: a run is under way.
         """
         if self.location.is_postgresql:
             lock_session(self.connection, self.location, shop_name)
-        elif (held := lock_file(self.location, shop_name)) is not None:
-            self._opened.callback(held.release)
+        elif (lock := lock_file(self.location, shop_name)) is not None:
+            self._opened.callback(lock.release)
 
     def close(self) -> None:
-        """Close the connection, and let another run begin."""
+        """Close the connection and release the lock."""
         with self._lock:
             self._opened.close()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit what is done inside all together, durably, or not at all; may be nested.
+        """Commit everything done inside it durably, or nothing; may be nested.
 
         Raises:
             LinkStoreError: the database failed (full, locked, damaged).
         """
         with self._lock:
-            self._check_not_lost()
+            self._require_session()
             self._depth += 1
             try:
                 yield
@@ -143,13 +144,13 @@ class StoreConnection:
                 if self._depth == 1:
                     self.connection.rollback()
                 if isinstance(failure, sa.exc.DBAPIError):
-                    raise self._unusable(failure.orig) from None
+                    raise self._error(failure.orig) from None
                 raise
             finally:
                 self._depth -= 1
 
-    def _check_not_lost(self) -> None:
-        """Check that the session is still the one that was opened, which holds the run's lock.
+    def _require_session(self) -> None:
+        """Check that the session that was opened, and holds the run's lock, is not lost.
 
         SQLAlchemy would silently open another one, without the lock.
         """
@@ -158,18 +159,18 @@ class StoreConnection:
                 f"the connection to the link store {self.location} was lost; run again"
             )
 
-    def _unusable(self, error: BaseException | None) -> LinkStoreError:
+    def _error(self, error: BaseException | None) -> LinkStoreError:
         """Return an error without the statement and its values, which may be personal data."""
         return LinkStoreError(
             f"the link store {self.location} cannot be read or written: {_first_line(error)};"
-            " see to it, then run again"
+            " correct that, then run again"
         )
 
     def _prepare_schema(self, when_older: WhenOlder) -> None:
         with self.transaction():
             version = self._schema_version()
             if version is None or (version < t.SCHEMA_VERSION and when_older == "migrate"):
-                self._let_others_finish()
+                self._lock_schema()
                 version = self._schema_version()
             if version is None:
                 t.tables.create_all(self.connection)
@@ -179,7 +180,7 @@ class StoreConnection:
             elif version < t.SCHEMA_VERSION and when_older == "refuse":
                 raise LinkStoreError(
                     f"the link store {self.location} was written by an earlier version of this"
-                    " program; the next run of target-powerofficego brings it up to date"
+                    " program; the next run of target-powerofficego will migrate it"
                 )
             elif version > t.SCHEMA_VERSION:
                 raise LinkStoreError(
@@ -188,42 +189,42 @@ class StoreConnection:
                 )
 
     def _schema_version(self) -> int | None:
-        """Return the version of the tables; None if there are none yet."""
+        """Return the version of the tables; None if there are no tables yet."""
         if not sa.inspect(self.connection).has_table(t.about.name):
             return None
         return self.connection.scalar(sa.select(t.about.c.schema_version))
 
-    def _let_others_finish(self) -> None:
-        """Let no other shop's run make or migrate the same store until this transaction ends."""
+    def _lock_schema(self) -> None:
+        """Keep runs of other shops from creating or migrating this store during the transaction."""
         if self.location.is_postgresql:
-            self.connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_OF_ALL_SHOPS)))
+            self.connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_OF_ALL_SHOPS)))
         else:
             self.connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def fetch_directly(self, query: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Return the rows of a query in the driver's own syntax, run by the driver itself.
+        """Run a query in the driver's syntax, past SQLAlchemy, and return its rows.
 
-        For what is queried for every record: SQLAlchemy's work takes longer than the database's.
+        For queries that are run for every record: SQLAlchemy takes longer than the database.
 
         Raises:
             LinkStoreError: the database failed.
         """
         with self._lock:
-            self._check_not_lost()
+            self._require_session()
             driver: Any = self.connection.connection.driver_connection
             try:
                 rows: list[tuple[Any, ...]] = driver.execute(query, parameters).fetchall()
                 if self._depth == 0:
                     driver.rollback()
             except self.connection.dialect.loaded_dbapi.Error as error:
-                raise self._unusable(error) from None
+                raise self._error(error) from None
         return rows
 
     def purge_deleted(self) -> None:
-        """Remove deleted data from the database's own pages, where it would otherwise remain.
+        """Remove deleted data from the pages of the database, where it would otherwise remain.
 
         Raises:
-            LinkStoreError: another program uses it, so its file still has deleted data.
+            LinkStoreError: another program uses the store, so its file still has deleted data.
         """
         purge = _purge_sqlite if self.location.path else _purge_postgresql
         with self._lock:
@@ -236,35 +237,35 @@ class StoreConnection:
                 is_clean = False
         if not is_clean:
             raise LinkStoreError(
-                f"it was erased, but another program uses the link store {self.location}, whose"
-                " file still has the deleted values: erase again once that has ended"
+                f"the data was erased, but another program uses the link store {self.location},"
+                " whose file still has the deleted values: erase again once that program has ended"
             )
 
 
 def _purge_sqlite(connection: sa.Connection) -> bool:
-    """Rewrite the file; return whether the log beside it, which has the old pages, is empty."""
+    """Rewrite the file; return whether its log, which has the old pages, was emptied."""
     connection.exec_driver_sql("VACUUM")
-    emptied = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    return bool(emptied.scalar_one() == 0)
+    checkpoint = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    return bool(checkpoint.scalar_one() == 0)
 
 
 def _purge_postgresql(connection: sa.Connection) -> bool:
     """Rewrite the tables, and PostgreSQL's statistics of common values.
 
-    Return whether no other session can still see the old rows, which would then be kept.
+    Return whether no other session can still see the old rows; PostgreSQL keeps them if one can.
     """
     connection.exec_driver_sql(f"SET lock_timeout = {_LOCK_SECONDS * 1000}")
-    is_seen = connection.exec_driver_sql(_OLD_ROWS_ARE_SEEN).scalar_one()
-    named = ", ".join(table.name for table in t.tables.sorted_tables)
-    connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {named}")
-    return not is_seen
+    old_readers = connection.exec_driver_sql(_COUNT_OLD_READERS).scalar_one()
+    names = ", ".join(table.name for table in t.tables.sorted_tables)
+    connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {names}")
+    return not old_readers
 
 
 def connect(location: StoreLocation, *, is_durable: bool = False) -> sa.Connection:
     """Return a connection to a link store; a durable one loses nothing when the power fails.
 
     Raises:
-        LinkStoreError: no connection can be made.
+        LinkStoreError: the connection fails.
     """
     with _opening(location):
         return _connection_to(location, is_durable=is_durable)
@@ -272,6 +273,7 @@ def connect(location: StoreLocation, *, is_durable: bool = False) -> sa.Connecti
 
 @contextlib.contextmanager
 def _opening(location: StoreLocation) -> Iterator[None]:
+    """Turn the errors of opening a store into `LinkStoreError`."""
     try:
         yield
     except sa.exc.DBAPIError as error:
@@ -286,13 +288,13 @@ def _opening(location: StoreLocation) -> Iterator[None]:
 
 
 def has_store(location: StoreLocation) -> bool:
-    """Return whether a run has made a link store there; the check makes and changes nothing.
+    """Return whether a run has created a link store there; the check itself changes nothing.
 
     Raises:
-        LinkStoreError: it cannot be read, or belongs to another program.
+        LinkStoreError: the database cannot be read, or belongs to another program.
     """
     columns = _columns_by_table(location)
-    if _is_of_another(columns, is_shared=location.is_postgresql):
+    if _is_of_other_program(columns, is_shared=location.is_postgresql):
         raise LinkStoreError(
             f"{location} is a database of another program, and nothing was changed in it: set"
             " link_store to a place of its own"
@@ -300,48 +302,49 @@ def has_store(location: StoreLocation) -> bool:
     return t.about.name in columns
 
 
-def _is_of_another(columns: Mapping[str, set[str]], *, is_shared: bool) -> bool:
-    """Return, judging by its tables' columns, whether a database is another program's.
+def _is_of_other_program(columns: Mapping[str, set[str]], *, is_shared: bool) -> bool:
+    """Return whether a database belongs to another program, judging by the columns of its tables.
 
-    A PostgreSQL database may be shared, as long as no table there has the name of one of ours. A
+    A PostgreSQL database may be shared, as long as no other table has the name of one of ours. A
     store whose creation was interrupted has some of our tables, in their present form.
     """
     ours = {table.name: set(table.c.keys()) for table in t.tables.sorted_tables}
     if t.about.name in columns:
-        is_about_ours = columns[t.about.name] == ours[t.about.name]
+        has_our_about = columns[t.about.name] == ours[t.about.name]
         namespaces = columns.get(t.namespaces.name, ours[t.namespaces.name])
-        return not (is_about_ours and namespaces >= ours[t.namespaces.name])
+        return not (has_our_about and namespaces >= ours[t.namespaces.name])
     if not is_shared and set(columns) - set(ours):
         return True
     return any(columns[name] != ours[name] for name in set(columns) & set(ours))
 
 
 def has_tables(location: StoreLocation) -> bool:
-    """Return whether there is any table there, of a link store or of another program.
+    """Return whether a database has any table, of a link store or of another program.
 
     Raises:
-        LinkStoreError: it cannot be read.
+        LinkStoreError: the database cannot be read.
     """
     return bool(_columns_by_table(location))
 
 
 def _columns_by_table(location: StoreLocation) -> dict[str, set[str]]:
-    """Return each existing table, with the names of its columns where it may be one of ours.
+    """Return the names of the existing tables, each with its columns if they identify a link store.
 
-    Of a store that was made whole, its own mark and its namespaces tell.
+    In a complete store, `about` and `namespaces` do; otherwise each table with one of our names.
     """
-    is_there = location.path.exists() if location.path else location.is_postgresql
-    if not is_there:
+    exists = location.path.exists() if location.path else location.is_postgresql
+    if not exists:
         return {}
     with _opening(location), contextlib.ExitStack() as opened:
         connection = connect(location)
         opened.callback(_disconnect, connection)
-        there = sa.inspect(connection)
-        names = there.get_table_names()
-        telling = {t.about.name, t.namespaces.name} if t.about.name in names else t.tables.tables
+        inspector = sa.inspect(connection)
+        names = inspector.get_table_names()
+        is_complete = t.about.name in names
+        identifying = {t.about.name, t.namespaces.name} if is_complete else t.tables.tables
         return {
-            name: {column["name"] for column in there.get_columns(name)}
-            if name in telling
+            name: {column["name"] for column in inspector.get_columns(name)}
+            if name in identifying
             else set()
             for name in names
         }
@@ -350,10 +353,10 @@ def _columns_by_table(location: StoreLocation) -> dict[str, set[str]]:
 def _connection_to(location: StoreLocation, *, is_durable: bool) -> sa.Connection:
     if is_durable and location.path is not None:
         _make_private_file(location.path)
-    of_its_kind = _POSTGRESQL if location.is_postgresql else _SQLITE
-    connection = sa.create_engine(location.url, hide_parameters=True, **of_its_kind).connect()
+    options = _POSTGRESQL if location.is_postgresql else _SQLITE
+    connection = sa.create_engine(location.url, hide_parameters=True, **options).connect()
     if location.is_postgresql:
-        _check_encoding(connection, location)
+        _require_utf8(connection, location)
         connection.exec_driver_sql(f"SET lock_timeout = '{_LONGEST_LOCK_SECONDS}s'")
         connection.commit()
     if is_durable and not location.is_postgresql:
@@ -363,8 +366,8 @@ def _connection_to(location: StoreLocation, *, is_durable: bool) -> sa.Connectio
     return connection
 
 
-def _check_encoding(connection: sa.Connection, location: StoreLocation) -> None:
-    """Check that a database in PostgreSQL can hold every character.
+def _require_utf8(connection: sa.Connection, location: StoreLocation) -> None:
+    """Check that a database in PostgreSQL can store every character.
 
     Raises:
         LinkStoreError: it cannot; the connection is closed.
@@ -374,8 +377,8 @@ def _check_encoding(connection: sa.Connection, location: StoreLocation) -> None:
     if encoding != "UTF8":
         _disconnect(connection)
         raise LinkStoreError(
-            f"the database of the link store {location} is in {encoding}, which does not have every"
-            " character: make one with ENCODING 'UTF8'"
+            f"the database of the link store {location} uses {encoding}, which does not have every"
+            " character: create one with ENCODING 'UTF8'"
         )
 
 
@@ -385,19 +388,19 @@ def _disconnect(connection: sa.Connection) -> None:
 
 
 def _make_private_file(path: Path) -> None:
-    """Make a new store's file, or keep one private; SQLite gives its journals the same rights.
+    """Create the file of a store, or make it private; SQLite gives its journals the same rights.
 
-    An existing file is not opened: closing it would release locks that SQLite holds on it.
+    An existing file is not opened: closing it would release the locks that SQLite holds on it.
     """
     if not path.exists():
-        with contextlib.suppress(OSError):  # SQLite will say why it cannot be made
+        with contextlib.suppress(OSError):  # SQLite will report why it cannot be created
             os.close(open_private(str(path), os.O_RDWR | os.O_CREAT))
     for journal in ("", "-wal", "-shm"):
         keep_private(path.with_name(path.name + journal))
 
 
 def _first_line(error: BaseException | None) -> str:
-    """Return the first line of a database's message; PostgreSQL's other lines may quote values."""
+    """Return the first line of a database's message; PostgreSQL may quote values in the others."""
     return str(error).strip().partition("\n")[0]
 
 
@@ -408,17 +411,17 @@ class Rows:
     """One part of the link store.
 
     Args:
-        store: the open store; unless stated otherwise, everything is of its chosen namespace.
+        store: the open store; unless stated otherwise, methods work in its chosen namespace.
     """
 
     def __init__(self, store: StoreConnection) -> None:
         self._store = store
 
     def _key(self, **values: Any) -> dict[str, Any]:  # noqa: ANN401 - what columns hold
-        """Return these values with the namespace, unless they name another one."""
+        """Return these values with the chosen namespace, unless they include one."""
         return {"namespace": self._store.namespace, **values}
 
-    def _of(
+    def _where(
         self,
         table: sa.Table,
         **values: Any,  # noqa: ANN401 - what columns hold
@@ -433,7 +436,7 @@ class Rows:
         **values: Any,  # noqa: ANN401 - what columns hold
     ) -> sa.Select[Any]:
         """Return a query for the namespace's rows with these values."""
-        return sa.select(table).where(*self._of(table, **values), *conditions)
+        return sa.select(table).where(*self._where(table, **values), *conditions)
 
     def _all(
         self, query: sa.Select[Any], parameters: Mapping[str, Any] | None = None
@@ -460,28 +463,28 @@ class Rows:
             return self._store.connection.execute(statement, parameters)
 
     def _insert(self, table: sa.Table, **values: Any) -> int:  # noqa: ANN401 - what columns hold
-        """Add a row, and return the id that the database gave it."""
+        """Insert a row, and return the id that the database gave it."""
         key = self._write(sa.insert(table).values(values)).inserted_primary_key
         if key is None:
             raise LinkStoreError("the database gave no id to a new row")
         return int(key[0])
 
     def _insert_all(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Add rows to which the database gives no id."""
+        """Insert rows to which the database gives no id."""
         if rows:
             self._write(sa.insert(table), rows)
 
     def _update(
         self,
         table: sa.Table,
-        which: Iterable[sa.ColumnElement[bool]],
+        conditions: Iterable[sa.ColumnElement[bool]],
         **values: Any,  # noqa: ANN401 - what columns hold
     ) -> int:
-        """Change rows, and return how many."""
-        return self._write(sa.update(table).where(*which).values(values)).rowcount
+        """Update the rows that fulfil the conditions, and return how many they are."""
+        return self._write(sa.update(table).where(*conditions).values(values)).rowcount
 
-    def _delete(self, table: sa.Table, which: Iterable[sa.ColumnElement[bool]]) -> None:
-        self._write(sa.delete(table).where(*which))
+    def _delete(self, table: sa.Table, conditions: Iterable[sa.ColumnElement[bool]]) -> None:
+        self._write(sa.delete(table).where(*conditions))
 
     def _delete_from(
         self,
@@ -491,7 +494,7 @@ class Rows:
         """Delete the namespace's rows with these values from each table."""
         with self._store.transaction():
             for table in tables:
-                self._delete(table, self._of(table, **values))
+                self._delete(table, self._where(table, **values))
 
     def _upsert(
         self,
@@ -500,18 +503,21 @@ class Rows:
         values: Mapping[str, Any],
         only_new: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add a row, or change these values of the existing one with this key."""
+        """Insert a row, or update the existing row with this key.
+
+        Values of `only_new` are inserted with a new row; an existing row keeps its own.
+        """
         row = {**key, **values, **(only_new or {})}
-        self._write(_upserting(table, tuple(key), tuple(values), tuple(row)), row)
+        self._write(_upsert_statement(table, tuple(key), tuple(values), tuple(row)), row)
 
 
 @functools.lru_cache(maxsize=32)
-def _upserting(
+def _upsert_statement(
     table: sa.Table, key: tuple[str, ...], values: tuple[str, ...], row: tuple[str, ...]
 ) -> sa.TextClause:
-    """Return the statement that inserts a row, or changes its values if the key exists.
+    """Return the statement that inserts a row, or updates these values if the key exists.
 
-    It is text that both SQLite and PostgreSQL read, so that SQLAlchemy need not compile it for each
+    It is text that both SQLite and PostgreSQL accept, so SQLAlchemy need not compile it for each
     row.
     """
     changes = ", ".join(f"{name} = excluded.{name}" for name in values)
@@ -524,7 +530,7 @@ def _upserting(
 
 
 def value_of(kind: type[Value], row: sa.Row[Any]) -> Value:
-    """Return a row as an instance of this class: each field from the column of its name, if any."""
+    """Return a row as an instance of a dataclass; each field is the column of its name, if any."""
     columns = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
     return kind(
         **{field.name: columns[field.name] for field in fields(kind) if field.name in columns}

@@ -1,4 +1,4 @@
-"""What is known of Go: writes without an answer, payments and their vouchers, entries read."""
+"""What is known of Go: writes without an answer, payments and their vouchers, and Go's entries."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 
 COMPARISON = "compare"
-"""The kind that is not a write, but a note that one must still be compared with the shop."""
+"""The kind that is not a write, but a note that a write must still be compared with the shop."""
 SENDING = "send"
-"""The kind of a request to make and send an invoice, which stays until Go is known to be done."""
+"""The kind of a request to make and send an invoice; it stays until Go is known to have done so."""
 KINDS = ("create", "patch", "delete", SENDING, COMPARISON)
 
 _PART_OF = {"delivery_addresses": "customers", "contact_persons": "customers"}
-"""What is written together with another entity's record, and under its id."""
+"""Entities that are written with the record of another entity, and under its id."""
 
 _IS_WRITE = t.intents.c.kind != COMPARISON
 
 
 class IntentRows(Rows):
-    """Writes without an answer yet, and orders that must still be compared with Go's."""
+    """Writes without an answer, and orders that must still be compared with Go's."""
 
     def __init__(self, store: StoreConnection, settled: SettledRows) -> None:
         super().__init__(store)
@@ -45,14 +45,14 @@ class IntentRows(Rows):
     def begin(self, entity: str, shop_id: str, kind: str, detail: Mapping[str, Any]) -> Intent:
         """Commit what is about to be written, before the call.
 
-        The version settled before this write is forgotten: should it come again, it is an edit.
+        The version that was settled before is forgotten: if it comes again, it is an edit.
         """
         row = {"entity": entity, "shop_id": shop_id, "kind": kind, "detail": detail}
-        started = now()
+        started_at = now()
         with self._store.transaction():
             self._settled.reopen(_PART_OF.get(entity, entity_of(entity)), shop_id)
-            number = self._insert(t.intents, **self._key(**row, started_at=started))
-        return Intent(number, entity, shop_id, kind, detail, started)
+            number = self._insert(t.intents, **self._key(**row, started_at=started_at))
+        return Intent(number, entity, shop_id, kind, detail, started_at)
 
     def note(self, intent: Intent, detail: Mapping[str, Any]) -> None:
         """Replace the detail of an intent that stays open."""
@@ -63,18 +63,18 @@ class IntentRows(Rows):
         self._delete(t.intents, [t.intents.c.id == intent.id])
 
     def all(self, way: WayName | None = None) -> list[Intent]:
-        """Return the writes of one way, or of both, left without an answer, oldest first."""
+        """Return the writes without an answer, of one way or of both, oldest first."""
         is_back = t.intents.c.entity.endswith(back_name(""), autoescape=True)
         of_way = {"forward": [sa.not_(is_back)], "back": [is_back]}
         return self._intents(_IS_WRITE, *(of_way[way] if way else []))
 
     def of_record(self, entities: Collection[str], shop_id: str) -> list[Intent]:
-        """Return the writes left without an answer of one record, oldest first."""
-        is_its_own = t.intents.c.shop_id == shop_id
-        return self._intents(_IS_WRITE, t.intents.c.entity.in_(entities), is_its_own)
+        """Return the writes without an answer of one record, oldest first."""
+        is_of_record = t.intents.c.shop_id == shop_id
+        return self._intents(_IS_WRITE, t.intents.c.entity.in_(entities), is_of_record)
 
     def of_entity(self, entity: str) -> list[Intent]:
-        """Return the writes left without an answer of one entity, oldest first."""
+        """Return the writes without an answer of one entity, oldest first."""
         return self._intents(_IS_WRITE, t.intents.c.entity == entity)
 
     def note_comparison(self, entity: str, shop_id: str) -> None:
@@ -84,15 +84,15 @@ class IntentRows(Rows):
                 self.begin(entity, shop_id, COMPARISON, {})
 
     def is_comparison_due(self, entity: str, shop_id: str) -> bool:
-        """Return whether a record was written but not yet found to be as the shop has it."""
+        """Return whether a record was written, but not yet found to agree with the shop's."""
         return bool(self._intents(*self._comparison(entity, shop_id)))
 
     def end_comparison(self, entity: str, shop_id: str) -> None:
-        """Note that Go has what the shop has, or no longer has anything."""
+        """Note that Go agrees with the shop, or that its entry is gone."""
         self._delete(t.intents, self._comparison(entity, shop_id))
 
     def _comparison(self, entity: str, shop_id: str) -> list[sa.ColumnElement[bool]]:
-        return self._of(t.intents, kind=COMPARISON, entity=entity, shop_id=shop_id)
+        return self._where(t.intents, kind=COMPARISON, entity=entity, shop_id=shop_id)
 
     def _intents(self, *conditions: sa.ColumnElement[bool]) -> list[Intent]:
         query = self._select(t.intents, *conditions)
@@ -100,7 +100,7 @@ class IntentRows(Rows):
 
 
 class PaymentRows(Rows):
-    """Each payment is only ever in one voucher; what was posted is never forgotten."""
+    """Payments: each is in at most one voucher, and what was posted is never forgotten."""
 
     def replace_due(self, order_id: str, payments: Iterable[Payment]) -> None:
         """Keep these payments of an order as those to be posted, replacing the earlier ones."""
@@ -143,45 +143,45 @@ class PaymentRows(Rows):
         return [_payment(row) for row in self._all(query.order_by(*order))]
 
     def vouchers_of(self, method: str, day: str, *, in_go: bool) -> set[str]:
-        """Return the references of a day's vouchers of a method: posted here, or found in Go."""
+        """Return the references of a method's vouchers of a day: found `in_go`, or posted here."""
         query = sa.select(t.payments.c.voucher, t.payments.c.was_met).where(
-            *self._of(t.payments, method=method, day=day), t.payments.c.voucher.is_not(None)
+            *self._where(t.payments, method=method, day=day), t.payments.c.voucher.is_not(None)
         )
         rows = self._all(query.distinct())
-        met = {row.voucher for row in rows if row.was_met}
-        return met if in_go else {row.voucher for row in rows} - met
+        found_in_go = {row.voucher for row in rows if row.was_met}
+        return found_in_go if in_go else {row.voucher for row in rows} - found_in_go
 
     def put_into_voucher(self, payments: Iterable[Payment], reference: str) -> None:
-        """Note, before the call, which payments a voucher holds."""
+        """Note, before the call, which payments a voucher has."""
         with self._store.transaction():
             for payment in payments:
                 self._update(t.payments, self._unposted(payment), voucher=reference)
 
     def note_posted(self, reference: str) -> None:
-        """Note that a voucher is in Go with all that was put into it."""
-        self._update(t.payments, self._of(t.payments, voucher=reference), posted_at=now())
+        """Note that a voucher is in Go with all its payments."""
+        self._update(t.payments, self._where(t.payments, voucher=reference), posted_at=now())
 
     def note_in_go(self, reference: str, payments: Iterable[Payment]) -> None:
-        """Note that Go already had a voucher with these payments, in the amounts that it has.
+        """Note that Go already had a voucher with these payments, and store Go's amounts.
 
-        Whatever else was put into it is still to be posted.
+        Other payments that were put into it are still to be posted.
         """
         with self._store.transaction():
             self.empty_voucher(reference)
             for payment in payments:
                 self.put_into_voucher([payment], reference)
-                own = self._of(t.payments, voucher=reference, **_ids(payment))
-                self._update(t.payments, own, amount=str(payment.amount))
-            own = self._of(t.payments, voucher=reference)
-            self._update(t.payments, own, was_met=True, posted_at=now())
+                is_payment = self._where(t.payments, voucher=reference, **_ids(payment))
+                self._update(t.payments, is_payment, amount=str(payment.amount))
+            in_voucher = self._where(t.payments, voucher=reference)
+            self._update(t.payments, in_voucher, was_met=True, posted_at=now())
 
     def empty_voucher(self, reference: str) -> None:
-        """Note that a voucher was not posted: what was put into it is still to be posted."""
-        unposted = self._of(t.payments, voucher=reference, posted_at=None)
+        """Note that a voucher was not posted, so its payments are still to be posted."""
+        unposted = self._where(t.payments, voucher=reference, posted_at=None)
         self._update(t.payments, unposted, voucher=None)
 
     def _unposted(self, payment: Payment) -> list[sa.ColumnElement[bool]]:
-        return self._of(t.payments, voucher=None, **_ids(payment))
+        return self._where(t.payments, voucher=None, **_ids(payment))
 
 
 def _ids(payment: Payment) -> dict[str, str]:
@@ -195,7 +195,7 @@ def _payment(row: sa.Row[Any]) -> Payment:
 
 
 class GoRows(Rows):
-    """The index of Go."""
+    """Go's entries as last read, and the keys by which they are found."""
 
     def put(
         self,
@@ -205,13 +205,14 @@ class GoRows(Rows):
         keys: Iterable[str],
         read_at: datetime.datetime,
     ) -> None:
-        """Keep an entry as read from Go, and the keys it is found by."""
+        """Store an entry as read from Go, and the keys by which it is found."""
         key = self._key(entity=entity, go_id=go_id)
         with self._store.transaction():
             self._upsert(t.go_entries, key, {"body": body, "read_at": read_at})
             self._delete_from((t.go_keys,), **key)
-            match_keys = sorted({to_key(text) for text in keys})
-            self._insert_all(t.go_keys, [{**key, "match_key": text} for text in match_keys])
+            match_keys = sorted({to_key(match_key) for match_key in keys})
+            rows = [{**key, "match_key": match_key} for match_key in match_keys]
+            self._insert_all(t.go_keys, rows)
 
     def remove(self, entity: str, go_id: str) -> None:
         """Forget an entry that Go no longer has."""
@@ -222,29 +223,29 @@ class GoRows(Rows):
         self._delete_from((t.go_keys, t.go_entries), entity=entity)
 
     def get(self, entity: str, go_id: str) -> tuple[dict[str, Any], datetime.datetime] | None:
-        """Return an entry as last read from Go, and when that was."""
+        """Return an entry as last read from Go, and when it was read."""
         row = self._first(self._select(t.go_entries, entity=entity, go_id=go_id))
         return None if row is None else (row.body, row.read_at)
 
     def ids(self, entity: str, match_key: str) -> list[str]:
-        """Return the ids of the entries found by a key, in the order of their ids."""
+        """Return the ids of the entries that have a key, sorted as numbers."""
         rows = self._all(self._select(t.go_keys, entity=entity, match_key=to_key(match_key)))
         return sorted((str(row.go_id) for row in rows), key=lambda go_id: (len(go_id), go_id))
 
     def has_key_with_prefix(self, entity: str, prefix: str) -> bool:
-        """Return whether any entry is found by a key with this prefix."""
-        begins_so = t.go_keys.c.match_key.startswith(prefix, autoescape=True)
-        query = self._select(t.go_keys, begins_so, entity=entity)
+        """Return whether any entry has a key with this prefix."""
+        has_prefix = t.go_keys.c.match_key.startswith(prefix, autoescape=True)
+        query = self._select(t.go_keys, has_prefix, entity=entity)
         return self._first(query.limit(1)) is not None
 
     def count(self, entity: str) -> int:
         """Return how many entries of an entity have been read from Go."""
         query = sa.select(sa.func.count()).select_from(t.go_entries)
-        ((count,),) = self._all(query.where(*self._of(t.go_entries, entity=entity)))
+        ((count,),) = self._all(query.where(*self._where(t.go_entries, entity=entity)))
         return int(count)
 
     def watermark(self, entity: str) -> tuple[str | None, datetime.datetime] | None:
-        """Return the newest stamp of Go seen for an entity, and when it was last read in full."""
+        """Return an entity's newest stamp seen in Go, and when it was last read in full."""
         row = self._first(self._select(t.watermarks, entity=entity))
         return None if row is None else (row.changed_since, row.full_read_at)
 
@@ -255,6 +256,6 @@ class GoRows(Rows):
     def put_watermark(
         self, entity: str, changed_since: str | None, full_read_at: datetime.datetime
     ) -> None:
-        """Remember how far an entity was read."""
+        """Store how far an entity was read, and when it was last read in full."""
         values = {"changed_since": changed_since, "full_read_at": full_read_at}
         self._upsert(t.watermarks, self._key(entity=entity), values)

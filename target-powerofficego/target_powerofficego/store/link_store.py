@@ -53,9 +53,9 @@ __all__ = [
 
 
 class LinkStore(StoreConnection):
-    """The store of one file (or database), part by part, over one connection.
+    """A link store in its parts, over one connection.
 
-    `namespaces.enter` chooses the namespace in which everything else works.
+    `namespaces.enter` chooses the namespace in which the other parts work.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class LinkStore(StoreConnection):
         self.transfer = TransferRows(self)
 
     def knows(self, entity: str, shop_id: str) -> bool:
-        """Return whether anything is kept of a shop record, even if only that it was settled."""
+        """Return whether anything is stored of a shop record: a link, an open record or a hash."""
         return (
             self.links.get(entity, shop_id) is not None
             or self.unsettled.get(entity, shop_id) is not None
@@ -88,7 +88,7 @@ class LinkStore(StoreConnection):
         )
 
     def forget_record(self, entity: str, shop_id: str) -> None:
-        """Forget a record: its link, its hash, its conflicts, and that others wait for it."""
+        """Delete all that is stored of a record, and let no other record wait for it."""
         with self.transaction():
             self.forget_way_back(entity, shop_id)
             self.links.delete(entity, shop_id)
@@ -98,27 +98,27 @@ class LinkStore(StoreConnection):
             self.unsettled.forget_awaited(entity, shop_id)
 
     def forget_way_back(self, entity: str, shop_id: str) -> None:
-        """Forget what is settled or open of a record on the way back; Go's entry is taken again."""
+        """Delete what is settled or open of a record on the way back, so that it is read again."""
         kept_as = back_name(entity)
         with self.transaction():
             self.settled.remove(kept_as, shop_id)
             self.unsettled.clear(kept_as, shop_id)
 
     def copy_in_memory(self) -> LinkStore:
-        """Return a copy in memory, never written to disk, for a dry run or a plan."""
+        """Return a copy in memory, for a dry run or a plan; it is never written to disk."""
         copy = LinkStore(StoreLocation.in_memory())
         with self.transaction(), copy.transaction():
-            there = sa.inspect(self.connection)
-            tables = there.get_table_names()
+            inspector = sa.inspect(self.connection)
+            existing = inspector.get_table_names()
             for table in t.tables.sorted_tables:
-                if table is t.about or table.name not in tables:
+                if table is t.about or table.name not in existing:
                     continue
-                named = {column["name"] for column in there.get_columns(table.name)}
-                names = [column.name for column in table.c if column.name in named]
-                as_kept = sa.table(table.name, *map(sa.column, names))  # values pass unchanged
-                found = self.connection.execute(sa.select(as_kept)).mappings()
-                for rows in found.partitions(1000):
-                    copy.connection.execute(sa.insert(as_kept), [dict(row) for row in rows])
+                columns = {column["name"] for column in inspector.get_columns(table.name)}
+                names = [column.name for column in table.c if column.name in columns]
+                untyped = sa.table(table.name, *map(sa.column, names))  # values pass unchanged
+                result = self.connection.execute(sa.select(untyped)).mappings()
+                for rows in result.partitions(1000):
+                    copy.connection.execute(sa.insert(untyped), [dict(row) for row in rows])
         copy.namespace = self.namespace
         copy.location = self.location
         return copy

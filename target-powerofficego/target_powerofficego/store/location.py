@@ -1,4 +1,4 @@
-"""Where a link store is kept: in a file that is private and locked by a run, or in PostgreSQL."""
+"""Where a link store is kept: in a private file or in PostgreSQL, locked during a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IN_MEMORY = ":memory:"
 
 @dataclass(frozen=True)
 class StoreLocation:
-    """The place of a link store, in the forms that SQLAlchemy and a person read."""
+    """The location of a link store; its `str` is the form shown to people, without a password."""
 
     url: sa.URL
 
@@ -31,8 +31,8 @@ class StoreLocation:
         """Return the location that a setting or option names.
 
         Raises:
-            LinkStoreError: it is neither, or holds a secret, which would be shown wherever
-                settings are shown.
+            LinkStoreError: it is neither a path nor the address of a PostgreSQL database, or it
+                holds a secret, which would be shown wherever settings are shown.
         """
         try:
             url = database_address(text, "link_store")
@@ -42,12 +42,12 @@ class StoreLocation:
 
     @classmethod
     def in_memory(cls) -> StoreLocation:
-        """Return the location of a store that is only in memory."""
+        """Return the location of a store in memory."""
         return cls(sa.URL.create("sqlite", database=_IN_MEMORY))
 
     @property
     def path(self) -> Path | None:
-        """The file, or None for a database or a store in memory."""
+        """The file, or None for a store in PostgreSQL or in memory."""
         if self.url.get_backend_name() != "sqlite" or self.url.database == _IN_MEMORY:
             return None
         return Path(self.url.database or "")
@@ -64,37 +64,37 @@ class StoreLocation:
 
 
 PRIVATE = 0o600
-"""The permissions of such a file."""
+"""The mode of a private file."""
 
-_OF_OTHERS = 0o077
+_RIGHTS_OF_OTHERS = 0o077
 
 logger = logging.getLogger("target-powerofficego")
 
 
 def open_private(path: str, flags: int) -> int:
-    """Open a file, made private if there is none; an `opener` for `open`."""
+    """Open a file, creating it as private if there is none; an `opener` for `open`."""
     return os.open(path, flags, PRIVATE)
 
 
 def make_private(descriptor: int) -> None:
-    """Keep others from reading an open file; what is not a file of ours is left as it is."""
+    """Make an open file private if it is a regular file of ours; otherwise leave it as it is."""
     with contextlib.suppress(OSError):
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.fchmod(descriptor, PRIVATE)
 
 
 def keep_private(path: Path) -> None:
-    """Revoke others' rights to a file of ours, left by an earlier version, and say so.
+    """Revoke the rights of others to a file that an earlier version left, and log that.
 
-    What does not exist, is not a file, or belongs to another owner is left as it is.
+    A path that does not exist, is not a file, or belongs to another user is ignored.
     """
     with contextlib.suppress(OSError):
-        there = path.stat()
-        rights = stat.S_IMODE(there.st_mode)
-        is_ours = stat.S_ISREG(there.st_mode) and there.st_uid == os.geteuid()
-        if is_ours and rights & _OF_OTHERS:
+        status = path.stat()
+        mode = stat.S_IMODE(status.st_mode)
+        is_ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+        if is_ours and mode & _RIGHTS_OF_OTHERS:
             path.chmod(PRIVATE)
-            logger.warning("%s is for its owner alone from now on (its mode was %o)", path, rights)
+            logger.warning("%s can now be read by its owner only (its mode was %o)", path, mode)
 
 
 _SECONDS_TO_END = 2.0
@@ -102,13 +102,13 @@ _SECONDS_TO_END = 2.0
 
 
 def lock_file(location: StoreLocation, shop_name: str) -> FileLock | None:
-    """Acquire the lock of a store in a file, and return it; None for a store that is not in a file.
+    """Acquire and return the lock of a store in a file; return None if the store is not in a file.
 
-    It belongs to the file, whatever path or symbolic link is used to name it.
+    A file has one lock, whichever path or symbolic link names the file.
 
     Raises:
-        RunUnderWay: another process holds it.
-        LinkStoreError: its file cannot be written.
+        RunUnderWay: another process holds the lock.
+        LinkStoreError: the lock cannot be written.
     """
     if location.path is None:
         return None
@@ -131,7 +131,7 @@ def require_folder(location: StoreLocation) -> None:
     """Check that the folder of a store in a file exists.
 
     Raises:
-        LinkStoreError: it does not.
+        LinkStoreError: it does not exist.
     """
     folder = location.path.resolve().parent if location.path else None
     if folder is not None and not folder.is_dir():
@@ -141,10 +141,10 @@ def require_folder(location: StoreLocation) -> None:
 
 
 def lock_session(connection: sa.Connection, location: StoreLocation, shop_name: str) -> None:
-    """Acquire the lock of a store in PostgreSQL; it is held until this connection ends.
+    """Acquire the lock of a store in PostgreSQL; it is held until this connection is closed.
 
     Raises:
-        RunUnderWay: another session holds it.
+        RunUnderWay: another session holds the lock.
     """
     digest = hashlib.sha256(f"target-powerofficego {shop_name}".encode()).digest()
     key = int.from_bytes(digest[:8], "big", signed=True)
@@ -155,8 +155,8 @@ def lock_session(connection: sa.Connection, location: StoreLocation, shop_name: 
         time.sleep(_SECONDS_TO_END / 20)
 
 
-def _another_run(shop_name: str, held: str) -> str:
+def _another_run(shop_name: str, lock: str) -> str:
     return (
-        f"a run for the shop {shop_name} is under way (it holds {held}); nothing was done:"
+        f"a run for the shop {shop_name} is under way (it holds {lock}); nothing was done:"
         " wait until it ends"
     )

@@ -1,7 +1,7 @@
-"""The tables of the link store: plain names, so that anyone can open it with sqlite3.
+"""The tables of the link store, with plain names, so that anyone can read it with sqlite3.
 
-Stamps are ISO 8601 text in UTC; values in Go's form are JSON with exact decimals. First how values
-are kept in columns, then the tables, last the steps that bring an older store to this form.
+Stamps are ISO 8601 text in UTC; values in Go's form are JSON with exact decimals. First come the
+types of columns, then the tables, then the steps that migrate an older store.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 _LONGEST_KEY = 300
-_KEPT = 200
+_KEPT_LENGTH = 200
 
 
 def to_json(value: object) -> str:
@@ -55,7 +55,7 @@ def to_key(key: str) -> str:
     """Return a text as an index key, whose length PostgreSQL limits."""
     if len(key) <= _LONGEST_KEY:
         return key
-    return f"{key[:_KEPT]} {hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
+    return f"{key[:_KEPT_LENGTH]} {hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
 
 
 def to_stamp(moment: datetime.datetime) -> str:
@@ -75,7 +75,7 @@ tables = MetaData()
 
 
 class Stamp(TypeDecorator[datetime.datetime]):
-    """A column of aware moments, kept as ISO 8601 text in UTC, which sorts as they do."""
+    """A column of aware datetimes, kept as ISO 8601 text in UTC, which sorts in the same order."""
 
     impl = String
     cache_ok = True
@@ -85,7 +85,7 @@ class Stamp(TypeDecorator[datetime.datetime]):
         value: datetime.datetime | None,
         dialect: Dialect,  # noqa: ARG002 - as SQLAlchemy calls it
     ) -> str | None:
-        """Return the text that a moment is kept as."""
+        """Return the text that a datetime is kept as."""
         return None if value is None else to_stamp(value)
 
     def process_result_value(
@@ -93,15 +93,15 @@ class Stamp(TypeDecorator[datetime.datetime]):
         value: str | None,
         dialect: Dialect,  # noqa: ARG002 - as SQLAlchemy calls it
     ) -> datetime.datetime | None:
-        """Return the moment that is kept."""
+        """Return the datetime that is kept."""
         return None if value is None else from_stamp(value)
 
 
 class Json(TypeDecorator[Any]):
-    """A column of JSON text with exact decimals; no text where there is no value.
+    """A column of JSON text with exact decimals.
 
     Args:
-        has_null: whether None is a value of its own, kept as JSON's `null`.
+        has_null: whether None is kept as JSON's `null`, instead of SQL's NULL.
     """
 
     impl = Text
@@ -176,9 +176,9 @@ settled = Table(
     Column("stamp", String),
     Column("text_hash", String),
 )
-"""`stamp` is when its own side says that the record was last changed.
+"""`stamp` is when the record was last changed, according to its own side.
 
-`text_hash` is of bytes that are read as the record of `record_hash`, so both change together.
+`text_hash` is the hash of bytes that hold the record of `record_hash`, so both change together.
 """
 
 doubts = Table(
@@ -189,9 +189,9 @@ doubts = Table(
     Column("shop_id", String, primary_key=True),
     Column("readings", Json, nullable=False),
 )
-"""Records that may be older than what is known of them; `readings` are the times they were read.
+"""Records that may be older than the version that is known; `readings` are when they were read.
 
-Their content does not count: a shop without stamps may report another stock level each time.
+Their content is not compared: a shop without stamps may report a different stock level each time.
 """
 
 intents = Table(
@@ -277,7 +277,7 @@ runs = Table(
     Column("calls", Json),
     Column("settings", Json),
 )
-"""`settings` are, as JSON, those of a run forward that the way back must share."""
+"""`settings` are those of a run forward that the way back must share."""
 
 conflicts = Table(
     "conflicts",
@@ -326,10 +326,10 @@ payments = Table(
     Index("payments_by_voucher", "namespace", "voucher"),
     Index("payments_by_method", "namespace", "method", "day", "voucher"),
 )
-"""Payments of orders in Go: still to be posted; of a `voucher`, once it may have been sent to Go.
+"""Payments of orders in Go; each has a `voucher` once it may have been sent to Go.
 
-A voucher that `was_met` was posted before this store began, perhaps with payments that are not
-known here. No column tells who paid.
+A voucher that `was_met` was found in Go: it was posted before this store existed, perhaps with
+payments that are not known here. No column says who paid.
 """
 
 notices = Table(
@@ -338,43 +338,44 @@ notices = Table(
     _namespace(),
     Column("said", Json, nullable=False),
 )
-"""How a shop stood when its last message went out, so that nothing is said twice."""
+"""What the last message about a shop reported, so that nothing is reported twice."""
 
 
 STEPS: Mapping[int, Iterable[Table | Executable]] = {
-    # The conflicts and the erasures. The index of orders has kept less since then, without buyers'
-    # names and references: it is forgotten and read again.
+    # Conflicts and erasures. The index of orders no longer keeps buyers' names and references, so
+    # it is dropped and read again.
     1: (
         conflicts,
         erasures,
         *(delete(index).where(index.c.entity == "orders") for index in (go_keys, go_entries)),
     ),
-    # What the way back keeps: the shop's stamp of our own writes, and the way of a run.
+    # For the way back: the shop's stamp after our own writes, and the way of each run.
     2: (
         text("ALTER TABLE links ADD COLUMN own_shop_stamp VARCHAR"),
         text("ALTER TABLE runs ADD COLUMN way VARCHAR DEFAULT 'forward' NOT NULL"),
     ),
     3: (payments,),
-    # The settings of a run that both ways must share.
+    # The settings that both ways must share.
     4: (text("ALTER TABLE runs ADD COLUMN settings TEXT"),),
-    # What distinguishes an old version of a record from an edit: stamps, and how often it was read.
+    # What distinguishes an old version of a record from an edit: its stamp and its readings.
     5: (text("ALTER TABLE settled ADD COLUMN stamp VARCHAR"), doubts),
-    # The bytes by which a record that has not changed is recognised without being read.
+    # The hash of a record's bytes, by which it is recognised as unchanged without being parsed.
     6: (text("ALTER TABLE settled ADD COLUMN text_hash VARCHAR"),),
-    # What was last said to who set `notify`.
+    # What the last message of `notify` reported.
     7: (notices,),
 }
-"""By a store's version, the tables and changes that bring it to the next one.
+"""The tables and statements that migrate a store to the next version, by its version.
 
-A table is made as it is defined now. Whoever changes such a table later must write its form
-at that version into the step.
+A step creates a table as it is defined above. Before you change such a table, write out its
+definition of that version in the step.
+
 """
 
 
 def migrate(connection: Connection, version: int) -> None:
-    """Bring a store of this version to the current one, inside the caller's transaction."""
-    # The first statement must be one that writes rows: Python's sqlite3 begins a transaction only
-    # before such a statement, and tables made outside it would remain if a step were interrupted.
+    """Migrate a store from this version to the current one, inside the caller's transaction."""
+    # The first statement must write rows: Python's sqlite3 begins a transaction only before such a
+    # statement, and tables created outside it would remain if a step were interrupted.
     connection.execute(update(about).values(schema_version=SCHEMA_VERSION))
     for step in range(version, SCHEMA_VERSION):
         for change in STEPS[step]:

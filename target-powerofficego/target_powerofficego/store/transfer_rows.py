@@ -1,8 +1,8 @@
-"""All that a link store knows, row by row, out of one database and into another.
+"""The export of a link store, row by row, and the import into another database.
 
-What was read from Go is left out: the next run reads it. So is how often a record that may be an
-old version was read: that is counted again. And so is what was last
-said of a shop: what waits is said anew.
+Some data is left out: entries of Go, which the next run reads; how often a record that may be an
+old version was read, which is counted again; and what the last message about a shop reported, so
+that what waits is reported again.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ TRANSFERRED: tuple[sa.Table, ...] = (
     *(t.namespaces, t.runs, t.links, t.settled, t.intents),
     *(t.unsettled, t.waits, t.conflicts, t.erasures, t.payments),
 )
-"""In the order in which rows come: a row comes after those that it refers to."""
+"""The tables in the order of their rows: a row comes after the rows that it refers to."""
 
 JSON_COLUMNS: Mapping[str, frozenset[str]] = {
     table.name: frozenset(column.name for column in table.c if isinstance(column.type, t.Json))
     for table in TRANSFERRED
 }
-"""The columns that hold JSON, by table; they are transferred as the values they stand for."""
+"""The columns that hold JSON, by table; their values are transferred, not their text."""
 
 REFERENCES: Mapping[str, str] = {
     "namespace": "namespaces",
@@ -43,12 +43,12 @@ _LEFT_OUT = (t.go_keys, t.go_entries, t.watermarks, t.doubts, t.notices)
 
 
 class TransferRows(Rows):
-    """Reads all rows out, and takes them in again under ids of this database."""
+    """Exports rows, and imports them with ids of this database."""
 
     def export_rows(self, namespace_ids: Collection[int]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Return each row of these namespaces with the name of its table; stamps are text."""
+        """Yield each row of these namespaces with the name of its table; stamps are text."""
         for table in TRANSFERRED:
-            query = sa.select(table).where(_is_of(table, namespace_ids))
+            query = sa.select(table).where(_belongs_to(table, namespace_ids))
             for row in self._all(query.order_by(*table.primary_key.columns)):
                 yield (
                     table.name,
@@ -69,7 +69,7 @@ class TransferRows(Rows):
         return all(self._first(query.limit(1)) is None for query in queries)
 
     def import_rows(self, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-        """Take rows in, in one transaction, in place of all that is known of their namespaces."""
+        """Replace all that is stored of the rows' namespaces by these rows, in one transaction."""
         by_table: dict[str, list[Mapping[str, Any]]] = {table.name: [] for table in TRANSFERRED}
         for name, row in rows:
             by_table[name].append(row)
@@ -78,25 +78,25 @@ class TransferRows(Rows):
             for row in by_table["namespaces"]:
                 self._forget_namespace(row["client_id"], row["shop_name"])
             for table in TRANSFERRED:
-                self._take_in(table, by_table[table.name], new_ids)
+                self._import_table(table, by_table[table.name], new_ids)
 
-    def _take_in(
+    def _import_table(
         self,
         table: sa.Table,
         rows: Sequence[Mapping[str, Any]],
         new_ids: Mapping[str, dict[int, int]],
     ) -> None:
-        stored = [
-            {name: _stored(table.c[name], row[name], new_ids) for name in row if name != "id"}
+        imported = [
+            {name: _imported(table.c[name], row[name], new_ids) for name in row if name != "id"}
             for row in rows
         ]
         if "id" in table.c:
-            # databases that give ids in a batch may give them in another order
-            ids = [self._insert(table, **values) for values in stored]
+            # a database that assigns ids to a batch may do so in another order
+            ids = [self._insert(table, **values) for values in imported]
             if table.name in new_ids:
                 new_ids[table.name].update(zip((row["id"] for row in rows), ids, strict=True))
         else:
-            self._insert_all(table, stored)
+            self._insert_all(table, imported)
 
     def _forget_namespace(self, client_id: str, shop_name: str) -> None:
         query = sa.select(t.namespaces.c.id).where(
@@ -104,19 +104,19 @@ class TransferRows(Rows):
         )
         ids = [row.id for row in self._all(query)]
         for table in (*_LEFT_OUT, *reversed(TRANSFERRED)):
-            self._delete(table, [_is_of(table, ids)])
+            self._delete(table, [_belongs_to(table, ids)])
 
 
-def _is_of(table: sa.Table, namespace_ids: Collection[int]) -> sa.ColumnElement[bool]:
+def _belongs_to(table: sa.Table, namespace_ids: Collection[int]) -> sa.ColumnElement[bool]:
     if table is t.namespaces:
         return table.c.id.in_(namespace_ids)
     if table is t.waits:
-        own = sa.select(t.unsettled.c.id).where(t.unsettled.c.namespace.in_(namespace_ids))
-        return table.c.unsettled_id.in_(own)
+        unsettled = sa.select(t.unsettled.c.id).where(t.unsettled.c.namespace.in_(namespace_ids))
+        return table.c.unsettled_id.in_(unsettled)
     return table.c.namespace.in_(namespace_ids)
 
 
-def _stored(
+def _imported(
     column: sa.Column[Any],
     value: Any,  # noqa: ANN401 - JSON
     new_ids: Mapping[str, Mapping[int, int]],

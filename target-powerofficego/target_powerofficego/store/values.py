@@ -1,8 +1,8 @@
 """What the link store keeps, as values, and the names under which it keeps them.
 
-There are two ways: forward, from the shop to Go, and back. What is settled, open or unanswered of
-the way back is kept under names of its own, so that a customer can wait on one way and be settled
-on the other; so is what is kept of a record that the shop deleted.
+There are two ways: forward, from the shop to Go, and back. Records of the way back have names of
+their own, such as "customers_back", so that a customer can be settled on one way while it waits on
+the other. Records that the shop deleted have names of their own too.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 WayName = Literal["forward", "back"]
 
 ENTITIES = ("customers", "products", "orders")
-"""The entities that are kept the same on both sides; each may need those before it."""
+"""The entities that are kept in sync; each may need those before it."""
 
 PAYMENTS = "payments"
-"""The name under which vouchers, their intents, and what is open of them are kept."""
+"""The name under which vouchers, their intents and their open records are kept."""
 
 _BACK = "_back"
 _DELETED = "_deleted"
@@ -36,17 +36,17 @@ def back_name(entity: str) -> str:
 
 
 def deleted_name(entity: str) -> str:
-    """Return the name under which the store keeps that the shop deleted a record of an entity."""
+    """Return the name under which the store keeps an entity's records that the shop deleted."""
     return f"{entity}{_DELETED}"
 
 
 def entity_of(kept_as: str) -> str:
-    """Return the entity that a name stands for, on either way."""
+    """Return the entity that such a name stands for, on either way."""
     return kept_as.removesuffix(_BACK)
 
 
 def way_of(kept_as: str) -> WayName:
-    """Return the way on which what has this name was settled, or is open."""
+    """Return the way that the records kept under this name came."""
     return "back" if kept_as.endswith(_BACK) else "forward"
 
 
@@ -54,13 +54,13 @@ LARGEST_NUMBER = 2**31 - 1
 """The largest value that a PostgreSQL integer column holds."""
 
 LONGEST_REST = datetime.timedelta(hours=24)
-"""The longest time for which what the other side refused rests before it is tried again."""
+"""The longest time before a record that the other side refused is tried again."""
 
 NEWER_VERSION = "a newer version"
-"""What a record waits for that may be an old version of what is known of it."""
+"""What a record waits for if it may be older than the version that is known."""
 
 SHOP_FILE = "shop file"
-"""How that begins which an edit waits for that a shop does not take, by its shop file as it is."""
+"""The prefix of what an edit waits for if the shop file in use does not write it to the shop."""
 
 PROGRAM_FAULT = "a fault of this program"
 """The title of a reject for which neither the record nor the other side is to blame."""
@@ -71,10 +71,10 @@ UnsettledKind = Literal["parked", "reject", "hold"]
 
 
 class LinkStoreError(Exception):
-    """The link store cannot be used; the text says why and what to do about it."""
+    """The link store cannot be used; the message says why and what to do about it."""
 
 
-class RunUnderWay(LinkStoreError):  # noqa: N818 - reads as what it says
+class RunUnderWay(LinkStoreError):  # noqa: N818 - the name says what happened
     """Another run for the shop holds the lock."""
 
 
@@ -90,7 +90,7 @@ class Namespace:
 
 @dataclass(frozen=True)
 class Settled:
-    """What was last settled of a record: its hash, when it was read, its own side's stamp."""
+    """What was last settled of a record: its hash, when it was read, and its side's stamp."""
 
     record_hash: str
     read_at: datetime.datetime
@@ -98,7 +98,7 @@ class Settled:
 
 
 class SettledText(NamedTuple):
-    """The hash of the bytes that were read as a settled record, the one with this hash."""
+    """The hash of the bytes that were read as the settled record with this `record_hash`."""
 
     entity: str
     shop_id: str
@@ -111,8 +111,8 @@ class Link:
     """A shop record and the Go entity that is its counterpart.
 
     A follower shares the Go entity of another record; no properties flow through it. `own_stamp` is
-    Go's last-changed stamp as our own last write to Go left it, `own_shop_stamp` the shop's
-    `updated_at` as our own last write to the shop left it. The store sets `linked_at` itself.
+    Go's last-changed stamp after our last write to Go, `own_shop_stamp` the shop's `updated_at`
+    after our last write to the shop. The store sets `linked_at` itself.
     """
 
     entity: str
@@ -128,7 +128,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Intent:
-    """A write that was about to be sent; left over when its answer never came."""
+    """A write that was about to be sent; it stays in the store if no answer came."""
 
     id: int
     entity: str
@@ -139,7 +139,7 @@ class Intent:
 
     @property
     def read_at(self) -> datetime.datetime:
-        """When the record from which the write was made was read."""
+        """When the record behind this write was read."""
         stamp: str | None = self.detail.get("read_at")
         return datetime.datetime.fromisoformat(stamp) if stamp else self.started_at
 
@@ -170,9 +170,9 @@ class Unsettled:
         return self.title == PROGRAM_FAULT
 
     def is_resting(self, at: datetime.datetime) -> bool:
-        """Return whether the other side refused it and it is not yet time to try again.
+        """Return whether the other side refused it and it is too early to try again.
 
-        A rest longer than the longest comes from a clock that was wrong, and does not count.
+        A time further ahead than the longest rest comes from a wrong clock, and is ignored.
         """
         due = self.next_attempt_at
         return due is not None and datetime.timedelta(0) < due - at <= LONGEST_REST
@@ -180,10 +180,10 @@ class Unsettled:
 
 @dataclass(frozen=True)
 class OpenCount:
-    """How many records of a shop are open under a name of the store, as one kind.
+    """How many records of one shop, name in the store and kind are open.
 
-    `number` counts all, `acknowledged` those that a person knows of, and `program_faults` those of the
-    others that are faults of this program; `oldest` is when the first of all was first seen.
+    `number` counts all, `acknowledged` those that a person has acknowledged, and `program_faults`
+    those of the rest that are faults of this program. `oldest` is when the oldest was first seen.
     """
 
     shop_name: str
@@ -220,8 +220,8 @@ class Run:
 class StoredConflict:
     """A property that both sides changed: their values, what they last agreed on, and who won.
 
-    `winner` is None where a person must decide; `is_settled` is then whether nothing of the record
-    waits any longer. `base` has both sides' values, or is None if none was kept.
+    If `winner` is None, a person must decide; `is_settled` is then whether the record no longer
+    waits. `base` has the values of both sides, or is None if none were kept.
     """
 
     id: int
@@ -242,7 +242,7 @@ class StoredConflict:
 
 @dataclass(frozen=True)
 class Erasure:
-    """A customer whose personal data was erased; `shop_id` is a keyed hash, `go_id` its entry."""
+    """A customer whose personal data was erased: a keyed hash of its id, and its entry in Go."""
 
     id: int
     entity: str
@@ -251,5 +251,6 @@ class Erasure:
 
 
 def is_shop_name(text: str) -> bool:
-    """Return whether a text can be a shop's name, which is in references and in names of files."""
-    return 0 < len(text) <= _LONGEST_SHOP_NAME and all(c.isalnum() or c in "-_" for c in text)
+    """Return whether a text can be a shop's name, which goes into references and file names."""
+    is_plain = all(character.isalnum() or character in "-_" for character in text)
+    return is_plain and 0 < len(text) <= _LONGEST_SHOP_NAME

@@ -1,4 +1,4 @@
-"""What every walk into Go works with, one set per run."""
+"""The tools of every walk into Go, one set per run."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Tools(RunTools):
-    """The store, Go, and what is known of the run; shared by all workers.
+    """The store, Go, and the state of the run; shared by all workers.
 
-    `on_linked` is called with each record that gets a link, so that what waits for it is taken up.
+    `on_linked` is called with each record that gets a link, so that records waiting for it proceed.
     """
 
     settings: Settings
@@ -38,10 +38,10 @@ class Tools(RunTools):
 
     @property
     def payment_accounts(self) -> PaymentAccounts | None:
-        """The accounts that payments are posted to; raises as `NamedInGo.entries`."""
+        """The accounts that payments are posted to; raises what `NamedInGo.entries` does."""
         return self.named.entries().payment_accounts
 
     @property
     def guest_customer_id(self) -> str | None:
-        """The customer who buys for guests; raises as `NamedInGo.entries`."""
+        """The customer in Go for all guests; raises what `NamedInGo.entries` does."""
         return self.named.entries().guest_customer

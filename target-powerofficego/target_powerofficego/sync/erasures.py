@@ -1,4 +1,4 @@
-"""Archives in Go the customers whose personal data was erased: by law the ledger's entry stays."""
+"""Archives customers in Go whose personal data was erased: by law the ledger entry must stay."""
 
 from __future__ import annotations
 
@@ -21,45 +21,47 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-powerofficego")
 
-_KEPT_AS = "erased"
-"""The name under which the store keeps that Go refused an archive."""
+_STORED_AS = "erased"
+"""The entity name under which the store keeps that Go refused to archive."""
 
 
 def archive_erased(tools: Tools) -> None:
-    """Archive each open entry; one that Go refuses rests a while, one without an answer does not.
+    """Archive each customer still to be archived.
+
+    One that Go refuses is retried after a pause; one that got no answer, in the next run.
 
     Raises:
         StopRun, BrakeReached, LinkStoreError: the run cannot go on.
     """
     for erasure in tools.store.erasures.open():
-        if tools.store.unsettled.resting(_KEPT_AS, erasure.shop_id) is not None:
+        if tools.store.unsettled.resting(_STORED_AS, erasure.shop_id) is not None:
             continue
         try:
             _archive(tools, erasure)
         except NotFound:
             _end(tools, erasure)
         except TestFailed:
-            _tell_open(erasure, "it was edited meanwhile; the next run tries again")
+            _log_open(erasure, "it was edited meanwhile; the next run tries again")
         except Undecidable as undecidable:
-            _tell_open(erasure, undecidable.change.reason)
+            _log_open(erasure, undecidable.change.reason)
         except Refused as refused:
-            said = refused.title or refused.status
-            why = f"Go refused it ({said}), perhaps because its balance is open"
-            _rest(tools, erasure, f"{why}; tried again later, at most a day apart")
+            answer = refused.title or refused.status
+            reason = f"Go refused it ({answer}), perhaps because the customer has an open balance"
+            _retry_later(tools, erasure, f"{reason}; it is tried again after at most a day")
         except (TryAgainLater, UnknownOutcome):
-            _tell_open(erasure, "Go gave no answer; the next run tries again")
+            _log_open(erasure, "Go gave no answer; the next run tries again")
 
 
 def _archive(tools: Tools, erasure: Erasure) -> None:
     path = f"/Customers/{erasure.go_id}"
-    there = tools.go.read(path)
-    is_archived = there.get("IsArchived")
+    current = tools.go.read(path)
+    is_archived = current.get("IsArchived")
     if is_archived:
         _end(tools, erasure)
         return
     row = RowChange("archived", "/IsArchived", is_archived, True)
     answer = tools.writer.change(
-        erasure.entity, erasure.shop_id, path, [row], read_at=now(), current=there
+        erasure.entity, erasure.shop_id, path, [row], read_at=now(), current=current
     )
     with tools.store.transaction():
         tools.index.remember(erasure.entity, answer.body, now())
@@ -72,22 +74,23 @@ def _archive(tools: Tools, erasure: Erasure) -> None:
 def _end(tools: Tools, erasure: Erasure) -> None:
     with tools.store.transaction():
         tools.store.erasures.end(erasure)
-        tools.store.unsettled.clear(_KEPT_AS, erasure.shop_id)
+        tools.store.unsettled.clear(_STORED_AS, erasure.shop_id)
 
 
-def _rest(tools: Tools, erasure: Erasure, why: str) -> None:
-    reason = f"an erased customer (id {erasure.go_id} in Go) is not archived yet: {why}"
+def _retry_later(tools: Tools, erasure: Erasure, reason: str) -> None:
     tools.store.unsettled.put(
         "parked",
-        _KEPT_AS,
+        _STORED_AS,
         erasure.shop_id,
         payload={"id": erasure.shop_id},
         read_at=now(),
-        reason=reason,
+        reason=f"an erased customer (id {erasure.go_id} in Go) is not archived yet: {reason}",
         is_refusal=True,
     )
-    _tell_open(erasure, why)
+    _log_open(erasure, reason)
 
 
-def _tell_open(erasure: Erasure, why: str) -> None:
-    logger.warning("An erased customer (id %s in Go) is not archived yet: %s", erasure.go_id, why)
+def _log_open(erasure: Erasure, reason: str) -> None:
+    logger.warning(
+        "An erased customer (id %s in Go) is not archived yet: %s", erasure.go_id, reason
+    )

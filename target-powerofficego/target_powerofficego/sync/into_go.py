@@ -1,4 +1,4 @@
-"""What the walks of all entities into Go have in common."""
+"""The base of all walks into Go."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from target_powerofficego.settle.writes import BrakeReached
 from target_powerofficego.store.link_store import LinkStoreError
 from target_powerofficego.sync.context import Tools
 from target_powerofficego.sync.go.writer import CREATE_NOT_VISIBLE
-from target_powerofficego.sync.invoice_sending import MOST_RUNS
+from target_powerofficego.sync.invoice_sending import MAX_RUNS
 from target_powerofficego.sync.unanswered_writes import settle_unanswered
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-powerofficego")
 
-_NEVER_SEEN = Hold(
+_NEVER_VISIBLE = Hold(
     "it may be in PowerOffice Go, but several runs have not seen it there: look for it in Go, also"
-    " among what is archived; each run goes on looking"
+    " among archived entries; every run keeps looking"
 )
-_NO_ANSWER = "PowerOffice Go did not answer; the next run looks whether it was done"
+_NO_ANSWER = "PowerOffice Go did not answer; the next run checks whether it was done"
 
 
 class GoWalk(Walk[Tools]):
@@ -38,9 +38,9 @@ class GoWalk(Walk[Tools]):
     stops = (StopRun, BrakeReached, LinkStoreError)
 
     def _take(self, arrival: Arrival) -> Change:
-        """See `Walk`; what may be in Go unseen goes to a person after several runs.
+        """See `Walk`; after several runs, an entry that Go may have but does not show is held.
 
-        Until it is seen, a record is not settled, even if nothing is left to create.
+        Until the entry is visible, its record is not settled, even if nothing is left to create.
         """
         try:
             change = super()._take(arrival)
@@ -48,21 +48,26 @@ class GoWalk(Walk[Tools]):
             if not is_old and self._is_create_open(arrival.shop_id):
                 raise Undecidable(CREATE_NOT_VISIBLE)
         except Undecidable as undecidable:
-            if undecidable.change is CREATE_NOT_VISIBLE and self._was_long_unseen(arrival.shop_id):
-                raise Undecidable(_NEVER_SEEN) from None
+            if undecidable.change is CREATE_NOT_VISIBLE and self._was_long_invisible(
+                arrival.shop_id
+            ):
+                raise Undecidable(_NEVER_VISIBLE) from None
             raise
         return change
 
     def _is_create_open(self, shop_id: str) -> bool:
-        open_ones = self.tools.store.intents.of_record(self._intent_entities, shop_id)
-        return any(intent.kind == "create" for intent in open_ones)
+        intents = self.tools.store.intents.of_record(self._intent_entities, shop_id)
+        return any(intent.kind == "create" for intent in intents)
 
-    def _was_long_unseen(self, shop_id: str) -> bool:
-        """Return whether several runs have not seen what Go may hold of a record."""
+    def _was_long_invisible(self, shop_id: str) -> bool:
+        """Return whether several runs have looked in vain for what Go may have of a record."""
         before = self.tools.store.unsettled.get(self.entity, shop_id)
-        if before is None or before.reason not in (CREATE_NOT_VISIBLE.reason, _NEVER_SEEN.reason):
+        if before is None or before.reason not in (
+            CREATE_NOT_VISIBLE.reason,
+            _NEVER_VISIBLE.reason,
+        ):
             return False
-        return before.kind == "hold" or before.attempts > MOST_RUNS
+        return before.kind == "hold" or before.attempts > MAX_RUNS
 
     def settle_unanswered(self, shop_id: str) -> None:
         """See `Walk`."""
@@ -71,7 +76,7 @@ class GoWalk(Walk[Tools]):
 
     @property
     def _intent_entities(self) -> tuple[str, ...]:
-        """The names under which a record's writes are kept while they have no answer."""
+        """The entities under which the unanswered writes of a record are stored."""
         return (self.entity,)
 
     def _refusal(self, error: Exception) -> Reject | None:
@@ -82,11 +87,11 @@ class GoWalk(Walk[Tools]):
             return Reject(_NO_ANSWER)
         return None
 
-    def _see_that_it_is_the_newest(self, arrival: Arrival) -> str | None:
-        """See `Walk`; a record that was made for an order is not a version of the shop's."""
+    def _require_newest(self, arrival: Arrival) -> str | None:
+        """See `Walk`; a record that was made for an order is not one of the shop's versions."""
         if arrival.is_made:
             return None
-        return super()._see_that_it_is_the_newest(arrival)
+        return super()._require_newest(arrival)
 
     def stamp_of(self, record: Record) -> str | None:
         """See `Walk`."""
@@ -97,23 +102,25 @@ class GoWalk(Walk[Tools]):
         return link.own_shop_stamp
 
     def _shows_what_was_replaced(self, record: Record, link: Link) -> bool:
-        written = {name: one for name, one in link.base.items() if one.replaced is not UNTOUCHED}
+        written = {
+            name: agreed for name, agreed in link.base.items() if agreed.replaced is not UNTOUCHED
+        }
         if not written:
             return False
-        told = shop_values(self.entity, record, self.table, self.tools.conversion)
-        same = equality_by_name(self.table)
+        stated = shop_values(self.entity, record, self.table, self.tools.conversion)
+        are_equal = equality_by_name(self.table)
         return any(
-            name in told
-            and same(name, told[name], one.replaced)
-            and not same(name, told[name], one.shop)
-            for name, one in written.items()
+            name in stated
+            and are_equal(name, stated[name], agreed.replaced)
+            and not are_equal(name, stated[name], agreed.shop)
+            for name, agreed in written.items()
         )
 
 
 def _go_refusal(refused: Refused) -> Reject:
-    said = f": {refused.title}" if refused.title else ""
+    title = f": {refused.title}" if refused.title else ""
     return Reject(
-        f"PowerOffice Go refused it ({refused.status}{said})",
+        f"PowerOffice Go refused it ({refused.status}{title})",
         title=refused.title or None,
         detail=refused.detail or None,
         is_refusal=True,

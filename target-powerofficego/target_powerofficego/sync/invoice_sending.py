@@ -1,7 +1,7 @@
-"""How an order's invoice is sent by Go: asked for once, and followed until Go is done.
+"""How Go sends an order's invoice: it is requested once, and followed until Go is done.
 
-Go answers 202 before it has made the invoice. What became of it shows in the order's sent state,
-and for good in the invoice itself, which keeps the order's id.
+Go answers 202 before it has made the invoice. The order's sent state shows the result, and so, for
+good, does the invoice itself, which keeps the order's id.
 """
 
 from __future__ import annotations
@@ -19,63 +19,65 @@ if TYPE_CHECKING:
     from target_powerofficego.sync.context import Tools
     from target_powerofficego.sync.go.index import Entry
 
-WAITS = (1.0, 4.0, 10.0)
-"""Seconds before each look, as PowerOffice suggests."""
+WAIT_SECONDS = (1.0, 4.0, 10.0)
+"""Seconds before each check, as PowerOffice suggests."""
 
-MOST_RUNS = 3
-"""How many later runs may find Go not done with an invoice before that is taking too long."""
+MAX_RUNS = 3
+"""How many later runs may find Go not done with an invoice before it counts as overdue."""
 
 
 class Progress(enum.Enum):
-    """How far Go is; `UNSEEN`: nothing shows that it was asked, or was asked and is yet to act."""
+    """How far Go is; `NOT_SHOWN`: nothing shows that it was asked, or it has not begun yet."""
 
     SENT = "it was done"
     FAILED = "Go could not do it"
-    UNDERWAY = "Go is still at it"
-    UNSEEN = "it was not done"
+    UNDERWAY = "Go is still working on it"
+    NOT_SHOWN = "it was not done"
 
 
 @dataclass(frozen=True)
 class Sending:
-    """How far Go is with an invoice; `why` is what it says of a failure, possibly personal data.
+    """How far Go is with an invoice; `failure` is Go's text, which may contain personal data.
 
-    `SENT` with a `why`: the invoice was made, but did not reach the buyer.
+    `SENT` with a `failure`: the invoice was made, but did not reach the buyer.
     """
 
     progress: Progress
-    why: str | None = None
+    failure: str | None = None
     invoice: Entry | None = None
 
     @property
-    def is_over(self) -> bool:
-        """Whether Go is done with it, one way or the other."""
+    def is_finished(self) -> bool:
+        """Whether Go is done with it, successfully or not."""
         return self.progress is Progress.FAILED or self.invoice is not None
 
 
 def progress_of(states: object, order_id: str) -> Sending:
-    """Read the array of sent states that Go answers for an order; None: it knows of none.
+    """Read the array of sent states that Go returned for an order; None if it has none.
 
-    Of an order that was never sent, Go says that it is not being processed, and nothing else.
+    For an order that was never sent, Go only states that it is not being processed.
     """
-    told = [one for one in states if isinstance(one, dict)] if isinstance(states, list) else []
-    own = [one for one in told if str(one.get("Id")).lower() == order_id.lower()]
-    if not told:
-        return Sending(Progress.UNSEEN)
-    state = (own or told)[-1]
+    known = (
+        [state for state in states if isinstance(state, dict)] if isinstance(states, list) else []
+    )
+    own = [state for state in known if str(state.get("Id")).lower() == order_id.lower()]
+    if not known:
+        return Sending(Progress.NOT_SHOWN)
+    state = (own or known)[-1]
     if state.get("SentDateTimeOffset"):
         return Sending(Progress.SENT)
     if state.get("IsInvoiceBeingProcessed"):
         return Sending(Progress.UNDERWAY)
     if state.get("LastErrorMessage"):
         return Sending(Progress.FAILED, str(state["LastErrorMessage"]))
-    return Sending(Progress.UNSEEN)
+    return Sending(Progress.NOT_SHOWN)
 
 
-def look(tools: Tools, go_id: str, *, is_late: bool = False) -> Sending:
-    """Ask Go how far it is; an invoice that is there was made, whatever the sent state says.
+def check_progress(tools: Tools, go_id: str, *, is_late: bool = False) -> Sending:
+    """Ask Go how far it is; if the invoice exists it was made, whatever the sent state says.
 
-    While Go is working on it, the invoice is not looked for, unless `is_late`: Go has been working
-    on it for longer than it can need.
+    While Go is working on it, the invoice is not looked for, unless `is_late`: Go has taken longer
+    than it can need.
 
     Raises:
         Refused, StopRun, TryAgainLater: Go cannot be asked.
@@ -84,61 +86,62 @@ def look(tools: Tools, go_id: str, *, is_late: bool = False) -> Sending:
         states = tools.go.read("/SalesOrders/sentState", params={"id": go_id})
     except NotFound:
         states = None
-    told = progress_of(states, go_id)
-    if told.progress is Progress.UNDERWAY and not is_late:
-        return told
+    sending = progress_of(states, go_id)
+    if sending.progress is Progress.UNDERWAY and not is_late:
+        return sending
     invoice = tools.index.read_invoice("orders", go_id)
     if invoice is None:
-        return told
-    return Sending(Progress.SENT, told.why, invoice)
+        return sending
+    return Sending(Progress.SENT, sending.failure, invoice)
 
 
-def follow(tools: Tools, go_id: str) -> Sending:
-    """Look until Go is done, three times at most.
+def wait_until_finished(tools: Tools, go_id: str) -> Sending:
+    """Check until Go is done, three times at most.
 
     Raises:
         Refused, StopRun, TryAgainLater: Go cannot be asked.
     """
-    told = Sending(Progress.UNSEEN)
-    for seconds in WAITS:
+    sending = Sending(Progress.NOT_SHOWN)
+    for seconds in WAIT_SECONDS:
         tools.wait(seconds)
-        told = look(tools, go_id)
-        if told.is_over:
+        sending = check_progress(tools, go_id)
+        if sending.is_finished:
             break
-    return told
+    return sending
 
 
-def may_still_come(told: Sending, intent: Intent) -> bool:
-    """Return whether what was asked for under an intent may still be done, so that it stays."""
-    if told.progress is Progress.UNDERWAY:
+def is_pending(sending: Sending, intent: Intent) -> bool:
+    """Return whether Go may still do what an intent asked for, so that the intent stays."""
+    if sending.progress is Progress.UNDERWAY:
         return True
     is_accepted = bool(intent.detail.get("accepted"))
-    return told.progress is Progress.UNSEEN and is_accepted and not is_overdue(intent)
+    return sending.progress is Progress.NOT_SHOWN and is_accepted and not is_overdue(intent)
 
 
 def is_overdue(intent: Intent) -> bool:
-    """Return whether more runs have waited for what was asked for than Go can need."""
-    return bool(intent.detail.get("runs", 0) >= MOST_RUNS)
+    """Return whether more runs have waited for an intent than Go can need."""
+    return bool(intent.detail.get("runs", 0) >= MAX_RUNS)
 
 
 def note_run(store: LinkStore, intent: Intent) -> None:
-    """Count that this run has found Go not done, once a run; no clock tells how long that is."""
+    """Count this run among those that found Go not done; runs are counted, not hours."""
     run, detail = to_stamp(store.opened_at), intent.detail
     runs = detail.get("runs", 0) + (detail.get("seen_by") != run)
     store.intents.note(intent, {**detail, "seen_by": run, "runs": runs, "failure": None})
 
 
-def note_failure(store: LinkStore, intent: Intent, told: Sending) -> None:
-    """Keep what Go says of why it could not do what was asked for."""
-    store.intents.note(intent, {**intent.detail, "failure": told.why})
+def note_failure(store: LinkStore, intent: Intent, sending: Sending) -> None:
+    """Store the reason that Go gives for failing."""
+    store.intents.note(intent, {**intent.detail, "failure": sending.failure})
 
 
-def kept_failure(intent: Intent) -> Sending | None:
-    """Return the failure that was kept, if any."""
-    why = intent.detail.get("failure")
-    return None if why is None else Sending(Progress.FAILED, why)
+def recorded_failure(intent: Intent) -> Sending | None:
+    """Return the failure stored with an intent, if any."""
+    failure = intent.detail.get("failure")
+    return None if failure is None else Sending(Progress.FAILED, failure)
 
 
-def sendings_of(store: LinkStore, shop_id: str) -> list[Intent]:
-    """Return the sendings asked for of an order that are not known to be over."""
-    return [one for one in store.intents.of_record(("orders",), shop_id) if one.kind == SENDING]
+def pending_sendings(store: LinkStore, shop_id: str) -> list[Intent]:
+    """Return the requests to send an order's invoice that are not known to be finished."""
+    intents = store.intents.of_record(("orders",), shop_id)
+    return [intent for intent in intents if intent.kind == SENDING]

@@ -1,4 +1,4 @@
-"""The walk of a customer or product that is linked: the changes of both sides are merged."""
+"""The walk of a linked customer or product: merges the changes of both sides."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ if TYPE_CHECKING:
     from target_powerofficego.sync.go.writer import Answer
 
 ARCHIVING = "archiving"
-"""What an archive waits for: the end of the run, when it is known how many there are."""
+"""What an entry to be archived waits for: the end of the run, when their number is known."""
 
 TO_BE_ARCHIVED = Park("to be archived at the end of the run", (ARCHIVING,))
 
 ARCHIVE_REFUSED = "archive refused"
-"""What an archive that Go refused, mostly for an open balance, waits for: that Go accepts it."""
+"""What an entry waits for that Go refused to archive, mostly because its balance is open."""
 
 _TRIES = 2
-"""How often a change is merged with what Go has, when Go is edited meanwhile."""
+"""How often a change is merged with Go's entry, if somebody edits Go meanwhile."""
 
 
 @dataclass(frozen=True)
-class ReadArrival(Arrival):
-    """An arrival whose record was read: `values` are what it says, by row, in Go's form."""
+class ParsedArrival(Arrival):
+    """An arrival whose record was read: `values` are the record's, by row, in Go's form."""
 
     values: Mapping[str, Value] = field(default_factory=dict)
 
@@ -63,12 +63,12 @@ class ReadArrival(Arrival):
 
 
 class LinkedWalk(GoWalk):
-    """What is done about a linked customer or product; a subclass adds what else belongs to it."""
+    """Merges and writes a linked customer or product; a subclass adds entries that belong to it."""
 
     unstamped_rows: frozenset[str] = frozenset()
 
     def check_writes(self, link: Link, rows: Sequence[RowChange]) -> None:
-        """Require that a linked entity may be changed in this way.
+        """Require that these changes to a linked entry are allowed.
 
         Raises:
             Undecidable: with a Hold.
@@ -76,17 +76,20 @@ class LinkedWalk(GoWalk):
         del link, rows
 
     def extra_base(self, arrival: Arrival, *, is_new: bool) -> dict[str, Agreement]:
-        """Return the base of what belongs to the entity; empty for one that we just created."""
+        """Return the base of entries that belong to this one, without those still to be written.
+
+        `is_new` means that this run created the entry itself.
+        """
         del arrival, is_new
         return {}
 
     def write_extras(self, arrival: Arrival, link: Link) -> tuple[Link, bool]:
-        """Write what hangs on a linked entity; return its link, and whether that was anything."""
+        """Write the entries that belong to a linked one; return its link, and whether any were."""
         del arrival
         return link, False
 
-    def read_rows(self, arrival: Arrival) -> ReadArrival:
-        """Read a record in Go's form; what had to be repaired for that is logged.
+    def read_rows(self, arrival: Arrival) -> ParsedArrival:
+        """Read a record in Go's form, and log what had to be repaired for that.
 
         Raises:
             Unusable: a row cannot be read.
@@ -94,23 +97,23 @@ class LinkedWalk(GoWalk):
         reading = self.table.read(arrival.record, self.tools.conversion)
         for repair in reading.repairs:
             self.tools.tally.log_repair(self.entity, arrival.shop_id, repair)
-        return ReadArrival(arrival.record, arrival.read_at, arrival.at_end, values=reading.values)
+        return ParsedArrival(arrival.record, arrival.read_at, arrival.at_end, values=reading.values)
 
     def entry_of(self, link: Link) -> Entry | None:
-        """Return the linked entry, read again where a record is about to be written unguarded."""
+        """Return the linked entry, read again if patches are not guarded by a `test`."""
         entry = self.tools.index.entry(self.entity, link.go_id)
         if entry is None or not self.tools.settings.tests_patches:
             return self.tools.index.read_again(self.entity, link.go_id)
         return entry
 
-    def compare(self, arrival: ReadArrival, link: Link) -> Change | None:
-        """Merge a linked record with its entry and write what follows; None: Go no longer has it.
+    def update(self, arrival: ParsedArrival, link: Link) -> Change | None:
+        """Merge a linked record with its entry and write the result; None if the entry is gone.
 
         Raises:
             Undecidable: with a Hold or Park.
         """
         entry = self.entry_of(link)
-        if entry is not None and _is_first_told_when_archived(arrival, link):
+        if entry is not None and _has_first_rows_when_archived(arrival, link):
             go = go_side(self.table, entry.body, entry.read_at)
             base, _ = base_of_linked(self.table, arrival.side, go, on_link="keep")
             extras = self.extra_base(arrival, is_new=False)
@@ -119,20 +122,22 @@ class LinkedWalk(GoWalk):
             if entry is None:
                 return None
             try:
-                written, change = self.carry_out(arrival, link, entry)
+                written, change = self._merge_and_write(arrival, link, entry)
             except (TestFailed, NotFound) as refused:
                 entry = self.tools.index.read_again(self.entity, link.go_id)
                 if entry is not None and isinstance(refused, NotFound):
                     raise  # something that the change refers to is gone
                 continue
-            wrote_more = self.write_beside(arrival, written, entry)
+            wrote_more = self.write_additions(arrival, written, entry)
             return Patch(()) if isinstance(change, Nothing) and wrote_more else change
         if entry is None:
             return None
-        raise Undecidable(Hold("Go was edited again and again while this was to be written"))
+        raise Undecidable(Hold("somebody kept editing it in Go while this run was writing it"))
 
-    def carry_out(self, arrival: ReadArrival, link: Link, entry: Entry) -> tuple[Link, Change]:
-        """Write what follows from what either side changed, and keep the base.
+    def _merge_and_write(
+        self, arrival: ParsedArrival, link: Link, entry: Entry
+    ) -> tuple[Link, Change]:
+        """Merge the changes of both sides, write the result, and store the base.
 
         Raises:
             TestFailed: Go was edited meanwhile.
@@ -143,7 +148,7 @@ class LinkedWalk(GoWalk):
         archive = [row for row in merged.writes if row.row == "archived" and row.after is True]
         rows = [row for row in merged.writes if row not in archive]
         self.check_writes(link, rows)
-        if any(merged.base[name].go != one.go for name, one in link.base.items()):
+        if any(merged.base[name].go != agreed.go for name, agreed in link.base.items()):
             stamp = newest_stamp(entry.body)
             self.tools.store.settled.note_version(self.other_way, link.shop_id, stamp)
         link = replace(link, base=merged.base)
@@ -159,11 +164,11 @@ class LinkedWalk(GoWalk):
             return self._archive(arrival, link, entry, archive), Archive()
         return link, Patch(tuple(rows)) if rows else Nothing()
 
-    def write_alone(self, arrival: ReadArrival, link: Link) -> Change:
-        """Write what is known of a record that the shop does not send now.
+    def write_values(self, arrival: ParsedArrival, link: Link) -> Change:
+        """Write some values of a record that the shop does not send in this run.
 
         Raises:
-            TestFailed: Go was edited again and again.
+            TestFailed: somebody kept editing the entry in Go.
             Undecidable: with a Hold, when the two sides cannot be merged.
         """
         try:
@@ -172,16 +177,19 @@ class LinkedWalk(GoWalk):
             self.tools.index.read_again(self.entity, link.go_id)
             return self._write_once(arrival, link)
 
-    def _write_once(self, arrival: ReadArrival, link: Link) -> Change:
+    def _write_once(self, arrival: ParsedArrival, link: Link) -> Change:
         entry = self.entry_of(link)
-        return Nothing("gone from Go") if entry is None else self.carry_out(arrival, link, entry)[1]
+        if entry is None:
+            return Nothing("gone from Go")
+        _, change = self._merge_and_write(arrival, link, entry)
+        return change
 
-    def _merge(self, arrival: ReadArrival, link: Link, entry: Entry) -> Merge:
-        is_behind = self._is_behind(link, entry)
+    def _merge(self, arrival: ParsedArrival, link: Link, entry: Entry) -> Merge:
+        is_stale = self._is_stale(link, entry)
         return self.tools.merge(
             link,
             arrival.side,
-            go_side(self.table, entry.body, entry.read_at, is_stale=is_behind),
+            go_side(self.table, entry.body, entry.read_at, is_stale=is_stale),
             stamps=(
                 arrival.record.get("updated_at"),
                 entry.body.get("LastChangedDateTimeOffset"),
@@ -189,8 +197,8 @@ class LinkedWalk(GoWalk):
             unstamped_rows=self.unstamped_rows,
         )
 
-    def _is_behind(self, link: Link, entry: Entry) -> bool:
-        """Return whether Go shows an entry in a state older than the one already known."""
+    def _is_stale(self, link: Link, entry: Entry) -> bool:
+        """Return whether Go shows an older state of an entry than the one already known."""
         known = self.tools.store.settled.last_version(self.other_way, link.shop_id)
         stamp = newest_stamp(entry.body)
         return is_before(stamp, link.own_stamp) or (
@@ -210,7 +218,7 @@ class LinkedWalk(GoWalk):
         return self.store_answer(replace(link, base={**link.base, **written}), answer, answered_at)
 
     def store_answer(self, link: Link, answer: Answer, answered_at: datetime.datetime) -> Link:
-        """Replace the intent by Go's answer, in one transaction; return the link with its stamp."""
+        """Store Go's answer and end its intent, in one transaction; return the updated link."""
         tools, link = self.tools, replace(link, own_stamp=newest_stamp(answer.body))
         with tools.store.transaction():
             tools.store.links.put(link)
@@ -228,23 +236,18 @@ class LinkedWalk(GoWalk):
         except TestFailed:
             raise
         except Refused as refused:
-            said = refused.title or refused.status
-            raise Undecidable(
-                Park(
-                    f"Go does not archive it yet ({said}); tried again later, at most a day apart",
-                    (ARCHIVE_REFUSED,),
-                    is_refusal=True,
-                )
-            ) from None
+            answer = refused.title or refused.status
+            reason = f"Go does not archive it yet ({answer}); it is tried again after at most a day"
+            raise Undecidable(Park(reason, (ARCHIVE_REFUSED,), is_refusal=True)) from None
 
-    def write_beside(self, arrival: ReadArrival, link: Link, entry: Entry) -> bool:
-        """Write our reference and what hangs on the entity; return whether anything was written."""
-        referred = self._write_reference(arrival, link, entry)
-        _, wrote_extras = self.write_extras(arrival, referred or link)
-        return referred is not None or wrote_extras
+    def write_additions(self, arrival: ParsedArrival, link: Link, entry: Entry) -> bool:
+        """Write our reference and the extras of an entry; return whether anything was written."""
+        referenced = self._write_reference(arrival, link, entry)
+        _, wrote_extras = self.write_extras(arrival, referenced or link)
+        return referenced is not None or wrote_extras
 
-    def _write_reference(self, arrival: ReadArrival, link: Link, entry: Entry) -> Link | None:
-        """Write our reference where Go has none, never in place of another's; None: not written."""
+    def _write_reference(self, arrival: ParsedArrival, link: Link, entry: Entry) -> Link | None:
+        """Write our reference if Go has none, never over another one; None if not written."""
         row = self.table.row("id") if self.entity == "customers" else None
         if row is None or not self.tools.settings.write_references or row.from_go(entry.body):
             return None
@@ -265,18 +268,18 @@ class LinkedWalk(GoWalk):
         return self.store_answer(link, answer, now())
 
 
-def _is_first_told_when_archived(arrival: ReadArrival, link: Link) -> bool:
-    """Return whether a record that left the shop before its order has rows for the first time.
+def _has_first_rows_when_archived(arrival: ParsedArrival, link: Link) -> bool:
+    """Return whether a record that left the shop before its order is read for the first time.
 
-    Its entry was made from the order and archived; what else the record states is left as it is.
+    Its entry was made from the order and archived. Whatever else the record states is not written.
     """
-    told, base = arrival.values, link.base
-    is_new = any(name in told and one.shop_read_at == NEVER for name, one in base.items())
-    return is_archived(link) and told.get("archived") is True and is_new
+    rows, base = arrival.values, link.base
+    is_first = any(name in rows and agreed.shop_read_at == NEVER for name, agreed in base.items())
+    return is_archived(link) and rows.get("archived") is True and is_first
 
 
 def is_archived(link: Link) -> bool:
-    """Return whether the shop last said that a linked record is archived."""
+    """Return whether a linked record was archived when the shop last sent it."""
     agreed = link.base.get("archived")
     return agreed is not None and agreed.shop is True
 
@@ -284,5 +287,5 @@ def is_archived(link: Link) -> bool:
 def both_edited(conflicts: Sequence[Conflict]) -> Hold:
     """Return the hold for properties that both sides changed and no rule decides."""
     names = ", ".join(conflict.row for conflict in conflicts)
-    told = "; ".join(str(conflict) for conflict in conflicts)
-    return Hold(f"both sides changed {names}, and the stamps do not tell which was last", told)
+    detail = "; ".join(str(conflict) for conflict in conflicts)
+    return Hold(f"both sides changed {names}, and their stamps do not show which was last", detail)

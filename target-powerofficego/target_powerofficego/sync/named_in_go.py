@@ -1,4 +1,4 @@
-"""What the settings name in Go by number: accounts, and the customer who buys for guests."""
+"""The entries in Go that the settings name by number: accounts, and the customer for guests."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from target_powerofficego.settings.forward import Settings
 
 _NO_VAT = "0"
-"""The Norwegian standard VAT code for what has nothing to do with VAT."""
+"""The Norwegian standard VAT code for transactions outside VAT."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedEntries:
-    """The entries of Go that the settings name by number."""
+    """The entries in Go that the settings name by number."""
 
     sales_accounts: Mapping[str, int]
     payment_accounts: PaymentAccounts | None
@@ -34,9 +34,9 @@ class NamedEntries:
 
 
 class NamedInGo:
-    """Looks the entries that the settings name up, and checks them, once they are needed.
+    """Looks up the entries that the settings name, and checks them, when they are first needed.
 
-    A run that has nothing to settle needs none of them.
+    A run that has nothing to settle does not need them.
     """
 
     def __init__(self, go: GoClient, settings: Settings) -> None:
@@ -47,9 +47,9 @@ class NamedInGo:
 
     @property
     def kept_as(self) -> str | None:
-        """The name under which the store keeps when they were last checked; None: there are none.
+        """The name under which the store keeps when they were last checked; None without any.
 
-        Other settings are another name.
+        It depends on the settings, so that changed settings are checked again.
         """
         settings = self._settings
         named = (
@@ -65,7 +65,7 @@ class NamedInGo:
         """Return the entries; any thread may ask for them.
 
         Raises:
-            ConfigurationError: one of them is not there, or cannot be what the setting says.
+            ConfigurationError: one of them does not exist, or does not fit its setting.
             CannotStart: Go lists one that cannot be read.
             GoError: Go cannot be asked.
         """
@@ -100,7 +100,7 @@ def _named_entries(go: GoClient, settings: Settings) -> NamedEntries:
         )
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
         raise CannotStart(
-            "PowerOffice Go lists an account, a VAT code or a customer that cannot be read; correct"
+            "PowerOffice Go lists an account, a VAT code or a customer that cannot be read: correct"
             " it in Go, or leave out sales_accounts, payment_accounts and guest_customer_number"
         ) from None
 
@@ -109,64 +109,67 @@ def _sales_account_ids(go: GoClient, accounts: Mapping[str, int]) -> dict[str, i
     """Return the ids of the accounts in `sales_accounts`, after checking each one's VAT rate.
 
     Raises:
-        ConfigurationError: an account is missing, not active, or carries another rate.
+        ConfigurationError: an account is missing, inactive, or has another rate.
     """
     if not accounts:
         return {}
-    found = _accounts(go, accounts.values())
+    by_number = _accounts_by_number(go, accounts.values())
     rates = {entry["Code"]: entry.get("Rate") for entry in go.list_all("/VatCodes")}
-    wrong: list[str] = []
+    errors: list[str] = []
     for rate, number in accounts.items():
-        account = found.get(number)
+        account = by_number.get(number)
         if account is None:
-            wrong.append(f"sales_accounts: Go has no active account {number}")
+            errors.append(f"sales_accounts: Go has no active account {number}")
             continue
         fraction = rates.get(account.get("VatCode"))
         go_rate = Decimal(str(fraction or 0)) * 100
         wanted = "0" if rate in (EXEMPT, GIFT_CARD) else rate
         if go_rate != Decimal(wanted):
-            wrong.append(
+            errors.append(
                 f"sales_accounts: account {number} carries {go_rate.normalize():f} % VAT in Go,"
                 f" not {wanted} %"
             )
-    if wrong:
-        raise ConfigurationError("; ".join(wrong))
-    return {rate: int(found[number]["Id"]) for rate, number in accounts.items()}
+    if errors:
+        raise ConfigurationError("; ".join(errors))
+    return {rate: int(by_number[number]["Id"]) for rate, number in accounts.items()}
 
 
 def _payment_accounts(go: GoClient, accounts: Mapping[str, int]) -> PaymentAccounts | None:
-    """Return the accounts in `payment_accounts`, checked; None when there are none.
+    """Return the accounts in `payment_accounts`, checked; None without any.
 
     Raises:
-        ConfigurationError: an account is missing, not active, carries VAT, or is kept in another
+        ConfigurationError: an account is missing, inactive, carries VAT, or is kept in another
             currency; or Go has no VAT code for lines without VAT.
     """
     if not accounts:
         return None
-    found = _accounts(go, accounts.values())
+    by_number = _accounts_by_number(go, accounts.values())
     codes = {str(entry["Code"]): entry for entry in go.list_all("/VatCodes")}
-    wrong = [
-        f"payment_accounts: {why}"
+    errors = [
+        f"payment_accounts: {fault}"
         for number in sorted(set(accounts.values()))
-        if (why := _why_no_payments(number, found.get(number), codes))
+        if (fault := _payment_account_fault(number, by_number.get(number), codes))
     ]
     if _NO_VAT not in codes:
-        wrong.append(f"payment_accounts: Go has no VAT code {_NO_VAT}, which customers' lines need")
-    if wrong:
-        raise ConfigurationError("; ".join(wrong))
+        errors.append(
+            f"payment_accounts: Go has no VAT code {_NO_VAT}, which customers' lines need"
+        )
+    if errors:
+        raise ConfigurationError("; ".join(errors))
     no_vat_id = int(codes[_NO_VAT]["Id"])
-    by_number = {
+    checked = {
         number: PaymentAccount(number, int(entry["Id"]), int(entry.get("VatCodeId") or no_vat_id))
-        for number, entry in found.items()
+        for number, entry in by_number.items()
     }
-    return PaymentAccounts({name: by_number[one] for name, one in accounts.items()}, no_vat_id)
+    by_method = {method: checked[number] for method, number in accounts.items()}
+    return PaymentAccounts(by_method, no_vat_id)
 
 
 def _guest_customer_id(go: GoClient, settings: Settings) -> str | None:
-    """Return the id of the customer who buys for guests; None: the settings name none.
+    """Return the id of the customer for guests; None if the settings name none.
 
     Raises:
-        ConfigurationError: Go has no customer of that number.
+        ConfigurationError: Go has no customer with that number.
     """
     number = settings.guest_customer_number
     if number is None:
@@ -177,10 +180,10 @@ def _guest_customer_id(go: GoClient, settings: Settings) -> str | None:
     raise ConfigurationError(f"guest_customer_number: Go has no customer {number}")
 
 
-def _why_no_payments(
+def _payment_account_fault(
     number: int, account: Mapping[str, Any] | None, codes: Mapping[str, Mapping[str, Any]]
 ) -> str | None:
-    """Say why payments cannot be posted to an account; None if they can."""
+    """Return why payments cannot be posted to an account; None if they can."""
     if account is None:
         return f"Go has no active account {number}"
     vat = codes.get(str(account.get("VatCode"))) or {}
@@ -193,11 +196,11 @@ def _why_no_payments(
     return None
 
 
-def _accounts(go: GoClient, wanted: Collection[int]) -> dict[int, Mapping[str, Any]]:
+def _accounts_by_number(go: GoClient, numbers: Collection[int]) -> dict[int, Mapping[str, Any]]:
     """Return the active general ledger accounts with these numbers, by number."""
-    numbers = ",".join(str(number) for number in sorted(set(wanted)))
+    params = {"accountNos": ",".join(str(number) for number in sorted(set(numbers)))}
     return {
         int(entry["AccountNo"]): entry
-        for entry in go.list_all("/GeneralLedgerAccounts", params={"accountNos": numbers})
-        if entry.get("IsActive") is not False and int(entry["AccountNo"]) in wanted
+        for entry in go.list_all("/GeneralLedgerAccounts", params=params)
+        if entry.get("IsActive") is not False and int(entry["AccountNo"]) in numbers
     }

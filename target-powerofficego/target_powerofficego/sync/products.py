@@ -1,4 +1,4 @@
-"""The walk of a product, and of the services that freight, fees and discounts are posted on."""
+"""The walk of a product, and of the services that freight, fees and discounts are posted to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from target_powerofficego.dataflow.values import rate_key
 from target_powerofficego.decisions.changes import Hold, Nothing, Patch, Undecidable
 from target_powerofficego.settle.record_flow import Arrival
 from target_powerofficego.sync.go.operations import Destination, product_destination
-from target_powerofficego.sync.linked import ReadArrival
+from target_powerofficego.sync.linked import ParsedArrival
 from target_powerofficego.sync.matching import match_product
 from target_powerofficego.sync.unlinked import EntityWalk
 
@@ -33,43 +33,41 @@ class ProductsWalk(EntityWalk):
     entity = "products"
     unstamped_rows = frozenset({"stock_on_hand"})
 
-    def match(self, arrival: ReadArrival) -> LinkChange | Create:
+    def match(self, arrival: ParsedArrival) -> LinkChange | Create:
         """See `match_product`."""
         return match_product(
             arrival.shop_id,
             arrival.values,
-            is_gone=self.is_gone(arrival),
+            is_deleted_in_shop=self.is_deleted_in_shop(arrival),
             index=self.tools.index,
             store=self.tools.store,
         )
 
     def check_writes(self, link: Link, rows: Sequence[RowChange]) -> None:
-        """Require that a new SKU is not the code of another product; Go may allow two of a kind.
+        """Require that a new SKU is not the code of another product; Go may allow duplicates.
 
         Raises:
-            Undecidable: with a Hold naming it.
+            Undecidable: with a Hold naming that product.
         """
         for row in rows:
             code = values.normalise_code(row.after) if row.row == "sku" else None
-            found = self.tools.index.find("products", f"code:{code}") if code else []
-            others = [entry.go_id for entry in found if entry.go_id != link.go_id]
+            entries = self.tools.index.find("products", f"code:{code}") if code else []
+            others = [entry.go_id for entry in entries if entry.go_id != link.go_id]
             if others:
                 reason = (
                     f"its new SKU {values.quoted(row.after)} is the code of another product in Go"
-                    f" (id {' and '.join(others)}): give that one another code there, or this one"
-                    " another SKU"
+                    f" (id {' and '.join(others)}): change the code there, or the SKU in the shop"
                 )
                 raise Undecidable(Hold(reason))
 
-    def target(self, arrival: ReadArrival) -> Destination:
+    def target(self, arrival: ParsedArrival) -> Destination:
         """Return where the product is created."""
         return product_destination(arrival.shop_id, arrival.values["sku"])
 
     def lacking_exempt_account(self, go_ids: Collection[int]) -> list[Link]:
-        """Return the links of products that the setting `exempt` has not reached yet.
+        """Return the links of products that were never given the account of the setting `exempt`.
 
-        What a person has set in Go since does not count: it is enough that the product was given
-        the account once.
+        If a person changed the account in Go since, that is left alone.
         """
         account = self.tools.conversion.sales_account_ids.get(EXEMPT)
         if account is None:
@@ -78,7 +76,7 @@ class ProductsWalk(EntityWalk):
             link
             for go_id in sorted(go_ids)
             for link in self.tools.store.links.to_entry(self.entity, str(go_id))
-            if link.base and not link.is_follower  # one without a base has yet to be met
+            if link.base and not link.is_follower  # without a base, it has yet to be merged
         ]
         return [
             link
@@ -87,14 +85,14 @@ class ProductsWalk(EntityWalk):
         ]
 
     def give_exempt_account(self, link: Link, read_at: datetime.datetime) -> None:
-        """Write the account `exempt` to a linked product that the shop does not send now.
+        """Write the account `exempt` to a linked product that the shop does not send in this run.
 
-        This is done at the end of input, when only other orders may want the same, one after the
-        other.
+        This is done at the end of input, when only other orders may need the same; a lock makes
+        them take turns.
 
         Raises:
             Undecidable: with a Hold, when the two sides cannot be merged; with a Park, while a
-                change of the product has no answer and is not seen.
+                change of the product has no answer and is not visible.
         """
         with self.tools.service_products:
             if not self.lacking_exempt_account([int(link.go_id)]):
@@ -109,31 +107,31 @@ class ProductsWalk(EntityWalk):
         link = self.tools.store.links.get(self.entity, shop_id)
         if link is None:
             return Nothing("gone from Go")
-        told = {EXEMPT_ACCOUNT: self.tools.conversion.sales_account_ids[EXEMPT]}
+        rows = {EXEMPT_ACCOUNT: self.tools.conversion.sales_account_ids[EXEMPT]}
         try:
-            return self.write_alone(ReadArrival({"id": shop_id}, read_at, values=told), link)
+            return self.write_values(ParsedArrival({"id": shop_id}, read_at, values=rows), link)
         except Undecidable as undecidable:
             if not isinstance(undecidable.change, Hold):
                 raise
             raise Undecidable(Hold(f"product {shop_id}: {undecidable.change.reason}")) from None
 
     def id_by_code(self, code: str) -> int | None:
-        """Return the id of the one product in Go with this code, or None."""
-        found = self.tools.index.find_current("products", f"code:{values.normalise_code(code)}")
-        return int(found[0].go_id) if len(found) == 1 else None
+        """Return the id of the product in Go with this code; None if there is none, or several."""
+        entries = self.tools.index.find_current("products", f"code:{values.normalise_code(code)}")
+        return int(entries[0].go_id) if len(entries) == 1 else None
 
     def service(self, service: Service, rate: Decimal, read_at: datetime.datetime) -> int | None:
-        """Return the id of a service's product at this VAT rate, which is made when absent.
+        """Return the id of a service's product at this VAT rate, and create it if need be.
 
-        None when it could not be made; it is then among the rejects.
+        None if it could not be created; it is then among the rejects.
         """
         code = service.code
-        known = self.id_by_code(code)
-        if known is not None:
-            return known
+        go_id = self.id_by_code(code)
+        if go_id is not None:
+            return go_id
         with self.tools.service_products:
-            known = self.id_by_code(code)
-            if known is None:
+            go_id = self.id_by_code(code)
+            if go_id is None:
                 record: Record = {
                     "id": f"{SERVICE}{code}",
                     "sku": code,
@@ -143,5 +141,5 @@ class ProductsWalk(EntityWalk):
                     MADE_FOR_ORDERS: True,
                 }
                 self.take(Arrival(record, read_at, at_end=True))
-                known = self.id_by_code(code)
-        return known
+                go_id = self.id_by_code(code)
+        return go_id

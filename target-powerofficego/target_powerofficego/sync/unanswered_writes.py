@@ -1,6 +1,6 @@
-"""Writes whose answer never came: Go is looked at, and the base follows what it turns out to hold.
+"""Settles writes that got no answer: looks in Go what came of them, and adjusts the base.
 
-An earlier run left them when it was cut off, or this one when Go could not be looked at.
+They were left by an earlier run that was interrupted, or by this one because Go could not be read.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from target_powerofficego.sync.go.writer import CREATE_NOT_VISIBLE
 from target_powerofficego.sync.invoice_sending import (
     Progress,
     Sending,
+    check_progress,
     is_overdue,
-    look,
-    may_still_come,
+    is_pending,
     note_failure,
     note_run,
 )
@@ -48,26 +48,26 @@ _PARTS: Mapping[str, tuple[str, tuple[str, ...], Callable[[str | None], str | No
     "delivery_addresses": ("shipping_address", DELIVERY_MEMBERS, folded),
     "contact_persons": ("contact_person", ("FirstName", "LastName"), lambda name: name),
 }
-"""What hangs on a customer: its name in the base, its members in their order there, and how the
-shop's value of one is kept."""
+"""The entries that belong to a customer: their name in its base, their members in the order that
+the base holds them in, and how the base holds the shop's value of a member."""
 
 
 def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
-    """Settle what earlier runs left; a write that Go refuses to be asked about waits on alone.
+    """Settle what earlier runs left; if Go refuses to show one of them, only that one waits.
 
     Raises:
-        StopRun, TryAgainLater: Go could not be looked at; the intents stay.
+        StopRun, TryAgainLater: Go could not be read; the intents stay.
     """
     wait_for_late_writes(intents, tools.wait)
     for intent in intents:
         try:
             settle_unanswered(tools, [intent], is_start=True)
         except Undecidable:
-            _tell(intent, "Go does not show it; its record looks again")
+            _log_result(intent, "Go does not show it; it is looked for again with its record")
         except Refused as refused:
             logger.warning(
-                "%s %s: what became of an unanswered %s cannot be looked at (%s); the next run"
-                " looks again, and nothing is written to it until then",
+                "%s %s: Go does not let us check what became of an unanswered %s (%s); the next run"
+                " checks again, and nothing is written to it until then",
                 intent.entity,
                 intent.shop_id,
                 intent.kind,
@@ -76,9 +76,9 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
 
 
 def wait_for_late_writes(intents: Sequence[Intent], wait: Callable[[float], object]) -> None:
-    """Wait until what an interrupted run had sent is there, or never will be.
+    """Wait until the writes of an interrupted run show in Go, or never will.
 
-    That run sent it before this one could begin, however long it had tried.
+    That run sent them before this one could begin, so the wait need not depend on their age.
     """
     if intents:
         wait(SECOND_LOOK_SECONDS)
@@ -87,15 +87,15 @@ def wait_for_late_writes(intents: Sequence[Intent], wait: Callable[[float], obje
 def settle_unanswered(tools: Tools, intents: Sequence[Intent], *, is_start: bool = False) -> None:
     """Settle writes without an answer, oldest first.
 
-    What Go turns out to have is linked with base := (values sent, what is there). What was never
-    done is dropped: its record was not settled, so it comes again. What Go does not show may be
-    there all the same: it is dropped only when several runs do not see it. A create is sent again
-    by a later run, when its record comes, and is then known to be a second try; a change is sent
-    again at once, and its answer is what counts.
+    What Go turns out to have is linked with base := (values sent, Go's values). What was not done
+    is dropped: its record was not settled, so it comes again. Something that Go does not show may
+    exist nevertheless, so it is dropped only after several runs have not seen it. A create is sent
+    again by a later run, when its record comes, and is then known to be a second try; a change is
+    sent again at once, and then its answer counts.
 
     Raises:
         Undecidable: with a Park, when that cannot be decided yet; the intents stay.
-        Refused, StopRun, TryAgainLater: Go could not be looked at; the intents stay.
+        Refused, StopRun, TryAgainLater: Go could not be read; the intents stay.
     """
     if intents and not is_start:
         age = (now() - intents[-1].started_at).total_seconds()
@@ -107,107 +107,107 @@ def settle_unanswered(tools: Tools, intents: Sequence[Intent], *, is_start: bool
             _SETTLING[intent.kind](tools, intent)
 
 
-def _tell(intent: Intent, found: str) -> None:
+def _log_result(intent: Intent, result: str) -> None:
     logger.info(
-        "%s %s: looked what became of an unanswered %s: %s",
+        "%s %s: checked what became of an unanswered %s: %s",
         intent.entity,
         intent.shop_id,
         intent.kind,
-        found,
+        result,
     )
 
 
 def _settle_create(tools: Tools, intent: Intent, *, is_start: bool) -> None:
-    if not is_start:  # what is matched against later must not be newer than what is seen here
+    if not is_start:  # the index matched against later must not be newer than what is seen here
         tools.index.ensure_read(intent.entity)
-    there = tools.writer.find_unanswered(intent)
-    if there is None and not is_overdue(intent):
+    body = tools.writer.find_unanswered(intent)
+    if body is None and not is_overdue(intent):
         is_own = tools.writer.was_sent_by_this_run(intent)
-        if not is_own:  # at the start too: its record may never come again
+        if not is_own:  # also at the start of a run: its record may never come again
             note_run(tools.store, intent)
         if is_start or is_own:
             raise Undecidable(CREATE_NOT_VISIBLE)
         return
-    _tell(intent, "it was not done" if there is None else "it was done")
+    _log_result(intent, "it was not done" if body is None else "it was done")
     link = tools.store.links.get(intent.entity, intent.shop_id)
-    stamp = None if there is None else _stamp_of(tools, intent, there)
+    stamp = None if body is None else _stamp_of(tools, intent, body)
     with tools.store.transaction():
         tools.store.settled.note_version(back_name(intent.entity), intent.shop_id, stamp)
-        if there is None:
+        if body is None:
             pass
         elif intent.detail["path"].endswith(_LINES):
-            _agree_on_line(tools, intent, intent.detail["values"], there)
-        elif intent.entity not in tools.settings.tables:  # what belongs to a customer
-            tools.index.remember(intent.entity, there, now())
+            _agree_on_line(tools, intent, intent.detail["values"], body)
+        elif intent.entity not in tools.settings.tables:  # an address or contact person
+            tools.index.remember(intent.entity, body, now())
         elif link is None:
-            tools.store.links.put(_link(tools, intent, there))
-            tools.index.remember(intent.entity, there, now())
+            tools.store.links.put(_link(tools, intent, body))
+            tools.index.remember(intent.entity, body, now())
         _end(tools, intent)
 
 
-def _link(tools: Tools, intent: Intent, there: Mapping[str, Any]) -> Link:
+def _link(tools: Tools, intent: Intent, body: Mapping[str, Any]) -> Link:
     table = tools.settings.tables[intent.entity]
     sent = intent.detail["values"]
-    base = base_of_created(table, sent, there, intent.read_at, now())
-    lines = lines_by_reference(there)
+    base = base_of_created(table, sent, body, intent.read_at, now())
+    lines = lines_by_reference(body)
     rows = {row.name for row in table.rows}
-    for name in sent.keys() - rows:  # an order's lines, and what is kept of it beside Go's values
-        in_go = lines.get(name.removeprefix(LINE)) if name.startswith(LINE) else None
-        base[name] = Agreement(sent[name], in_go, intent.read_at, now())
-    return Link(intent.entity, intent.shop_id, str(there["Id"]), base=base)
+    for name in sent.keys() - rows:  # an order's lines, and what the base holds besides Go's values
+        line = lines.get(name.removeprefix(LINE)) if name.startswith(LINE) else None
+        base[name] = Agreement(sent[name], line, intent.read_at, now())
+    return Link(intent.entity, intent.shop_id, str(body["Id"]), base=base)
 
 
 def _settle_patch(tools: Tools, intent: Intent) -> None:
     path, read_at = intent.detail["path"], now()
     is_line = _LINES in path
-    there = _read_line(tools, path) if is_line else _read(tools, path)
-    rows = [RowChange(name, *told) for name, told in intent.detail["rows"].items()]
-    if there is not None and is_untouched(there, rows) and not is_overdue(intent):
+    body = _read_line(tools, path) if is_line else _read(tools, path)
+    rows = [RowChange(name, *change) for name, change in intent.detail["rows"].items()]
+    if body is not None and is_untouched(body, rows) and not is_overdue(intent):
         note_run(tools.store, intent)
-        _tell(intent, "it was not done, or Go does not show it yet")
+        _log_result(intent, "it was not done, or Go does not show it yet")
         return
-    done = () if there is None else applied_rows(there, rows)
-    _tell(intent, "it is gone from Go" if there is None else describe_outcome(done, rows))
-    stamp = _stamp_of(tools, intent, there) if done else None
+    done = () if body is None else applied_rows(body, rows)
+    _log_result(intent, "it is gone from Go" if body is None else describe_outcome(done, rows))
+    stamp = _stamp_of(tools, intent, body) if done else None
     with tools.store.transaction():
         tools.store.settled.note_version(back_name(intent.entity), intent.shop_id, stamp)
-        if there is not None and done:
-            if not is_line:  # no list need show it: an edit of an address moves no stamp
-                tools.index.remember(intent.entity, there, read_at)
+        if body is not None and done:
+            if not is_line:  # lists may not show it: an edit of an address does not move the stamp
+                tools.index.remember(intent.entity, body, read_at)
             after = {row.row: row.after for row in done}
             if is_line:
-                _agree_on_line(tools, intent, after, there)
+                _agree_on_line(tools, intent, after, body)
             elif intent.entity in _PARTS:
-                _agree_on_part(tools, intent, after, there)
+                _agree_on_part(tools, intent, after, body)
             else:
-                _agree_on_rows(tools, intent, after, there)
+                _agree_on_rows(tools, intent, after, body)
         _end(tools, intent)
 
 
-def _stamp_of(tools: Tools, intent: Intent, there: Mapping[str, Any] | None) -> str | None:
-    """Return Go's stamp of an entry after our write, by which an older reading of it is known.
+def _stamp_of(tools: Tools, intent: Intent, body: Mapping[str, Any] | None) -> str | None:
+    """Return Go's stamp of an entry after our write, by which older versions are recognised.
 
-    That of an order whose line was written is read again. What belongs to a customer has none of
-    its own.
+    For an order whose line was written, the order is read again. Addresses and contact persons
+    have no stamp of their own.
     """
     if intent.entity not in tools.settings.tables:
         return None
     if _LINES not in intent.detail["path"]:
-        return newest_stamp(there or {})
+        return newest_stamp(body or {})
     link = tools.store.links.get(intent.entity, intent.shop_id)
     entry = link and tools.index.read_again(intent.entity, link.go_id)
     return newest_stamp(entry.body) if entry else None
 
 
 def _agree_on_rows(
-    tools: Tools, intent: Intent, sent: Mapping[str, Any], there: Mapping[str, Any]
+    tools: Tools, intent: Intent, sent: Mapping[str, Any], body: Mapping[str, Any]
 ) -> None:
     link = tools.store.links.get(intent.entity, intent.shop_id)
     if link is None:
         return
-    at = {name: path for name, (path, _, _) in intent.detail["rows"].items()}
+    paths = {name: path for name, (path, _, _) in intent.detail["rows"].items()}
     agreed = {
-        name: Agreement(value, member_at(there, at[name]), intent.read_at, now())
+        name: Agreement(value, member_at(body, paths[name]), intent.read_at, now())
         for name, value in sent.items()
         if name in link.base
     }
@@ -215,44 +215,44 @@ def _agree_on_rows(
 
 
 def _agree_on_part(
-    tools: Tools, intent: Intent, sent: Mapping[str, Any], there: Mapping[str, Any]
+    tools: Tools, intent: Intent, sent: Mapping[str, Any], body: Mapping[str, Any]
 ) -> None:
-    """Take what was sent of a delivery address or contact person into the base of its customer."""
-    name, members, kept = _PARTS[intent.entity]
+    """Take the sent members of a delivery address or contact person into its customer's base."""
+    name, members, to_base = _PARTS[intent.entity]
     link = tools.store.links.get("customers", intent.shop_id)
     before = link.base.get(name) if link else None
     if link is None or before is None or before.shop is None:
         return
-    shop, go = list(before.shop), list(before.go or (there.get(member) for member in members))
-    for place, member in enumerate(members):
+    shop, go = list(before.shop), list(before.go or (body.get(member) for member in members))
+    for position, member in enumerate(members):
         if member in sent:
-            shop[place], go[place] = kept(sent[member]), there.get(member)
-    one = Agreement(shop, go, intent.read_at, now())
-    tools.store.links.put(replace(link, base={**link.base, name: one}))
+            shop[position], go[position] = to_base(sent[member]), body.get(member)
+    agreed = Agreement(shop, go, intent.read_at, now())
+    tools.store.links.put(replace(link, base={**link.base, name: agreed}))
 
 
 def _agree_on_line(
-    tools: Tools, intent: Intent, sent: Mapping[str, Any], there: Mapping[str, Any]
+    tools: Tools, intent: Intent, sent: Mapping[str, Any], body: Mapping[str, Any]
 ) -> None:
-    """Take the members of a line that were sent, and what Go has of them, into the base."""
+    """Take the sent members of a line, and Go's values of them, into the base."""
     link = tools.store.links.get(intent.entity, intent.shop_id)
     if link is None:
         return
-    reference = there.get("ExternalImportReference")
+    reference = body.get("ExternalImportReference")
     if reference == ROUNDING:
         return
     name = f"{LINE}{reference}"
     before = link.base.get(name)
     shop, go = (before.shop, before.go) if before else ({}, {})
-    in_go = {member: there.get(member) for member in ("Id", *sent)}
-    one = Agreement({**(shop or {}), **sent}, {**(go or {}), **in_go}, intent.read_at, now())
-    tools.store.links.put(replace(link, base={**link.base, name: one}))
+    in_go = {member: body.get(member) for member in ("Id", *sent)}
+    agreed = Agreement({**(shop or {}), **sent}, {**(go or {}), **in_go}, intent.read_at, now())
+    tools.store.links.put(replace(link, base={**link.base, name: agreed}))
 
 
 def _settle_delete(tools: Tools, intent: Intent) -> None:
     link = tools.store.links.get(intent.entity, intent.shop_id)
     is_gone = link is not None and _is_gone(tools, intent, link)
-    _tell(intent, "it was done" if is_gone else "it was not done")
+    _log_result(intent, "it was done" if is_gone else "it was not done")
     stamp = _stamp_of(tools, intent, None) if is_gone else None
     with tools.store.transaction():
         tools.store.settled.note_version(back_name(intent.entity), intent.shop_id, stamp)
@@ -261,31 +261,30 @@ def _settle_delete(tools: Tools, intent: Intent) -> None:
             if line is None:
                 tools.store.links.delete(intent.entity, intent.shop_id)
             else:
-                base = {name: one for name, one in link.base.items() if name != f"{LINE}{line}"}
-                tools.store.links.put(replace(link, base=base))
+                state = OrderState(link.base).without_line(line)
+                tools.store.links.put(replace(link, base=state.base))
         _end(tools, intent)
 
 
 def _settle_sending(tools: Tools, intent: Intent) -> None:
-    """See whether Go made an invoice; the intent stays while it may still do so.
+    """Check whether Go made an invoice; the intent stays while Go may still do so.
 
-    Where Go could not, the intent stays with Go's words, so that the order's record is held with
-    them.
+    If Go failed, the intent stays too, with Go's reason, so that the order is held with it.
     """
     link = tools.store.links.get(intent.entity, intent.shop_id)
-    told = Sending(Progress.UNSEEN)
+    sending = Sending(Progress.NOT_SHOWN)
     if link is not None:
-        told = look(tools, link.go_id, is_late=is_overdue(intent))
-    _tell(intent, told.progress.value)
-    if link is not None and may_still_come(told, intent):
+        sending = check_progress(tools, link.go_id, is_late=is_overdue(intent))
+    _log_result(intent, sending.progress.value)
+    if link is not None and is_pending(sending, intent):
         note_run(tools.store, intent)
         return
-    if link is not None and told.progress is Progress.FAILED:
-        note_failure(tools.store, intent, told)
+    if link is not None and sending.progress is Progress.FAILED:
+        note_failure(tools.store, intent, sending)
         return
-    stage = Stage.UNDELIVERED if told.why else Stage.INVOICED
+    stage = Stage.UNDELIVERED if sending.failure else Stage.INVOICED
     with tools.store.transaction():
-        if link is not None and told.progress is Progress.SENT:
+        if link is not None and sending.progress is Progress.SENT:
             state = OrderState(link.base)
             state = state.at_stage(stage, intent.detail["status"], intent.read_at)
             tools.store.links.put(replace(link, base=state.base))
@@ -300,7 +299,7 @@ def _is_gone(tools: Tools, intent: Intent, link: Link) -> bool:
 
 
 def _end(tools: Tools, intent: Intent) -> None:
-    """End an intent; what it did to a linked order has yet to be compared with the shop's."""
+    """End an intent; a linked order that it changed has yet to be compared with the shop's."""
     if intent.entity == "orders":
         is_linked = tools.store.links.get(intent.entity, intent.shop_id) is not None
         note = (
@@ -312,14 +311,14 @@ def _end(tools: Tools, intent: Intent) -> None:
 
 def _read(tools: Tools, path: str) -> Mapping[str, Any] | None:
     try:
-        there: Mapping[str, Any] = tools.go.read(path)
+        body: Mapping[str, Any] = tools.go.read(path)
     except NotFound:
         return None
-    return there
+    return body
 
 
 def _read_line(tools: Tools, path: str) -> Mapping[str, Any] | None:
-    """Return a line of an order, which Go returns with the whole order; None when it is gone."""
+    """Return a line of an order, read with the order as a whole; None if it is gone."""
     order_path, _, line_id = path.partition(f"{_LINES}/")
     complete = _read(tools, f"{order_path}/Complete") or {}
     lines: list[Mapping[str, Any]] = complete.get("SalesOrderLines") or []

@@ -1,4 +1,4 @@
-"""A record without a link: it meets an entry of Go, takes one over, waits, or is created."""
+"""A record without a link: matched with an entry in Go, taking one over, waiting, or created."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from target_powerofficego.settle.record_flow import ID_REUSED, created_at, recor
 from target_powerofficego.store.link_store import Link, LinkStoreError
 from target_powerofficego.sync.go.index import newest_stamp
 from target_powerofficego.sync.go.writer import CHANGE_NOT_VISIBLE
-from target_powerofficego.sync.linked import TO_BE_ARCHIVED, LinkedWalk, ReadArrival, is_archived
+from target_powerofficego.sync.linked import TO_BE_ARCHIVED, LinkedWalk, ParsedArrival, is_archived
 from target_powerofficego.sync.matching import claim_on
 
 if TYPE_CHECKING:
@@ -41,48 +41,48 @@ if TYPE_CHECKING:
     from target_powerofficego.sync.go.writer import Answer
 
 
-_CLAIMED = "another record has its entry in Go; which one it is of is seen at the end of the run"
-_A_FOLLOWER = "a follower: no properties flow"
+_CLAIMED = "another record has its entry in Go; the end of the run decides which of them gets it"
+_IS_FOLLOWER = "it only shares another record's entry in Go: its values are not written"
 
-_LEFT = {"is_active": False, "status": "archived"}
-"""How a customer and a product show that the shop has archived them."""
+_ARCHIVED_MEMBERS = {"is_active": False, "status": "archived"}
+"""The members by which customers and products show that the shop has archived them."""
 
-_OF_ANY_RECORD = ("id", "archived")
-"""The rows of a deleted record that hold for an earlier one under its id as well."""
+_ROWS_OF_EARLIER_RECORD = ("id", "archived")
+"""The rows of a deleted record that also apply to an earlier record under the same id."""
 
 
 logger = logging.getLogger("target-powerofficego")
 
 
 class EntityWalk(LinkedWalk):
-    """What customers and products have in common."""
+    """The common walk of customers and products."""
 
     @abc.abstractmethod
-    def match(self, arrival: ReadArrival) -> LinkChange | Create:
-        """Return which entry of Go an unlinked record is, or that it is to be created.
+    def match(self, arrival: ParsedArrival) -> LinkChange | Create:
+        """Decide which entry in Go an unlinked record is linked with, or that one is created.
 
         Raises:
             Undecidable: with a Hold, when several could be meant.
         """
 
     @abc.abstractmethod
-    def target(self, arrival: ReadArrival) -> Destination:
-        """Return where the entity is created and how it is found again."""
+    def target(self, arrival: ParsedArrival) -> Destination:
+        """Return where the entry is created and how it is found again."""
 
     def take(self, arrival: Arrival) -> str:
-        """See `Walk`; what is made for an order from a record that left the shop is archived."""
-        if arrival.is_made and self._has_left(arrival.shop_id):
-            arrival = replace(arrival, record={**arrival.record, **_LEFT})
+        """See `Walk`; a record made for an order is archived if the shop no longer has it."""
+        if arrival.is_made and self._was_archived_or_deleted(arrival.shop_id):
+            arrival = replace(arrival, record={**arrival.record, **_ARCHIVED_MEMBERS})
         return super().take(arrival)
 
-    def _has_left(self, shop_id: str) -> bool:
+    def _was_archived_or_deleted(self, shop_id: str) -> bool:
         """Return whether the shop had archived or deleted a record before it came into Go.
 
-        Nothing else is settled without a link. A record whose create had begun says so itself.
+        No other record is settled without a link. One whose create had begun is stored as archived.
         """
         store = self.tools.store
-        before = store.unsettled.get(self.entity, shop_id)
-        is_begun = before is not None and _LEFT.items() <= before.payload.items()
+        previous = store.unsettled.get(self.entity, shop_id)
+        is_begun = previous is not None and _ARCHIVED_MEMBERS.items() <= previous.payload.items()
         is_settled = store.settled.last(self.entity, shop_id) is not None
         return (is_settled or is_begun) and store.links.get(self.entity, shop_id) is None
 
@@ -92,70 +92,74 @@ class EntityWalk(LinkedWalk):
             return self._settle_without_entry(arrival, link)
         if is_known_deleted(arrival.record):
             return self._settle_deleted(arrival, link)
-        read = self.read_rows(arrival)
-        link = self._identified(read, link)
-        self._note_that_it_is_there(arrival)
-        return self._settle_linked(read, link)
+        parsed = self.read_rows(arrival)
+        link = self._checked_link(parsed, link)
+        self._forget_deletion(arrival)
+        return self._settle_linked(parsed, link)
 
-    def _settle_linked(self, arrival: ReadArrival, link: Link) -> Change:
-        """Merge a record with its entry, or meet the one that a person linked it with."""
+    def _settle_linked(self, arrival: ParsedArrival, link: Link) -> Change:
+        """Merge a record with its entry, or complete the link that a person made."""
         if link.base:
-            return self._compare(arrival, link)
+            return self._update(arrival, link)
         if self.entry_of(link) is None:
-            return self._meet_again(arrival)
-        change = self._link(arrival, LinkChange(link.go_id))  # both sides stay as they are
+            return self._match_again(arrival)
+        change = self._link(arrival, LinkChange(link.go_id))
         self.tools.on_linked(self.entity, arrival.shop_id)
         return change
 
-    def _compare(self, arrival: ReadArrival, link: Link) -> Change:
-        change = self.compare(arrival, link)
-        return self._meet_again(arrival) if change is None else change
+    def _update(self, arrival: ParsedArrival, link: Link) -> Change:
+        change = self.update(arrival, link)
+        return self._match_again(arrival) if change is None else change
 
     # A record that the shop deleted, or sends again
 
     def _settle_deleted(self, arrival: Arrival, link: Link) -> Change:
-        """Archive the entry of a deleted record at the end, unless a follower goes on with it."""
+        """Archive the entry of a deleted record at the end, unless a follower gets the entry."""
         created = instant_or_none(arrival.record.get("created_at"))
         linked = instant_or_none(link.shop_created_at)
         if created and linked and created < linked:
             return Nothing(ID_REUSED)
-        read = self.read_rows(arrival)
-        if created and linked and linked < created:  # the linked one was deleted before it
-            known = {name: read.values[name] for name in _OF_ANY_RECORD if name in read.values}
-            read = replace(read, record={"id": arrival.shop_id}, values=known)
+        parsed = self.read_rows(arrival)
+        if created and linked and linked < created:  # the linked record was deleted before this one
+            rows = {
+                name: parsed.values[name]
+                for name in _ROWS_OF_EARLIER_RECORD
+                if name in parsed.values
+            }
+            parsed = replace(parsed, record={"id": arrival.shop_id}, values=rows)
         else:
             link = self.require_same_record(arrival.record, link)
-        self._note_deleted(read)
-        heir = heir_of(self, link) if link.base else None
-        if heir is None:
-            return self._settle_linked(read, link)
-        promote(self, heir, link, arrival.read_at)
-        return Nothing(f"its entry in Go goes on as that of {heir.shop_id}")
+        self._note_deleted(parsed)
+        successor = find_successor(self, link) if link.base else None
+        if successor is None:
+            return self._settle_linked(parsed, link)
+        promote(self, successor, link, arrival.read_at)
+        return Nothing(f"its entry in Go now belongs to {successor.shop_id}")
 
     def _settle_without_entry(self, arrival: Arrival, link: Link | None) -> Change:
-        """Meet a record that has no entry of its own, or no longer has one.
+        """Settle a record that has no entry of its own, or no longer has one.
 
-        Nothing is done about a record that the shop deleted and that cannot be met.
+        A record that the shop deleted and that cannot be matched is left alone.
         """
         is_deleted_now = is_known_deleted(arrival.record)
         if is_deleted_now:
             self._note_deleted(arrival)
-        elif link and not (self._is_back(arrival) or self.is_left(link)):
+        elif link and not (self._is_sent_again(arrival) or self.shares_deleted_entry(link)):
             base = self._follower_base(self.read_rows(arrival))
             self.tools.store.links.put(replace(link, base=base))
-            return Nothing(_A_FOLLOWER)
+            return Nothing(_IS_FOLLOWER)
         if is_deleted_now and link:
-            return Nothing("deleted in the shop; its entry in Go is another's")
+            return Nothing("deleted in the shop; its entry in Go belongs to another record")
         if link and arrival.is_made:
-            return self._open_for_guest(arrival, link)
+            return self._give_to_guest(arrival, link)
         try:
-            change = self._meet(self.read_rows(arrival))
+            change = self._settle_unlinked(self.read_rows(arrival))
         except (Unusable, Undecidable):
-            is_met = self.tools.store.links.get(self.entity, arrival.shop_id) is not None
-            if is_met or not is_deleted_now:
+            is_linked = self.tools.store.links.get(self.entity, arrival.shop_id) is not None
+            if is_linked or not is_deleted_now:
                 raise
             return Skip("deleted in the shop and never in Go")
-        self._note_that_it_is_there(arrival)
+        self._forget_deletion(arrival)
         return change
 
     def _note_deleted(self, arrival: Arrival) -> None:
@@ -164,29 +168,29 @@ class EntityWalk(LinkedWalk):
             self.entity, arrival.shop_id, fingerprint, arrival.read_at
         )
 
-    def _is_back(self, arrival: Arrival) -> bool:
-        """Return whether the shop sends a record again, under the id of one that it deleted."""
-        is_there = not arrival.is_made and not is_known_deleted(arrival.record)
-        return is_there and self.tools.store.settled.was_deleted(self.entity, arrival.shop_id)
+    def _is_sent_again(self, arrival: Arrival) -> bool:
+        """Return whether the shop sends a record under the id of one that it deleted."""
+        is_in_shop = not arrival.is_made and not is_known_deleted(arrival.record)
+        return is_in_shop and self.tools.store.settled.was_deleted(self.entity, arrival.shop_id)
 
-    def _note_that_it_is_there(self, arrival: Arrival) -> None:
-        if self._is_back(arrival):
+    def _forget_deletion(self, arrival: Arrival) -> None:
+        if self._is_sent_again(arrival):
             self.tools.store.settled.forget_deleted(self.entity, arrival.shop_id)
 
-    def is_gone(self, arrival: Arrival) -> bool:
-        """Return whether the shop deleted a record, or the one that it is made for orders of."""
+    def is_deleted_in_shop(self, arrival: Arrival) -> bool:
+        """Return whether the shop deleted a record, also if it was made again for an order."""
         return is_known_deleted(arrival.record) or (
             arrival.is_made and self.tools.store.settled.was_deleted(self.entity, arrival.shop_id)
         )
 
-    def is_left(self, link: Link) -> bool:
+    def shares_deleted_entry(self, link: Link) -> bool:
         """Return whether a follower shares the entry of a record that the shop deleted."""
         store = self.tools.store
         owner = store.links.owner_of(self.entity, link.go_id) if link.is_follower else None
         return owner is not None and store.settled.was_deleted(self.entity, owner.shop_id)
 
-    def _identified(self, arrival: ReadArrival, link: Link) -> Link:
-        """As `require_same_record`; a record created again under the id of a deleted one takes over from it.
+    def _checked_link(self, arrival: ParsedArrival, link: Link) -> Link:
+        """Return the link as `require_same_record` does; a record created again takes it over.
 
         Raises:
             Undecidable: with a Hold, when it is another record.
@@ -194,30 +198,30 @@ class EntityWalk(LinkedWalk):
         try:
             return self.require_same_record(arrival.record, link)
         except Undecidable:
-            if not self._is_made_anew(arrival, link):
+            if not self._was_recreated(arrival, link):
                 raise
-        link = passed_on(link, arrival.shop_id, created_at(arrival.record))
+        link = transferred_link(link, arrival.shop_id, created_at(arrival.record))
         self.tools.store.links.put(link)
         return link
 
-    def _is_made_anew(self, arrival: ReadArrival, link: Link) -> bool:
-        """Return whether a record matches the entry of the deleted record that had its id."""
-        if not self._is_back(arrival):
+    def _was_recreated(self, arrival: ParsedArrival, link: Link) -> bool:
+        """Return whether a record matches the entry of the deleted record under its id."""
+        if not self._is_sent_again(arrival):
             return False
         try:
-            found = self.match(arrival)
+            match = self.match(arrival)
         except Undecidable:
             return False
-        return isinstance(found, LinkChange) and found.takes_over and found.go_id == link.go_id
+        return isinstance(match, LinkChange) and match.takes_over and match.go_id == link.go_id
 
-    # A record that is met
+    # A record that is matched
 
-    def _meet(self, arrival: ReadArrival) -> Change:
-        found = self._match_among_rivals(arrival)
-        if isinstance(found, LinkChange) and found.takes_over:
-            return self._take_over(arrival, found)
-        if isinstance(found, LinkChange):
-            found = self._link(arrival, found)
+    def _settle_unlinked(self, arrival: ParsedArrival) -> Change:
+        match = self._match_unless_claimed(arrival)
+        if isinstance(match, LinkChange) and match.takes_over:
+            return self._take_over(arrival, match)
+        if isinstance(match, LinkChange):
+            match = self._link(arrival, match)
         elif arrival.values.get("archived") is not True:
             self._create(arrival)
         else:
@@ -225,90 +229,89 @@ class EntityWalk(LinkedWalk):
                 self._create_to_archive(arrival)
             return Skip("archived in the shop and never in Go")
         self.tools.on_linked(self.entity, arrival.shop_id)
-        return found
+        return match
 
-    def _meet_again(self, arrival: ReadArrival) -> Change:
-        """Match again a record whose linked entry is gone; it is never created a second time."""
-        found = self.match(arrival)
-        if isinstance(found, Create):
+    def _match_again(self, arrival: ParsedArrival) -> Change:
+        """Match a record whose linked entry is gone; it is never created a second time."""
+        match = self.match(arrival)
+        if isinstance(match, Create):
             raise Undecidable(Hold("it was removed in Go; it is not created again"))
-        take = self._take_over if found.takes_over else self._link
-        return take(arrival, found)
+        return self._take_over(arrival, match) if match.takes_over else self._link(arrival, match)
 
-    def _match_among_rivals(self, arrival: ReadArrival) -> LinkChange | Create:
-        """Match a record; claims to another's entry are decided at the end, when all have come.
+    def _match_unless_claimed(self, arrival: ParsedArrival) -> LinkChange | Create:
+        """Match a record; claims to another record's entry are decided at the end of the run.
 
-        Companies may share an entry. So does a guest, whose order must not wait for that.
+        Companies may share an entry. So may a guest, because its order must not wait for that.
 
         Raises:
             Undecidable: with a Park, or a Hold that names another record.
         """
         try:
-            found = self.match(arrival)
+            match = self.match(arrival)
         except Undecidable as undecidable:
             claimed = undecidable.change.awaited if isinstance(undecidable.change, Hold) else ()
             if arrival.at_end or not claimed:
                 raise
             raise Undecidable(Park(_CLAIMED, claimed)) from None
-        if isinstance(found, Create) or not found.takes_over:
-            return found
-        claim = claim_on(self.entity, found.go_id)
-        rivals = self._rivals(found.go_id, arrival.shop_id) if found.has_rivals else ()
+        if isinstance(match, Create) or not match.takes_over:
+            return match
+        claim = claim_on(self.entity, match.go_id)
+        rivals = self._rivals(match.go_id, arrival.shop_id) if match.has_rivals else ()
         if rivals and arrival.shop_id.startswith(GUEST):
-            return replace(found, is_follower=True, takes_over=False)
+            return replace(match, is_follower=True, takes_over=False)
         if not arrival.at_end:
             raise Undecidable(Park(_CLAIMED, (claim,)))
         if rivals:
-            raise Undecidable(Hold(_of_rivals(found, rivals), awaited=(claim,)))
-        return found
+            raise Undecidable(Hold(_rivals_reason(match, rivals), awaited=(claim,)))
+        return match
 
     def _rivals(self, go_id: str, shop_id: str) -> list[str]:
-        """Return the other records that claim an entry of a deleted one."""
+        """Return the other records that claim the entry of a deleted one."""
         waiting = self.tools.store.unsettled.waiting_for(claim_on(self.entity, go_id))
-        return [one.shop_id for one in waiting if one.shop_id != shop_id]
+        return [record.shop_id for record in waiting if record.shop_id != shop_id]
 
-    def _take_over(self, arrival: ReadArrival, found: LinkChange) -> Change:
-        """Give a record the entry of one that the shop deleted; what differs is then an edit."""
-        link = take_over(self, arrival, found.go_id)
+    def _take_over(self, arrival: ParsedArrival, match: LinkChange) -> Change:
+        """Give a record the entry of one that the shop deleted; differences count as its edits."""
+        link = take_over(self, arrival, match.go_id)
         try:
             if arrival.is_made:
-                return found
-            self.tools.plan.add(self.entity, arrival.shop_id, found)
-            change = self._compare(replace(arrival, at_end=False), link)
+                return match
+            self.tools.plan.add(self.entity, arrival.shop_id, match)
+            change = self._update(replace(arrival, at_end=False), link)
             if isinstance(change, Nothing):
-                return replace(change, outcome=found.outcome)
+                return replace(change, outcome=match.outcome)
             return change
         finally:
             self.tools.on_linked(self.entity, arrival.shop_id)
 
-    def _open_for_guest(self, arrival: Arrival, link: Link) -> Change:
-        """Let a guest have the entry of a deleted customer, unless another record claims it."""
+    def _give_to_guest(self, arrival: Arrival, link: Link) -> Change:
+        """Give a guest the entry of a deleted customer, unless another record claims it."""
         owner = self.tools.store.links.owner_of(self.entity, link.go_id)
         if owner is None or self._rivals(link.go_id, arrival.shop_id):
-            return Nothing(_A_FOLLOWER)
+            return Nothing(_IS_FOLLOWER)
         take_over(self, arrival, link.go_id)
         self.tools.on_linked(self.entity, arrival.shop_id)
         return LinkChange(link.go_id, shared_with=owner.shop_id, takes_over=True)
 
-    def _create_to_archive(self, arrival: ReadArrival) -> None:
-        """Create what an order needs of a record that had already left the shop; then archive it.
+    def _create_to_archive(self, arrival: ParsedArrival) -> None:
+        """Create an entry that an order needs of a record that left the shop, to be archived.
 
-        That it waits for the archive is kept before it is created, as the run may be cut off.
+        That it is to be archived is stored before it is created, as the run may be interrupted.
 
         Raises:
             Undecidable: with a Park, as it is archived at the end.
         """
         self.keep_open(arrival, TO_BE_ARCHIVED)
-        told = {name: value for name, value in arrival.values.items() if name != "archived"}
-        self._create(replace(arrival, values=told))
-        self.tools.plan.add(self.entity, arrival.shop_id, Create(told))
+        rows = {name: value for name, value in arrival.values.items() if name != "archived"}
+        self._create(replace(arrival, values=rows))
+        self.tools.plan.add(self.entity, arrival.shop_id, Create(rows))
         self.tools.on_linked(self.entity, arrival.shop_id)
         raise Undecidable(TO_BE_ARCHIVED)
 
-    def _create(self, arrival: ReadArrival) -> None:
-        told, read_at = arrival.values, arrival.read_at
-        body = self.table.create_body(told)
-        answer = self.tools.writer.create(self.target(arrival), body, told, read_at=read_at)
+    def _create(self, arrival: ParsedArrival) -> None:
+        rows, read_at = arrival.values, arrival.read_at
+        body = self.table.create_body(rows)
+        answer = self.tools.writer.create(self.target(arrival), body, rows, read_at=read_at)
         answered_at = now()
         if answer.existed_already:
             self._require_free(answer, arrival.shop_id)
@@ -316,27 +319,26 @@ class EntityWalk(LinkedWalk):
             on_link = self.tools.settings.on_link
             base, _ = base_of_linked(self.table, arrival.side, go, on_link=on_link)
         else:
-            base = base_of_created(self.table, told, answer.body, read_at, answered_at)
+            base = base_of_created(self.table, rows, answer.body, read_at, answered_at)
         base = {**base, **self.extra_base(arrival, is_new=not answer.existed_already)}
         link = self._new_link(arrival, LinkChange(str(answer.body["Id"])))
         link = self.store_answer(replace(link, base=base), answer, answered_at)
         self.write_extras(arrival, link)
 
-    def _new_link(self, arrival: Arrival, found: LinkChange) -> Link:
+    def _new_link(self, arrival: Arrival, match: LinkChange) -> Link:
         return Link(
             self.entity,
             arrival.shop_id,
-            found.go_id,
-            is_follower=found.is_follower,
+            match.go_id,
+            is_follower=match.is_follower,
             shop_created_at=created_at(arrival.record),
         )
 
     def _require_free(self, answer: Answer, shop_id: str) -> None:
-        """Require that what Go already has under a record's reference is not another record's.
+        """Require that the entry that Go already has under a record's reference is its own.
 
         Raises:
-            Undecidable: with a Hold, when it belongs to one that took over what a deleted record
-                had.
+            Undecidable: with a Hold, when another record took it over from a deleted one.
         """
         go_id = str(answer.body["Id"])
         owner = self.tools.store.links.owner_of(self.entity, go_id)
@@ -344,63 +346,63 @@ class EntityWalk(LinkedWalk):
             return
         self.tools.store.intents.end(answer.intent)
         reason = (
-            f"its reference stands in Go at the entry of {owner.shop_id} (id {go_id}), which took"
-            " over from a deleted record of this id: remove the reference there"
+            f"the entry of {owner.shop_id} in Go (id {go_id}) has its reference, from a deleted"
+            " record that had this id: remove the reference there"
         )
         raise Undecidable(Hold(reason))
 
-    def _link(self, arrival: ReadArrival, found: LinkChange) -> LinkChange:
+    def _link(self, arrival: ParsedArrival, match: LinkChange) -> LinkChange:
         tools = self.tools
-        entry = tools.index.entry(self.entity, found.go_id)
-        link = self._new_link(arrival, found)
+        entry = tools.index.entry(self.entity, match.go_id)
+        link = self._new_link(arrival, match)
         if entry is None:
             raise Undecidable(Hold("Go removed its counterpart while it was being linked"))
-        if found.is_follower:
+        if match.is_follower:
             tools.store.links.put(replace(link, base=self._follower_base(arrival)))
-            return found
+            return match
         go = go_side(self.table, entry.body, entry.read_at)
         on_link = tools.settings.on_link
         base, differing = base_of_linked(self.table, arrival.side, go, on_link=on_link)
         link = replace(link, base=base | self.extra_base(arrival, is_new=False))
         with tools.store.transaction():
-            self._demote(found.go_id)
+            self._make_guests_followers(match.go_id)
             tools.store.links.put(link)
             tools.store.settled.note_version(self.other_way, link.shop_id, newest_stamp(entry.body))
         if on_link in ("shop", "fill_empty"):
-            self._compare(replace(arrival, at_end=False), link)
+            self._update(replace(arrival, at_end=False), link)
         else:
-            self.write_beside(arrival, link, entry)
-        return replace(found, differences=differing)
+            self.write_additions(arrival, link, entry)
+        return replace(match, differences=differing)
 
-    def _follower_base(self, arrival: ReadArrival) -> dict[str, Agreement]:
-        """Return what the shop says of a follower, for when the entry passes on to it."""
-        if arrival.is_made or self.is_gone(arrival):
+    def _follower_base(self, arrival: ParsedArrival) -> dict[str, Agreement]:
+        """Return a follower's values in the shop, in case it gets the entry later."""
+        if arrival.is_made or self.is_deleted_in_shop(arrival):
             return {}
         return {
             name: Agreement(value, None, arrival.read_at, NEVER)
             for name, value in arrival.values.items()
         }
 
-    def _demote(self, go_id: str) -> None:
-        """Make the guest that had this Go entity to itself a follower of the record now linked."""
+    def _make_guests_followers(self, go_id: str) -> None:
+        """Make a guest that had the entry to itself a follower of the record now linked."""
         for other in self.tools.store.links.to_entry(self.entity, go_id):
             if not other.is_follower:
                 self.tools.store.links.put(replace(other, is_follower=True, base={}))
 
 
 def is_known_deleted(record: Record) -> bool:
-    """Return whether the shop deleted a record; False when that cannot be read."""
+    """Return whether the shop deleted a record; False if that cannot be read."""
     try:
         return is_deleted(record)
     except Unusable:
         return False
 
 
-def _of_rivals(found: LinkChange, rivals: Sequence[str]) -> str:
-    named = " and ".join(rivals)
+def _rivals_reason(match: LinkChange, rivals: Sequence[str]) -> str:
+    others = " and ".join(rivals)
     return (
-        f"it claims the entry in Go (id {found.go_id}) of {found.shared_with}, which the shop"
-        f" deleted, and so does {named}: give all but one of them another SKU, e-mail or"
+        f"it claims the entry in Go (id {match.go_id}) of {match.shared_with}, which the shop"
+        f" deleted, and so does {others}: give all but one of them another SKU, e-mail or"
         " organisation number, or delete them in the shop"
     )
 
@@ -408,24 +410,25 @@ def _of_rivals(found: LinkChange, rivals: Sequence[str]) -> str:
 def take_over(walk: LinkedWalk, arrival: Arrival, go_id: str) -> Link:
     """Give a record the entry of one that the shop deleted; return its link.
 
-    A record that was only made for an order says too little to be written; it only takes the entry
+    A record that was made for an order has too few values to be written: its entry is only taken
     out of the archive.
 
     Raises:
         Undecidable: with a Hold, or with a Park while a write of the way back has no answer.
     """
-    owner = _owner_at_rest(walk, go_id)
+    owner = _owner_without_open_writes(walk, go_id)
     if arrival.is_made:
-        _write_told(walk, owner, {"archived": False}, arrival.read_at, as_of=arrival.shop_id)
-    return _pass_on(walk, owner.shop_id, arrival.shop_id, created_at(arrival.record))
+        rows = {"archived": False}
+        _write_before_transfer(walk, owner, rows, arrival.read_at, new_id=arrival.shop_id)
+    return _transfer(walk, owner.shop_id, arrival.shop_id, created_at(arrival.record))
 
 
-def _owner_at_rest(walk: LinkedWalk, go_id: str) -> Link:
+def _owner_without_open_writes(walk: LinkedWalk, go_id: str) -> Link:
     """Return the link of the deleted record that has an entry, once its writes are answered.
 
     Raises:
         Undecidable: with a Hold, when another record took the entry meanwhile; with a Park, while a
-            write of either way has no answer.
+            write in either direction has no answer.
     """
     store = walk.tools.store
     owner = store.links.owner_of(walk.entity, go_id)
@@ -440,74 +443,77 @@ def _owner_at_rest(walk: LinkedWalk, go_id: str) -> Link:
     return owner
 
 
-def _pass_on(walk: LinkedWalk, from_id: str, to_id: str, created: str | None) -> Link:
-    """Make a deleted record, of which nothing is waiting any longer, a follower of the new one."""
+def _transfer(walk: LinkedWalk, from_id: str, to_id: str, created: str | None) -> Link:
+    """Give the link of a deleted record to a new one, and make the deleted record its follower.
+
+    Nothing waits for the deleted record any longer.
+    """
     store, entity = walk.tools.store, walk.entity
     with store.transaction():
         old = store.links.get(entity, from_id)
         if old is None:
-            raise LinkStoreError(f"{entity} {from_id} is linked no more")
-        new = passed_on(old, to_id, created)
+            raise LinkStoreError(f"{entity} {from_id} is no longer linked")
+        new = transferred_link(old, to_id, created)
         store.links.put(replace(old, is_follower=True, base={}, own_stamp=None))
         store.links.put(new)
         store.unsettled.clear(entity, from_id)
         store.forget_way_back(entity, from_id)
         store.settled.forget(entity, to_id)
     logger.info(
-        "%s %s: takes over the entry %s in Go from %s, which the shop deleted",
+        "%s %s: it takes over the entry %s in Go from %s, which the shop deleted",
         *(entity, to_id, new.go_id, from_id),
     )
     return new
 
 
-def heir_of(walk: LinkedWalk, link: Link) -> Link | None:
+def find_successor(walk: LinkedWalk, link: Link) -> Link | None:
     """Return the follower that has shared a record's entry longest and is still in the shop."""
     store = walk.tools.store
     followers = [
-        one
-        for one in store.links.to_entry(walk.entity, link.go_id)
-        if one.is_follower
-        and not is_archived(one)
-        and not is_internal_id(one.shop_id)
-        and not one.shop_id.startswith(ERASED)
-        and not store.settled.was_deleted(walk.entity, one.shop_id)
+        other
+        for other in store.links.to_entry(walk.entity, link.go_id)
+        if other.is_follower
+        and not is_archived(other)
+        and not is_internal_id(other.shop_id)
+        and not other.shop_id.startswith(ERASED)
+        and not store.settled.was_deleted(walk.entity, other.shop_id)
     ]
-    return min(followers, key=lambda one: one.linked_at or NEVER, default=None)
+    return min(followers, key=lambda follower: follower.linked_at or NEVER, default=None)
 
 
-def promote(walk: LinkedWalk, heir: Link, link: Link, read_at: datetime.datetime) -> None:
-    """Pass a deleted record's entry on to a follower, with what the shop last said of the follower.
+def promote(walk: LinkedWalk, successor: Link, link: Link, read_at: datetime.datetime) -> None:
+    """Give a deleted record's entry to a follower, with the follower's last values in the shop.
 
     Raises:
         Undecidable: with a Hold, when the two sides cannot be merged.
     """
-    found = LinkChange(link.go_id, shared_with=link.shop_id, takes_over=True)
-    walk.tools.plan.add(walk.entity, heir.shop_id, found)
-    told = {name: one.shop for name, one in heir.base.items()}
-    _write_told(walk, link, {**told, "archived": False}, read_at, as_of=heir.shop_id)
-    _pass_on(walk, link.shop_id, heir.shop_id, heir.shop_created_at)
+    match = LinkChange(link.go_id, shared_with=link.shop_id, takes_over=True)
+    walk.tools.plan.add(walk.entity, successor.shop_id, match)
+    rows = {name: agreed.shop for name, agreed in successor.base.items()} | {"archived": False}
+    _write_before_transfer(walk, link, rows, read_at, new_id=successor.shop_id)
+    _transfer(walk, link.shop_id, successor.shop_id, successor.shop_created_at)
 
 
-def _write_told(
+def _write_before_transfer(
     walk: LinkedWalk,
     link: Link,
-    told: Mapping[str, Value],
+    rows: Mapping[str, Value],
     read_at: datetime.datetime,
     *,
-    as_of: str,
+    new_id: str,
 ) -> None:
-    """Write to an entry what the shop said of the record `as_of`, to which it is to pass on."""
-    arrival = ReadArrival({"id": link.shop_id}, read_at, values=told)
-    change = walk.write_alone(arrival, passed_on(link, link.shop_id, link.shop_created_at))
+    """Write to an entry the values of the record `new_id`, which is about to get it."""
+    arrival = ParsedArrival({"id": link.shop_id}, read_at, values=rows)
+    change = walk.write_values(arrival, transferred_link(link, link.shop_id, link.shop_created_at))
     if isinstance(change, Patch):
-        walk.tools.plan.add(walk.entity, as_of, change)
+        walk.tools.plan.add(walk.entity, new_id, change)
 
 
-def passed_on(link: Link, shop_id: str, created: str | None) -> Link:
+def transferred_link(link: Link, shop_id: str, created: str | None) -> Link:
     """Return the link that a record gets from a deleted one.
 
-    No stamp of the other record says anything of this one, nor does what our own write replaced
-    there.
+    The deleted record's stamp does not apply to the new one, nor do the values that our own writes
+    replaced in the deleted one.
     """
-    base = {name: replace(one, replaced=UNTOUCHED) for name, one in link.base.items()}
+    base = {name: replace(agreed, replaced=UNTOUCHED) for name, agreed in link.base.items()}
     return replace(link, shop_id=shop_id, shop_created_at=created, base=base, own_shop_stamp=None)

@@ -1,4 +1,4 @@
-"""A credit note that turns out wrong: mended or taken back as a Draft, else held with both sums."""
+"""A credit note that turns out wrong: corrected or withdrawn while a Draft, otherwise held."""
 
 import re
 from decimal import Decimal
@@ -17,9 +17,9 @@ def money(amount, **changes):
 
 
 def with_refunds(order, *refunds, **changes):
-    back = sum((Decimal(one["amount_incl"]) for one in refunds), Decimal("0.00"))
-    told = {"refunds": [*refunds], "total_refunded": str(back), "updated_at": LATER}
-    return {**order, **told, **changes}
+    back = sum((Decimal(refund["amount_incl"]) for refund in refunds), Decimal("0.00"))
+    stated = {"refunds": [*refunds], "total_refunded": str(back), "updated_at": LATER}
+    return {**order, **stated, **changes}
 
 
 def cancelled(order, **changes):
@@ -27,10 +27,10 @@ def cancelled(order, **changes):
 
 
 def credit_notes(box):
-    """Return what each credit note in Go comes to, by what it is of."""
+    """Return the total of each credit note in Go, by its refund or cancellation."""
     return {
-        one["ExternalImportReference"].removeprefix("testshop:9001:"): one["TotalAmount"]
-        for one in box.go.entries("SalesOrders")
+        entry["ExternalImportReference"].removeprefix("testshop:9001:"): entry["TotalAmount"]
+        for entry in box.go.entries("SalesOrders")
     }
 
 
@@ -58,41 +58,43 @@ def cut_off(box, ledger):
 
 
 @pytest.mark.parametrize("is_refund", [True, False])
-def test_a_note_whose_answer_is_lost_is_there_once_though_go_shows_it_late(
+def test_a_note_whose_answer_is_lost_exists_once_though_go_shows_it_late(
     ledger, box, invoiced, is_refund
 ):
-    told = with_refunds(invoiced, money("50.00")) if is_refund else cancelled(invoiced)
+    record = with_refunds(invoiced, money("50.00")) if is_refund else cancelled(invoiced)
     box.go.switches.read_lag_reads = 12
     lost = box.faults.add(method="POST", path="/salesorders/complete$", reset="after")
 
-    outcomes = [ledger.run(told), *(ledger.run() for _ in range(4))]
+    outcomes = [ledger.run(record), *(ledger.run() for _ in range(4))]
 
     assert lost.struck == 1
     assert len(box.go.entries("SalesOrders")) == 1
-    assert [one.status for one in outcomes] == [0] * 5
+    assert [outcome.status for outcome in outcomes] == [0] * 5
     assert ledger.unsettled() == []
-    assert ledger.run(told).writes == []
+    assert ledger.run(record).writes == []
 
 
-# The shop tells it no more
+# The shop no longer sends it
 
 
-@pytest.mark.parametrize("told", [with_refunds, cancelled], ids=["refund", "cancellation"])
-def test_a_draft_of_what_is_told_no_more_is_taken_back(ledger, box, reasons, invoiced, told):
-    record = told(invoiced, money("50.00")) if told is with_refunds else told(invoiced)
+@pytest.mark.parametrize("change", [with_refunds, cancelled], ids=["refund", "cancellation"])
+def test_a_draft_for_something_the_shop_no_longer_sends_is_withdrawn(
+    ledger, box, reasons, invoiced, change
+):
+    record = change(invoiced, money("50.00")) if change is with_refunds else change(invoiced)
     ledger.run(record)
     again = {**invoiced, "refunds": [], "updated_at": LATEST}
 
     outcome = ledger.run(again)
 
     assert (outcome.status, credit_notes(box), reasons()) == (0, {}, {})
-    assert re.search(r"its credit note of \d+\.00 is taken back", outcome.log)
+    assert re.search(r"its credit note of \d+\.00 is withdrawn", outcome.log)
     assert ledger.run({**again, "updated_at": LAST}).writes == []
     ledger.run({**record, "updated_at": "2026-01-09T10:00:00Z"})
-    assert list(credit_notes(box).values()) == [-50 if told is with_refunds else -250]
+    assert list(credit_notes(box).values()) == [-50 if change is with_refunds else -250]
 
 
-def test_a_record_that_does_not_tell_refunds_takes_none_back(ledger, box, invoiced):
+def test_a_record_without_refunds_withdraws_no_credit_note(ledger, box, invoiced):
     ledger.run(with_refunds(invoiced, money("50.00")))
     silent = {name: value for name, value in invoiced.items() if name != "refunds"}
 
@@ -102,24 +104,22 @@ def test_a_record_that_does_not_tell_refunds_takes_none_back(ledger, box, invoic
 
 
 @pytest.mark.parametrize("act", [confirm, send])
-@pytest.mark.parametrize("told", [with_refunds, cancelled], ids=["refund", "cancellation"])
-def test_what_a_person_confirmed_or_sent_is_held_when_it_is_told_no_more(
-    ledger, box, reasons, invoiced, told, act
+@pytest.mark.parametrize("change", [with_refunds, cancelled], ids=["refund", "cancellation"])
+def test_a_confirmed_or_sent_note_is_held_when_the_shop_no_longer_sends_its_refund(
+    ledger, box, reasons, invoiced, change, act
 ):
-    ledger.run(told(invoiced, money("250.00")) if told is with_refunds else told(invoiced))
+    ledger.run(change(invoiced, money("250.00")) if change is with_refunds else change(invoiced))
     act(box)
 
     outcome = ledger.run({**invoiced, "refunds": [], "updated_at": LATEST})
 
     assert (outcome.status, outcome.writes) == (3, [])
     (reason,) = reasons().values()
-    assert "is no longer " in reason
+    assert "no longer " in reason
     assert "but 250.00 was credited in Go (" in reason
 
 
-def test_an_order_that_is_open_again_without_telling_refunds_has_its_note_taken_back(
-    ledger, box, invoiced
-):
+def test_an_order_that_is_open_again_without_refunds_has_its_note_withdrawn(ledger, box, invoiced):
     silent = {name: value for name, value in invoiced.items() if name != "refunds"}
     ledger.run(cancelled(silent))
 
@@ -127,17 +127,17 @@ def test_an_order_that_is_open_again_without_telling_refunds_has_its_note_taken_
     assert credit_notes(box) == {}
 
 
-def test_a_draft_that_a_person_sends_while_it_is_taken_back_is_held(ledger, box, reasons, invoiced):
+def test_a_draft_that_a_person_sends_while_it_is_withdrawn_is_held(ledger, box, reasons, invoiced):
     ledger.run(with_refunds(invoiced, money("50.00")))
     box.faults.on("go", "DELETE", None, lambda _: send(box), when="before")
 
     assert ledger.run({**invoiced, "refunds": [], "updated_at": LATEST}).status == 3
-    assert "was to be taken back, but is sent" in reasons()["hold", "orders", "9001"]
+    assert "should be withdrawn, but is sent" in reasons()["hold", "orders", "9001"]
     again = ledger.run({**invoiced, "refunds": [], "updated_at": LAST})
     assert (again.status, again.writes) == (3, [])
 
 
-def test_a_dry_run_tells_that_a_credit_note_is_taken_back_and_deletes_none(ledger, box, invoiced):
+def test_a_dry_run_lists_the_withdrawal_of_a_credit_note_and_deletes_none(ledger, box, invoiced):
     ledger.run(with_refunds(invoiced, money("50.00")))
 
     outcome = ledger.run({**invoiced, "refunds": [], "updated_at": LATEST}, dry_run=True)
@@ -146,33 +146,33 @@ def test_a_dry_run_tells_that_a_credit_note_is_taken_back_and_deletes_none(ledge
     assert "credit orders 9001: total with VAT: 50" in outcome.log
 
 
-def test_a_refund_that_comes_to_nothing_by_now_has_its_draft_taken_back(ledger, box, invoiced):
+def test_a_refund_that_is_now_zero_has_its_draft_withdrawn(ledger, box, invoiced):
     ledger.run(with_refunds(invoiced, money("50.00")))
-    told = with_refunds(invoiced, money("0.00"), updated_at=LATEST)
+    record = with_refunds(invoiced, money("0.00"), updated_at=LATEST)
 
-    assert ledger.run(told).status == 0
+    assert ledger.run(record).status == 0
     assert credit_notes(box) == {}
-    assert ledger.run({**told, "updated_at": LAST}).writes == []
+    assert ledger.run({**record, "updated_at": LAST}).writes == []
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_credit_note_is_taken_back_once_though_the_run_was_killed(
+def test_a_credit_note_is_withdrawn_once_though_the_run_was_killed(
     ledger, box, invoiced, cut_off, when
 ):
     ledger.run(with_refunds(invoiced, money("50.00"), money("20.00", id="r2")))
-    told = with_refunds(invoiced, money("20.00", id="r2"), updated_at=LATEST)
-    cut_off("DELETE", when, told)
+    record = with_refunds(invoiced, money("20.00", id="r2"), updated_at=LATEST)
+    cut_off("DELETE", when, record)
 
-    assert ledger.run(told).status == 0
+    assert ledger.run(record).status == 0
     assert credit_notes(box) == {"refund:r2": -20}
-    assert ledger.run({**told, "updated_at": LAST}).writes == []
+    assert ledger.run({**record, "updated_at": LAST}).writes == []
 
 
 # It was corrected
 
 
 @pytest.mark.parametrize("act", [confirm, send])
-def test_what_a_person_confirmed_or_sent_is_held_when_it_is_corrected(
+def test_a_confirmed_or_sent_note_is_held_when_its_refund_is_corrected(
     ledger, box, reasons, invoiced, act
 ):
     ledger.run(with_refunds(invoiced, money("50.00")))
@@ -186,50 +186,50 @@ def test_what_a_person_confirmed_or_sent_is_held_when_it_is_corrected(
     assert "50.00" in reason
 
 
-# Go made it otherwise: at 25 % no net amount comes to 50.02 with VAT
+# Go gives it another amount: at 25 %, no net amount comes to 50.02 with VAT
 
 
-def test_a_credit_note_that_gos_rounding_misses_is_taken_back_and_held(
+def test_a_credit_note_that_gos_rounding_misses_is_withdrawn_and_held(
     ledger, box, reasons, invoiced
 ):
-    told = with_refunds(invoiced, money("50.02"))
+    record = with_refunds(invoiced, money("50.02"))
 
-    assert ledger.run(told).status == 3
+    assert ledger.run(record).status == 3
     assert credit_notes(box) == {}
     (reason,) = reasons().values()
     assert reason.startswith("50.02 is to be credited, but Go made its credit note")
     assert "the shop says -50.02, Go says -50.0" in reason
     assert "rounding_product_code" in reason
     for at in (LATER, LATEST):
-        again = ledger.run({**told, "updated_at": at})
+        again = ledger.run({**record, "updated_at": at})
         assert (again.status, again.writes) == (3, [])
     assert list(reasons().values()) == [reason]
 
 
 @pytest.mark.parametrize("mended", ["setting", "refund"])
-def test_what_was_taken_back_is_credited_once_it_can_be(ledger, box, reasons, invoiced, mended):
+def test_a_withdrawn_refund_is_credited_once_it_can_be(ledger, box, reasons, invoiced, mended):
     ledger.run(with_refunds(invoiced, money("50.02")))
     amount = "50.02" if mended == "setting" else "50.00"
     if mended == "setting":
         ledger.settings["rounding_product_code"] = "AVRUNDING"
 
-    told = with_refunds(invoiced, money(amount), updated_at=LATEST)
+    record = with_refunds(invoiced, money(amount), updated_at=LATEST)
 
-    assert ledger.run(told).status == 0
+    assert ledger.run(record).status == 0
     assert credit_notes(box) == {"refund:r1": -Decimal(amount)}
     assert reasons() == {}
-    assert ledger.run({**told, "updated_at": LAST}).writes == []
+    assert ledger.run({**record, "updated_at": LAST}).writes == []
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/complete$"), ("DELETE", "/salesorders/")])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_wrong_credit_note_is_taken_back_though_the_run_was_killed(
+def test_a_wrong_credit_note_is_withdrawn_though_the_run_was_killed(
     ledger, box, reasons, invoiced, cut_off, method, path, when
 ):
-    told = with_refunds(invoiced, money("50.02"))
-    cut_off(method, when, told, path=path)
+    record = with_refunds(invoiced, money("50.02"))
+    cut_off(method, when, record, path=path)
 
-    assert ledger.run(told).status == 3
+    assert ledger.run(record).status == 3
     assert credit_notes(box) == {}
     assert "50.02 is to be credited" in next(iter(reasons().values()))
-    assert ledger.run({**told, "updated_at": LATEST}).writes == []
+    assert ledger.run({**record, "updated_at": LATEST}).writes == []

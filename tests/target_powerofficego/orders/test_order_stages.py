@@ -1,4 +1,4 @@
-"""An order that Go has as the shop has it is confirmed, or its invoice sent, once, if so asked."""
+"""An order that equals the shop's is confirmed in Go, or its invoice sent, once, if so set."""
 
 import pytest
 from click.testing import CliRunner
@@ -34,7 +34,7 @@ def invoicing(ledger):
 
 @pytest.fixture
 def records(customer, product, order):
-    """All that an order needs, and the order; with changes to the order."""
+    """A customer, a product and an order of them, with changes to the order."""
 
     def make(**changes):
         return [customer(), product(), order(**changes)]
@@ -47,12 +47,14 @@ def completed(order, **changes):
 
 
 def requests_to_send(box):
-    return [one for one in box.requests.all() if one.path.endswith("/createAndSendInvoice")]
+    return [
+        request for request in box.requests.all() if request.path.endswith("/createAndSendInvoice")
+    ]
 
 
 def short(outcome):
-    """Return the writes as method and last part of the path."""
-    return [f"{one.method} {one.path.rsplit('/', 1)[-1]}" for one in outcome.writes]
+    """Return each write as its method and the last part of its path."""
+    return [f"{write.method} {write.path.rsplit('/', 1)[-1]}" for write in outcome.writes]
 
 
 def assert_invoiced_once(box):
@@ -73,8 +75,8 @@ def test_a_new_order_of_the_status_is_created_and_confirmed(confirming, box, rec
     outcome = confirming.run(*records(status="completed"), ends_with=0)
 
     assert the_order(box)["SalesOrderStatus"] == "Confirmed"
-    assert [one.method for one in outcome.writes] == ["POST", "POST", "POST", "PATCH"]
-    assert not [one for one in outcome.reads if "/SalesOrders/" in one.path]
+    assert [write.method for write in outcome.writes] == ["POST", "POST", "POST", "PATCH"]
+    assert not [read for read in outcome.reads if "/SalesOrders/" in read.path]
     assert outcome.summary["records"]["orders"] == {"created": 1, "confirmed": 1}
     again = confirming.run(*records(status="completed"))
     assert (again.status, again.writes) == (0, [])
@@ -88,7 +90,7 @@ def test_a_record_of_which_only_the_status_changed_is_confirmed(confirming, box,
     outcome = confirming.run(completed(order), ends_with=0)
 
     assert the_order(box)["SalesOrderStatus"] == "Confirmed"
-    assert [one.method for one in outcome.writes] == ["PATCH"]
+    assert [write.method for write in outcome.writes] == ["PATCH"]
     assert outcome.count("orders", "changed") == 1
     assert confirming.run(completed(order)).writes == []
 
@@ -104,7 +106,9 @@ def test_an_order_that_is_edited_and_completed_at_once_is_edited_and_then_confir
     assert (there["PurchaseOrderReference"], there["SalesOrderStatus"]) == ("PO 17", "Confirmed")
 
 
-def test_an_order_that_a_bookkeeper_sets_back_to_draft_stays_so(confirming, box, records, order):
+def test_an_order_that_a_bookkeeper_sets_back_to_draft_stays_a_draft(
+    confirming, box, records, order
+):
     confirming.run(*records(status="completed"))
     box.go.edit("SalesOrders", the_order(box)["Id"], {"SalesOrderStatus": "Draft"})
 
@@ -115,7 +119,7 @@ def test_an_order_that_a_bookkeeper_sets_back_to_draft_stays_so(confirming, box,
     assert (there["PurchaseOrderReference"], there["SalesOrderStatus"]) == ("PO 17", "Draft")
 
 
-def test_an_order_that_a_bookkeeper_confirmed_and_set_back_is_left_so(
+def test_an_order_that_a_bookkeeper_confirmed_and_set_back_stays_a_draft(
     confirming, box, records, order
 ):
     confirming.run(*records())
@@ -180,7 +184,7 @@ def test_an_order_that_waits_is_neither_confirmed_nor_invoiced(
         completed(order, **{"total_incl": "250.00", **changes}), invoice_on=["completed"]
     )
 
-    assert [one["SalesOrderStatus"] for one in box.go.entries("SalesOrders")] == ["Draft"]
+    assert [entry["SalesOrderStatus"] for entry in box.go.entries("SalesOrders")] == ["Draft"]
     assert requests_to_send(box) == []
 
 
@@ -226,9 +230,9 @@ def test_an_order_whose_lines_a_bookkeeper_edited_is_not_sent_to_the_buyer(
     assert invoicing.run(completed(order, note=note)).status == 3
 
     assert requests_to_send(box) == []
-    told = reasons()["hold", "orders", "9001"]
-    assert "it was edited in Go" in told
-    assert "the shop says 250.00, Go says 375.00" in told
+    reason = reasons()["hold", "orders", "9001"]
+    assert "it was edited in Go" in reason
+    assert "the shop says 250.00, Go says 375.00" in reason
 
     box.go.edit("SalesOrders", there["Id"], {"lines": {line_id: {"Quantity": 2}}})
     assert invoicing.run().status == 0
@@ -240,10 +244,10 @@ def test_the_plan_of_an_order_that_is_edited_and_invoiced_at_once_is_what_the_ru
 ):
     invoicing.run(*records())
     three = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
-    told = completed(order, lines=[three])
+    edited = completed(order, lines=[three])
 
-    planned = invoicing.run(told, dry_run=True)
-    outcome = invoicing.run(told)
+    planned = invoicing.run(edited, dry_run=True)
+    outcome = invoicing.run(edited)
 
     assert planned.writes == []
     assert planned.count("orders", "changed") == outcome.count("orders", "changed") == 1
@@ -269,7 +273,7 @@ def test_an_order_that_is_confirmed_in_go_at_the_same_moment_is_no_failure(
     assert the_order(box)["SalesOrderStatus"] == "Confirmed"
 
 
-def test_a_setting_that_is_switched_on_holds_for_an_order_that_comes_again(ledger, box, records):
+def test_a_setting_that_is_switched_on_applies_to_an_order_that_comes_again(ledger, box, records):
     ledger.run(*records(status="completed"))
 
     assert ledger.run(*records(status="completed"), confirm_on=["completed"]).status == 0
@@ -277,14 +281,14 @@ def test_a_setting_that_is_switched_on_holds_for_an_order_that_comes_again(ledge
     assert the_order(box)["SalesOrderStatus"] == "Confirmed"
 
 
-def test_the_stage_of_an_order_is_no_difference(confirming, box, records):
+def test_the_stage_of_an_order_is_not_a_difference(confirming, box, records):
     confirming.run(*records(status="completed"))
 
     options = ["--link-store", str(confirming.link_store), "differences"]
-    told = CliRunner().invoke(main, options)
+    listed = CliRunner().invoke(main, options)
 
-    assert told.exit_code == 0
-    assert "stage" not in told.output
+    assert listed.exit_code == 0
+    assert "stage" not in listed.output
 
 
 def test_an_order_that_was_removed_in_go_is_held(confirming, box, reasons, records, order):
@@ -307,7 +311,7 @@ def test_a_confirmation_whose_answer_is_lost_is_done_once(confirming, box, recor
     assert confirming.run(*records(status="completed")).writes == []
 
 
-def test_an_order_that_is_met_in_go_is_left_at_its_stage(confirming, box, records, order):
+def test_an_order_that_is_found_in_go_keeps_its_stage(confirming, box, records, order):
     confirming.run(*records(), confirm_on=[])
     confirming.lose_link_store()
 
@@ -326,7 +330,7 @@ def test_a_new_order_of_the_status_is_created_and_invoiced(invoicing, box, recor
     assert_invoiced_once(box)
     assert short(outcome)[-2:] == ["POST Complete", "POST createAndSendInvoice"]
     assert outcome.writes[-1].json() == {"DeliveryType": "Auto", "EmailAddress": "kari@example.no"}
-    assert len([one for one in outcome.reads if one.path.endswith("/sentState")]) == 1
+    assert len([read for read in outcome.reads if read.path.endswith("/sentState")]) == 1
     assert "orders 9001: Go made and sent invoice 1001" in outcome.log
     assert outcome.summary["records"]["orders"] == {"created": 1, "invoiced": 1}
     again = invoicing.run(*records(status="completed"))
@@ -362,7 +366,7 @@ def test_an_order_is_confirmed_by_one_status_and_invoiced_by_the_next(
 
 
 @pytest.mark.parametrize("mendings", [[100], [99, 101, 100]], ids=["once", "at the third go"])
-def test_an_order_that_was_held_is_invoiced_once_a_bookkeeper_has_mended_it(
+def test_an_order_that_was_held_is_invoiced_once_a_bookkeeper_has_corrected_it(
     invoicing, box, records, line, mendings
 ):
     box.go.switches.price_decimals = 2
@@ -412,7 +416,7 @@ def test_an_order_that_a_person_sends_at_the_same_moment_is_no_failure(
         ({"email": "ring meg"}, {}),
     ],
 )
-def test_the_buyers_address_is_told_when_it_is_one(invoicing, records, order, buyer, asked):
+def test_the_buyers_address_is_sent_when_it_is_valid(invoicing, records, order, buyer, asked):
     buyer = {**order()["buyer"], **buyer}
 
     outcome = invoicing.run(*records(status="completed", buyer=buyer), ends_with=0)
@@ -437,14 +441,14 @@ def test_an_invoice_whose_answer_is_lost_is_made_once(invoicing, box, records, l
     assert invoicing.run(*records(status="completed")).writes == []
 
 
-def test_an_invoice_that_was_never_asked_for_is_made_by_the_next_run(invoicing, box, records):
+def test_an_invoice_that_was_never_requested_is_made_by_the_next_run(invoicing, box, records):
     box.faults.add(method="POST", path=SEND, reset="before")
     outcome = invoicing.run(*records(status="completed"), ends_with=3)
     assert len(requests_to_send(box)) == 1
 
     outcome = invoicing.run()
 
-    assert "looked what became of an unanswered send: it was not done" in outcome.log
+    assert "checked what became of an unanswered send: it was not done" in outcome.log
     assert outcome.status == 0
     assert_invoiced_once(box)
 
@@ -452,7 +456,7 @@ def test_an_invoice_that_was_never_asked_for_is_made_by_the_next_run(invoicing, 
 @pytest.mark.slow
 @pytest.mark.parametrize("lag", [0, 1])
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_run_killed_while_the_invoice_is_asked_for_is_mended_by_the_next(
+def test_a_run_killed_while_the_invoice_is_requested_is_completed_by_the_next(
     invoicing, box, records, lines_of, moment, lag
 ):
     box.go.switches.read_lag_seconds = lag
@@ -484,7 +488,7 @@ def test_a_run_killed_between_creating_and_sending_sends_in_the_next(
     assert_invoiced_once(box)
 
 
-def test_an_invoice_that_go_is_still_making_is_waited_for_and_not_asked_for_again(
+def test_an_invoice_that_go_is_still_making_is_awaited_and_not_requested_again(
     invoicing, box, reasons, records, order
 ):
     box.go.switches.sending_seconds = 3600
@@ -498,7 +502,7 @@ def test_an_invoice_that_go_is_still_making_is_waited_for_and_not_asked_for_agai
 
     last = invoicing.run()
 
-    assert "looked what became of an unanswered send: it was done" in last.log
+    assert "checked what became of an unanswered send: it was done" in last.log
     assert (last.status, last.writes) == (0, [])
     assert last.count("orders", "invoiced") == 1
     assert_invoiced_once(box)
@@ -506,7 +510,7 @@ def test_an_invoice_that_go_is_still_making_is_waited_for_and_not_asked_for_agai
     assert reasons() == {}
 
 
-def test_an_invoice_that_go_took_and_does_not_show_yet_is_not_asked_for_again(
+def test_an_invoice_that_go_accepted_and_does_not_show_yet_is_not_requested_again(
     invoicing, box, reasons, records
 ):
     box.faults.add(method="POST", path=SEND, status=202, times=None)
@@ -530,7 +534,7 @@ def test_an_invoice_that_go_is_not_done_with_three_runs_later_is_a_hold_until_it
     statuses += [invoicing.run(completed(order, reference="PO 17")).status]
 
     assert statuses == [0, 0, 0, 3, 3]
-    assert "several runs later is not done" in reasons()["hold", "orders", "9001"]
+    assert "has not done so several runs later" in reasons()["hold", "orders", "9001"]
     assert len(requests_to_send(box)) == 1
 
     if by == "Go":
@@ -543,7 +547,7 @@ def test_an_invoice_that_go_is_not_done_with_three_runs_later_is_a_hold_until_it
     assert reasons() == {}
 
 
-def test_an_invoice_that_go_took_and_never_showed_is_asked_for_again_and_told(
+def test_an_invoice_that_go_accepted_and_never_showed_is_held_and_requested_again(
     invoicing, box, reasons, records
 ):
     box.faults.add(method="POST", path=SEND, status=202, times=None)
@@ -551,7 +555,7 @@ def test_an_invoice_that_go_took_and_never_showed_is_asked_for_again_and_told(
     statuses = [invoicing.run(*records(status="completed")).status for _ in range(5)]
 
     assert statuses == [0, 0, 0, 3, 3]
-    assert "several runs later is not done" in reasons()["hold", "orders", "9001"]
+    assert "has not done so several runs later" in reasons()["hold", "orders", "9001"]
     assert len(requests_to_send(box)) == 2
     box.faults.clear()
     assert {invoicing.run().status for _ in range(3)} == {3, 0}
@@ -573,7 +577,7 @@ def test_an_order_that_was_removed_while_its_invoice_was_awaited_is_held_as_remo
     assert "removed in Go" in reasons()["hold", "orders", "9001"]
 
 
-def test_a_run_that_cannot_ask_how_it_went_leaves_it_to_the_next(invoicing, box, records):
+def test_a_run_that_cannot_check_the_result_leaves_it_to_the_next(invoicing, box, records):
     box.faults.add(method="GET", path=STATE, status=500, times=None)
     assert invoicing.run(*records(status="completed"), retry_seconds=10).status == 3
     box.faults.clear()
@@ -587,12 +591,12 @@ def test_a_run_that_cannot_ask_how_it_went_leaves_it_to_the_next(invoicing, box,
 
 
 def failed(box, why="Kunden har ikke e-post", **changes):
-    """Let Go say that it could not make the invoice."""
+    """Let Go report that it could not make the invoice."""
     state = {"Id": the_order(box)["Id"], "LastErrorMessage": why, **changes}
     box.faults.add(method="GET", path=STATE, status=200, body=[state], times=None)
 
 
-def test_an_invoice_that_go_cannot_make_is_held_with_its_words_and_tried_again(
+def test_an_invoice_that_go_cannot_make_is_held_with_gos_reason_and_tried_again(
     invoicing, box, reasons, records, order
 ):
     invoicing.run(*records())
@@ -603,7 +607,7 @@ def test_an_invoice_that_go_cannot_make_is_held_with_its_words_and_tried_again(
 
     assert refused.struck == 1
     (held,) = invoicing.unsettled("hold")
-    assert "mend that in Go" in held.reason
+    assert "correct that in Go" in held.reason
     assert held.detail == "Kunden har ikke e-post"
     box.faults.clear()
 
@@ -612,7 +616,7 @@ def test_an_invoice_that_go_cannot_make_is_held_with_its_words_and_tried_again(
     assert reasons() == {}
 
 
-def test_a_failed_sending_that_go_tries_again_by_itself_is_not_asked_for_again(
+def test_a_failed_sending_that_go_tries_again_by_itself_is_not_requested_again(
     invoicing, box, reasons, records, order
 ):
     invoicing.run(*records())
@@ -633,7 +637,7 @@ def test_a_failed_sending_that_go_tries_again_by_itself_is_not_asked_for_again(
     assert reasons() == {}
 
 
-def test_a_failure_that_go_tells_only_after_the_run_is_a_hold_and_tried_again_by_the_next(
+def test_a_failure_that_shows_only_after_the_run_is_a_hold_and_tried_again_by_the_next(
     invoicing, box, reasons, records
 ):
     box.go.switches.sending_seconds = 3600
@@ -688,15 +692,17 @@ def test_an_invoice_that_was_made_but_not_delivered_is_held_until_it_is(
     assert reasons() == {}
 
 
-def test_what_go_refuses_to_send_is_a_reject_with_its_words(invoicing, box, records, order):
+def test_an_invoice_that_go_refuses_to_send_is_a_reject_with_gos_reason(
+    invoicing, box, records, order
+):
     body = {"title": "Sales order validation error(s)", "detail": "Kari mangler", "status": 400}
     box.faults.add(method="POST", path=SEND, status=400, body=body)
 
     invoicing.run(*records(status="completed"), ends_with=3)
 
-    (one,) = invoicing.unsettled("reject")
-    assert "the order is in Go, but Go refused to make its invoice (400" in one.reason
-    assert one.detail == "Kari mangler"
+    (reject,) = invoicing.unsettled("reject")
+    assert "the order is in Go, but Go refused to make its invoice (400" in reject.reason
+    assert reject.detail == "Kari mangler"
     assert the_order(box)["SalesOrderStatus"] == "Draft"
 
 
@@ -706,13 +712,13 @@ def test_a_missing_privilege_at_the_call_is_a_hold(invoicing, box, reasons, reco
 
     invoicing.run(*records(status="completed"), ends_with=3)
 
-    assert "may not send invoices" in reasons()["hold", "orders", "9001"]
+    assert "not allowed to send invoices" in reasons()["hold", "orders", "9001"]
     assert invoicing.run().status == 0
     assert_invoiced_once(box)
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_keys_that_may_not_send_are_told_of_it_before_anything_is_written(
+def test_keys_that_may_not_send_stop_the_run_before_anything_is_written(
     invoicing, box, records, dry_run
 ):
     box.go.switches.allow_send_invoice = False
@@ -722,7 +728,7 @@ def test_keys_that_may_not_send_are_told_of_it_before_anything_is_written(
     assert outcome.writes == []
     told = [line for line in outcome.log.splitlines() if "invoice_on" in line]
     assert len(told) == 1
-    assert "invoice_on is set, but the keys may not send invoices" in told[0]
+    assert "invoice_on is set, but the keys are not allowed to send invoices" in told[0]
 
 
 def test_keys_that_may_not_send_are_enough_to_confirm(confirming, box, records):
@@ -732,7 +738,7 @@ def test_keys_that_may_not_send_are_enough_to_confirm(confirming, box, records):
     assert the_order(box)["SalesOrderStatus"] == "Confirmed"
 
 
-def test_a_status_that_is_not_written_to_go_is_told_at_once(ledger, records):
+def test_a_status_that_is_not_written_to_go_stops_the_run_at_start_up(ledger, records):
     outcome = ledger.run(*records(), confirm_on=["pending"], invoice_on=["draft"], ends_with=1)
 
     assert "confirm_on: an order that is pending is not written to Go" in outcome.log
@@ -742,7 +748,7 @@ def test_a_status_that_is_not_written_to_go_is_told_at_once(ledger, records):
 # Plans and brakes
 
 
-def test_a_dry_run_tells_what_the_run_then_does(invoicing, box, customer, product, order, tmp_path):
+def test_a_dry_run_lists_what_the_run_then_does(invoicing, box, customer, product, order, tmp_path):
     invoicing.settings["confirm_on"] = ["processing"]
     invoicing.run(customer(), product(), order(id="1", number="1", status="on_hold"))
     given = [

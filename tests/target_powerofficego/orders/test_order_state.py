@@ -1,4 +1,4 @@
-"""What the link store keeps of an order: read by meaning, and written in the form it always had."""
+"""What the link store keeps of an order: read by name, and written in the form it always had."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from target_powerofficego.dataflow.orders.line_amounts import Money
-from target_powerofficego.dataflow.orders.shop_order import AgreedBuyer
+from target_powerofficego.dataflow.orders.shop_order import AgreedBuyer, ShopOrder
 from target_powerofficego.dataflow.orders.state import (
     OrderAmounts,
     OrderState,
@@ -15,6 +16,7 @@ from target_powerofficego.dataflow.orders.state import (
     shop_side_of_base,
 )
 from target_powerofficego.dataflow.table import NEVER, Agreement
+from target_powerofficego.sync.orders.context import as_credited
 
 AT = datetime.datetime(2026, 5, 1, 8, tzinfo=datetime.timezone.utc)
 SUMS = OrderAmounts("2026-05-01", "NOK", {"25": Money(Decimal(100), Decimal(25), Decimal(125))})
@@ -44,12 +46,12 @@ BASE = {name: agreed(value) for name, value in KEPT.items()}
 
 
 def kept(state):
-    return {name: one.shop for name, one in state.base.items()}
+    return {name: agreement.shop for name, agreement in state.base.items()}
 
 
-def test_what_was_stored_is_read_by_its_meaning():
+def test_what_was_stored_is_read_by_name():
     state = OrderState(BASE)
-    meaning = {
+    expected = {
         "lines": {"1": BASE["line:1"]},
         "buyer": AgreedBuyer("12", "12 guest:0", is_known=True),
         "address": ["Storgata 1", "", "0155", "Oslo", "NO"],
@@ -61,7 +63,7 @@ def test_what_was_stored_is_read_by_its_meaning():
         "known_refunds": ("r1", "r3", "r2"),
         "taken_back": KEPT["taken_back"],
     }
-    assert {name: getattr(state, name) for name in meaning} == meaning
+    assert {name: getattr(state, name) for name in expected} == expected
     in_order = {"rows": [*state.rows], "credit_marks": [*state.credit_marks.items()]}
     assert in_order == {
         "rows": ["customer", "reference"],
@@ -73,10 +75,10 @@ def test_what_was_stored_is_read_by_its_meaning():
 def test_what_is_written_has_the_form_that_is_read():
     buyer = OrderState(BASE).buyer
     assert buyer
-    told = shop_side_of_base(KEPT["address_key"], buyer, ["r1"], SUMS)
+    shop_side = shop_side_of_base(KEPT["address_key"], buyer, ["r1"], SUMS)
     rows = {name: BASE[name] for name in ("customer", "reference")}
     state = (
-        OrderState({**rows, **{name: agreed(value) for name, value in told.items()}})
+        OrderState({**rows, **{name: agreed(value) for name, value in shop_side.items()}})
         .with_lines({"1": BASE["line:1"]})
         .at_stage(Stage.CONFIRMED, "processing", AT)
         .unlocked(AT)
@@ -86,7 +88,7 @@ def test_what_is_written_has_the_form_that_is_read():
     assert kept(state) == KEPT
 
 
-def test_what_is_known_already_is_not_written_again():
+def test_what_is_already_kept_is_not_written_again():
     state = OrderState(BASE)
     same = state.with_amounts(SUMS, AT).with_refunds(["r1"], AT).with_address([], AT).invoiced(AT)
     assert {name for name in BASE if same.base[name] is not BASE[name]} == {"address_key"}
@@ -94,13 +96,13 @@ def test_what_is_known_already_is_not_written_again():
     assert unchanged.with_go_lines({}, AT).base is state.base
 
 
-def test_once_it_is_invoiced_a_further_refund_is_credited_and_not_taken_off():
+def test_once_invoiced_a_further_refund_is_credited_and_not_subtracted():
     assert OrderState(BASE).with_refunds(["r1", "r9"], AT).refunds == ("r1",)
     open_order = OrderState({"refunds": agreed(["r1"])})
     assert open_order.with_refunds(["r1", "r9"], AT).refunds == ("r1", "r9")
 
 
-def test_what_lasts_is_carried_on_when_both_sides_agree_anew():
+def test_what_lasts_stays_when_both_sides_agree_anew():
     new = OrderState({name: agreed(KEPT[name]) for name in ("customer", "amounts", "refunds")})
     after = new.after(OrderState(BASE))
     assert {"stage", "unlocked", "credited", "taken_back"} <= after.base.keys()
@@ -109,7 +111,7 @@ def test_what_lasts_is_carried_on_when_both_sides_agree_anew():
     assert OrderState({}).after(OrderState({})).base == {}
 
 
-def test_of_an_erased_buyer_nothing_stays():
+def test_nothing_stays_of_an_erased_buyer():
     kept_rows = OrderState(BASE).without_buyer(["customer"])
     assert kept_rows.buyer is None
     assert not kept_rows.address
@@ -122,3 +124,17 @@ def test_a_buyer_that_an_earlier_version_kept_is_known_by_id_alone():
     assert OrderState({**old, "buyer_id": agreed(["12"])}).buyer == AgreedBuyer("12", None, True)
     assert OrderState({}).buyer is None
     assert OrderState({}).amounts is None
+
+
+@pytest.mark.parametrize(
+    ("vat", "mark"),
+    [
+        ({}, "962d76c3b67f70bf"),
+        ({"amount_excl": "40.00"}, "3189b7d4c5cf3070"),
+        ({"taxes": [{"rate": "25", "base": "40.00", "amount": "10.00"}]}, "7832de9b7ffc8042"),
+    ],
+)
+def test_the_mark_of_a_credited_refund_is_the_one_that_link_stores_have(vat, mark):
+    order = ShopOrder({"id": "1", "refunds": [{"id": "r1", "amount_incl": "50.00", **vat}]})
+
+    assert as_credited(order.refunds[0]) == mark

@@ -1,4 +1,4 @@
-"""An order that was written is compared with Go's, however the run ended that wrote it."""
+"""An order that was written is compared with Go's, however the run that wrote it ended."""
 
 import copy
 from decimal import Decimal
@@ -11,12 +11,12 @@ from target_powerofficego.links_command import main
 
 LATER = "2026-01-06T10:00:00Z"
 ODD = {"quantity": "3", "unit_price_excl": None, "unit_price_incl": None}
-"""33.333… kr each: Go cannot come to the øre with prices of two decimals."""
+"""33.333… kr each: with prices of two decimals, Go cannot reach the amount to the øre."""
 
 
 @pytest.fixture
 def odd_line(line):
-    """Makes a line of 100 kr, of which Go makes 99.99."""
+    """Makes a line of 100 kr that comes to 99.99 in Go."""
 
     def make(**changes):
         totals = {"total_excl": "100.00", "total_tax": "25.00", "total_incl": "125.00"}
@@ -35,7 +35,7 @@ def edited(order, lines):
 
 @pytest.fixture
 def cut_off(box, ledger, lines_of):
-    """Run the command and end it by a signal when Go has done a certain write."""
+    """Run the command and end it by a signal once Go has done a certain write."""
 
     def run(method, path, *records, end, delay=0):
         running = ledger.start()
@@ -138,8 +138,8 @@ def test_a_line_removed_before_a_kill_and_taken_back_is_posted_again(
 
     assert ledger.run({**both, "updated_at": "2026-01-07T10:00:00Z"}).status == 0
 
-    (there,) = box.go.entries("SalesOrders")
-    assert there["TotalAmount"] == 500
+    (in_go,) = box.go.entries("SalesOrders")
+    assert in_go["TotalAmount"] == 500
 
 
 @pytest.mark.slow
@@ -165,42 +165,42 @@ def test_a_held_order_that_nobody_touched_costs_no_read(
     again = ledger.run()
 
     assert again.count("orders", "held") == 1
-    assert not [one for one in again.reads if "/SalesOrders/" in one.path]
+    assert not [read for read in again.reads if "/SalesOrders/" in read.path]
 
 
-def test_a_held_order_is_settled_once_a_person_has_mended_it_in_go(
+def test_a_held_order_is_settled_once_a_person_has_corrected_it_in_go(
     box, ledger, customer, product, order, odd_line
 ):
     box.go.switches.price_decimals = 2
     ledger.run(customer(), product(), edited(order(), [odd_line()]))
-    (there,) = box.go.entries("SalesOrders")
-    (line,) = there["SalesOrderLines"]
-    mended = {"Quantity": 1, "ProductUnitPrice": 100}
-    box.go.edit("SalesOrders", there["Id"], {"lines": {line["Id"]: mended}})
+    (in_go,) = box.go.entries("SalesOrders")
+    (line,) = in_go["SalesOrderLines"]
+    correction = {"Quantity": 1, "ProductUnitPrice": 100}
+    box.go.edit("SalesOrders", in_go["Id"], {"lines": {line["Id"]: correction}})
 
     assert ledger.run().status == 0
     assert ledger.unsettled() == []
 
 
-def test_a_held_order_that_a_person_edited_to_another_total_is_told_with_that_one(
+def test_a_held_order_that_a_person_edited_to_another_total_is_held_with_that_total(
     box, ledger, customer, product, order, odd_line
 ):
     box.go.switches.price_decimals = 2
     ledger.run(customer(), product(), edited(order(), [odd_line()]))
-    (there,) = box.go.entries("SalesOrders")
-    (line,) = there["SalesOrderLines"]
+    (in_go,) = box.go.entries("SalesOrders")
+    (line,) = in_go["SalesOrderLines"]
     (before,) = ledger.unsettled("hold")
     edit = {"lines": {line["Id"]: {"Quantity": 1, "ProductUnitPrice": 90}}}
-    box.go.edit("SalesOrders", there["Id"], edit)
+    box.go.edit("SalesOrders", in_go["Id"], edit)
 
     again = ledger.run()
 
-    assert [one for one in again.reads if "/SalesOrders/" in one.path]
+    assert [read for read in again.reads if "/SalesOrders/" in read.path]
     assert "Go says 124.99" in before.reason
-    assert not any("Go says 124.99" in one.reason for one in ledger.unsettled("hold"))
+    assert not any("Go says 124.99" in hold.reason for hold in ledger.unsettled("hold"))
 
 
-def test_a_held_order_that_was_invoiced_all_the_same_is_compared_with_its_invoice(
+def test_a_held_order_that_was_invoiced_anyway_is_compared_with_its_invoice(
     box, ledger, customer, product, order, odd_line
 ):
     box.go.switches.price_decimals = 2
@@ -219,10 +219,10 @@ def test_an_invoice_of_the_same_total_with_other_vat_stays_held(
     ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001}
     ledger.run(customer(), product(tax_rate="15"))
     ledger.run(order())  # 200.00 and 25 %, which Go's product does not bear
-    (there,) = box.go.entries("SalesOrders")
+    (in_go,) = box.go.entries("SalesOrders")
     price = {"ProductUnitPrice": Decimal("108.695652")}
-    box.go.edit("SalesOrders", there["Id"], {"lines": {there["SalesOrderLines"][0]["Id"]: price}})
-    box.go.send_invoice(there["Id"])
+    box.go.edit("SalesOrders", in_go["Id"], {"lines": {in_go["SalesOrderLines"][0]["Id"]: price}})
+    box.go.send_invoice(in_go["Id"])
     assert box.go.entries("OutgoingInvoices")[0]["TotalAmount"] == 250
 
     assert ledger.run().status == 3
@@ -241,16 +241,16 @@ def edit_line(box):
     """Let a bookkeeper edit the line of the order in Go."""
 
     def edit(**changes):
-        (there,) = box.go.entries("SalesOrders")
-        (line,) = there["SalesOrderLines"]
-        box.go.edit("SalesOrders", there["Id"], {"lines": {line["Id"]: changes}})
+        (in_go,) = box.go.entries("SalesOrders")
+        (line,) = in_go["SalesOrderLines"]
+        box.go.edit("SalesOrders", in_go["Id"], {"lines": {line["Id"]: changes}})
 
     return edit
 
 
 def assert_still_a_draft(box):
-    (there,) = box.go.entries("SalesOrders")
-    assert there["SalesOrderStatus"] == "Draft"
+    (in_go,) = box.go.entries("SalesOrders")
+    assert in_go["SalesOrderStatus"] == "Draft"
 
 
 @pytest.mark.parametrize("changes", [*TEXTS, {"Quantity": 3}], ids=str)
@@ -276,7 +276,7 @@ def test_a_product_that_a_bookkeeper_swapped_for_one_of_another_rate_is_a_hold(
     ledger.settings |= {"sales_accounts": {"25": 3000, "15": 3001}, "confirm_on": ["completed"]}
     food = product(id="502", sku="MAT-1", tax_rate="15", price_incl="115.00")
     ledger.run(customer(), product(), food, order())
-    (other,) = [one for one in box.go.entries("Products") if one["Code"] == "MAT-1"]
+    (other,) = [entry for entry in box.go.entries("Products") if entry["Code"] == "MAT-1"]
     edit_line(ProductId=other["Id"])
 
     assert ledger.run(order(status="completed", updated_at=LATER)).status == 3
@@ -287,7 +287,7 @@ def test_a_product_that_a_bookkeeper_swapped_for_one_of_another_rate_is_a_hold(
 
 
 @pytest.mark.parametrize("changes", TEXTS, ids=str)
-def test_an_odd_ore_is_held_or_mended_whatever_text_a_bookkeeper_edited(
+def test_an_odd_ore_is_held_or_corrected_whatever_text_a_bookkeeper_edited(
     box, ledger, customer, product, order, odd_line, edit_line, changes
 ):
     ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
@@ -299,9 +299,9 @@ def test_an_odd_ore_is_held_or_mended_whatever_text_a_bookkeeper_edited(
     assert_held_for_its_total(ledger, ledger.run(copy.deepcopy(record)))
     assert ledger.run(rounding_product_code="ORE").status == 0
 
-    (there,) = box.go.entries("SalesOrders")
-    assert there["TotalAmount"] == 125
-    (line,) = [one for one in there["SalesOrderLines"] if one["ExternalImportReference"] == "1"]
+    (in_go,) = box.go.entries("SalesOrders")
+    assert in_go["TotalAmount"] == 125
+    (line,) = [line for line in in_go["SalesOrderLines"] if line["ExternalImportReference"] == "1"]
     assert changes.items() <= line.items()
 
 
@@ -315,12 +315,12 @@ def test_a_unit_price_moved_by_the_ore_is_listed_though_a_bookkeeper_edited_the_
 
     assert ledger.run(edited(order(), [line(**dear, **totals)])).status == 0
 
-    (there,) = box.go.entries("SalesOrders")
-    assert there["TotalAmount"] == 100
+    (in_go,) = box.go.entries("SalesOrders")
+    assert in_go["TotalAmount"] == 100
     options = ["--link-store", str(ledger.link_store), "differences", "--show-values"]
-    told = CliRunner().invoke(main, options).output
-    assert "ProductUnitPrice" in told
-    assert "Description" not in told
+    output = CliRunner().invoke(main, options).output
+    assert "ProductUnitPrice" in output
+    assert "Description" not in output
 
 
 @pytest.mark.parametrize("changes", TEXTS, ids=str)
@@ -340,7 +340,7 @@ def test_a_text_that_a_bookkeeper_edited_goes_out_on_the_invoice(
 
 LINE = {"Description": "Lue", "Quantity": 2, "ProductUnitPrice": "33.33333333", "Allowance": 0}
 ROUNDED = {**LINE, "ProductUnitPrice": "33.33"}
-"""The same as Go keeps it."""
+"""The same line as Go keeps it."""
 
 
 @pytest.mark.parametrize(
@@ -358,10 +358,8 @@ ROUNDED = {**LINE, "ProductUnitPrice": "33.33"}
         ({}, None, True),
     ],
 )
-def test_only_what_bears_on_the_amount_makes_a_line_count_as_go_has_it(
-    shop, go, counts_as_go_has_it
-):
+def test_only_edits_of_amounts_make_a_line_count_as_go_has_it(shop, go, counts_as_go_has_it):
     base = {"1": Agreement(LINE, ROUNDED, now(), now())}
-    there = {} if go is None else {"1": ROUNDED | go}
-    merged = merge_lines({"1": LINE | shop}, there, base)
+    in_go = {} if go is None else {"1": ROUNDED | go}
+    merged = merge_lines({"1": LINE | shop}, in_go, base)
     assert merged.edited_in_go == ({"1"} if counts_as_go_has_it else set())

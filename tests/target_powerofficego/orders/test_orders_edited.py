@@ -1,4 +1,4 @@
-"""An edited order changes in Go by one call a change while it is a Draft, and nothing else does."""
+"""An edited order changes in Go, while it is a Draft, by one call for each change."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -41,18 +41,22 @@ def edited(shop_order, **changes):
 
 def line_in_go(box, reference):
     lines = the_order(box)["SalesOrderLines"]
-    return next(one for one in lines if one["ExternalImportReference"] == reference)
+    return next(row for row in lines if row["ExternalImportReference"] == reference)
 
 
 def order_reads(outcome):
-    return [one for one in outcome.reads if "/SalesOrders/" in one.path]
+    return [read for read in outcome.reads if "/SalesOrders/" in read.path]
 
 
 def test_a_header_edit_is_one_patch_of_what_changed(ledger, box, landed):
     outcome = ledger.run(edited(landed, reference="PO 17", shipped_at="2026-01-07T08:00:00Z"))
 
     (write,) = outcome.writes
-    replaced = {one["path"]: one["value"] for one in write.json() if one["op"] == "replace"}
+    replaced = {
+        operation["path"]: operation["value"]
+        for operation in write.json()
+        if operation["op"] == "replace"
+    }
     assert write.method == "PATCH"
     assert replaced == {"/PurchaseOrderReference": "PO 17", "/DeliveryDate": "2026-01-07"}
     assert the_order(box)["PurchaseOrderReference"] == "PO 17"
@@ -64,7 +68,7 @@ def test_a_changed_line_is_one_patch(ledger, box, landed, two_lines):
 
     outcome = ledger.run(edited(landed, lines=[two_lines[0], more]), ends_with=0)
 
-    assert [one.method for one in outcome.writes] == ["PATCH"]
+    assert [write.method for write in outcome.writes] == ["PATCH"]
     assert line_in_go(box, "2")["Quantity"] == 3
     assert the_order(box)["TotalAmount"] == 625
     assert len(order_reads(outcome)) <= MOST_READS_OF_AN_EDIT
@@ -75,7 +79,7 @@ def test_an_added_line_is_one_post(ledger, box, landed, two_lines, freight):
         edited(landed, lines=[*two_lines, {**two_lines[1], "id": "3", "name": "En til"}])
     )
 
-    assert [one.method for one in outcome.writes] == ["POST"]
+    assert [write.method for write in outcome.writes] == ["POST"]
     assert line_in_go(box, "3")["Description"] == "En til"
     assert the_order(box)["TotalAmount"] == 500
     assert len(order_reads(outcome)) <= MOST_READS_OF_AN_EDIT
@@ -84,7 +88,7 @@ def test_an_added_line_is_one_post(ledger, box, landed, two_lines, freight):
 def test_a_removed_line_is_one_delete(ledger, box, landed, two_lines):
     outcome = ledger.run(edited(landed, lines=two_lines[:1]))
 
-    assert [one.method for one in outcome.writes] == ["DELETE"]
+    assert [write.method for write in outcome.writes] == ["DELETE"]
     assert the_order(box)["TotalAmount"] == 250
     assert len(order_reads(outcome)) <= MOST_READS_OF_AN_EDIT
 
@@ -95,10 +99,10 @@ def test_header_and_lines_are_a_call_each(ledger, box, landed, two_lines):
 
     outcome = ledger.run(edited(landed, reference="PO 17", lines=[renamed, added]), ends_with=0)
 
-    methods = sorted(one.method for one in outcome.writes)
+    methods = sorted(write.method for write in outcome.writes)
     # the new line also takes the removed one's place in the order of lines
     assert methods == ["DELETE", "PATCH", "PATCH", "POST"]
-    assert {one["ExternalImportReference"] for one in the_order(box)["SalesOrderLines"]} == {
+    assert {row["ExternalImportReference"] for row in the_order(box)["SalesOrderLines"]} == {
         "1",
         "3",
     }
@@ -134,13 +138,13 @@ def test_edits_that_a_person_made_in_go_survive_an_edit_in_the_shop(ledger, box,
     )
 
     there = the_order(box)
-    assert [one.method for one in outcome.writes] == ["PATCH", "PATCH"]
+    assert [write.method for write in outcome.writes] == ["PATCH", "PATCH"]
     assert there["ContractNo"] == "K-1"
     assert there["CustomerReference"] == "Kontor 3"
     assert there["PurchaseOrderReference"] == "PO 17"
     assert line_in_go(box, "1")["Description"] == "Genser i ull"
     assert line_in_go(box, "2")["Quantity"] == 5
-    assert "Hentes på lager" in {one["Description"] for one in there["SalesOrderLines"]}
+    assert "Hentes på lager" in {row["Description"] for row in there["SalesOrderLines"]}
 
 
 def test_two_members_of_one_line_can_be_edited_on_either_side(ledger, box, landed, two_lines):
@@ -183,7 +187,7 @@ def test_a_line_edited_differently_on_both_sides_is_held_and_nothing_written(
     assert reasons()["hold", "orders", "9001"] == "line 1: both sides changed Quantity"
 
 
-def test_a_held_conflict_is_solved_once_go_has_what_the_shop_says(
+def test_a_held_conflict_is_resolved_once_go_has_the_shops_value(
     ledger, box, reasons, landed, two_lines
 ):
     def set_quantity(quantity):
@@ -204,7 +208,7 @@ def test_a_held_conflict_is_solved_once_go_has_what_the_shop_says(
     assert ledger.run(change).writes == []
 
 
-def test_what_both_sides_changed_alike_is_agreed_though_another_member_is_not(
+def test_a_member_that_both_sides_changed_alike_is_agreed_though_another_is_not(
     ledger, box, landed, two_lines
 ):
     line_id = line_in_go(box, "1")["Id"]
@@ -220,7 +224,7 @@ def test_what_both_sides_changed_alike_is_agreed_though_another_member_is_not(
     assert line_in_go(box, "1")["Quantity"] == 9
 
 
-def test_an_edit_made_in_go_during_the_run_is_met_by_reading_again(ledger, box, landed):
+def test_an_edit_made_in_go_during_the_run_is_kept_by_reading_again(ledger, box, landed):
     def edit(_request):
         box.go.edit("SalesOrders", the_order(box)["Id"], {"PurchaseOrderReference": "Bilag 3"})
 
@@ -270,7 +274,7 @@ def test_a_record_read_before_the_last_one_changes_nothing(ledger, box, landed, 
     assert the_order(box)["PurchaseOrderReference"] == "PO 17"
 
 
-def test_an_edit_with_the_wrong_total_is_held_after_it_was_written_and_mended_in_the_shop(
+def test_an_edit_with_the_wrong_total_is_held_after_it_was_written_and_corrected_in_the_shop(
     ledger, box, reasons, landed, two_lines
 ):
     box.go.switches.price_decimals = 2
@@ -293,13 +297,11 @@ def test_an_edit_with_the_wrong_total_is_held_after_it_was_written_and_mended_in
     assert the_order(box)["TotalAmount"] == 375
 
 
-def test_a_property_that_was_never_agreed_on_is_met_as_it_stands_and_then_follows_the_shop(
-    ledger, box, landed
-):
+def test_a_property_without_a_base_is_left_as_it_is_and_then_follows_the_shop(ledger, box, landed):
     with ledger.store() as store:
         store.namespaces.choose(store.namespaces.all()[0])
         link = store.links.get("orders", landed["id"])
-        base = {name: one for name, one in link.base.items() if name != "reference"}
+        base = {name: agreed for name, agreed in link.base.items() if name != "reference"}
         store.links.put(replace(link, base=base))
 
     met = ledger.run(edited(landed, reference="PO 1"))

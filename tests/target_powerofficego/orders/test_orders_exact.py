@@ -35,7 +35,7 @@ def rounded(amount):
 
 
 def net_in_go(line, price_decimals):
-    """Work out a line as PowerOffice Go does, keeping so many decimals of a price."""
+    """Calculate a line as PowerOffice Go does, with this many decimals of a price."""
     price = line["ProductUnitPrice"]
     if price_decimals is not None:
         price = price.quantize(Decimal(1).scaleb(-price_decimals), rounding=ROUND_HALF_UP)
@@ -44,7 +44,7 @@ def net_in_go(line, price_decimals):
 
 @st.composite
 def shop_lines(draw, number):
-    """Draw a line of a shop that counts from prices with or without VAT, line by line."""
+    """Draw a line of a shop whose prices are with or without VAT, and that rounds each line."""
     quantity, percent = draw(quantities), draw(percents)
     rate = Decimal(draw(rates))
     unit = draw(ore)
@@ -83,14 +83,14 @@ def shop_orders(draw):
                 "tax_rate": str(rate),
             }
         ]
-    total = sum((Decimal(one["total_incl"]) for one in [*lines, *shipping]), Decimal(0))
+    total = sum((Decimal(line["total_incl"]) for line in [*lines, *shipping]), Decimal(0))
     return {"id": "1", "lines": lines, "shipping": shipping, "total_incl": str(total)}
 
 
 @given(quantity=quantities, total=ore, unit=st.none() | ore, percent=percents)
 @example(quantity=Decimal(3), total=Decimal("100.00"), unit=None, percent=Decimal(0))
 @example(quantity=Decimal(7), total=Decimal("0.01"), unit=Decimal("0.01"), percent=Decimal(99))
-def test_go_works_out_of_the_chosen_price_what_the_shop_says(quantity, total, unit, percent):
+def test_go_calculates_the_shops_amount_from_the_chosen_price(quantity, total, unit, percent):
     price = choose_price(
         quantity=quantity, total_excl=total, unit_price=unit, discount=percent / 100
     )
@@ -106,7 +106,7 @@ def test_a_discount_in_whole_percent_becomes_the_allowance_and_leaves_the_price(
 ):
     full = quantity * unit
     total = rounded(full * (1 - percent / 100))
-    if total < 20:  # too few øre to tell a percentage from its neighbours
+    if total < 20:  # too few øre to distinguish a percentage from its neighbours
         return
 
     price = choose_price(
@@ -117,17 +117,17 @@ def test_a_discount_in_whole_percent_becomes_the_allowance_and_leaves_the_price(
 
 
 @given(
-    taken=st.decimals("-500", "500", places=2),
+    off=st.decimals("-500", "500", places=2),
     left=st.decimals("-500", "500", places=2),
     quantity=quantities,
 )
-def test_a_surcharge_or_a_discount_above_the_price_goes_into_the_price(taken, left, quantity):
-    full = left + taken
+def test_a_surcharge_or_a_discount_above_the_price_goes_into_the_price(off, left, quantity):
+    full = left + off
     price = choose_price(
         quantity=quantity,
         total_excl=left,
         unit_price=None,
-        discount=taken / full if full else Decimal(0),
+        discount=off / full if full else Decimal(0),
     )
 
     assert 0 <= price.allowance <= 100
@@ -147,13 +147,13 @@ def test_every_line_sent_comes_to_the_shops_amount_where_go_keeps_all_decimals(o
 
 @given(
     excl=st.decimals("-99999", "99999", places=5),
-    untold=st.sampled_from(("total_excl", "total_tax", "total_incl", None)),
+    missing=st.sampled_from(("total_excl", "total_tax", "total_incl", None)),
 )
-@example(excl=Decimal("10.004"), untold=None)
-def test_amounts_with_more_decimals_add_up_and_are_rounded_once(excl, untold):
+@example(excl=Decimal("10.004"), missing=None)
+def test_amounts_with_more_decimals_add_up_and_are_rounded_once(excl, missing):
     tax = excl / 4
-    told = {"total_excl": str(excl), "total_tax": str(tax), "total_incl": str(excl + tax)}
-    raw = {"id": "1", "sku": "S", "quantity": "1", "tax_rate": "25", **told, untold: None}
+    amounts = {"total_excl": str(excl), "total_tax": str(tax), "total_incl": str(excl + tax)}
+    raw = {"id": "1", "sku": "S", "quantity": "1", "tax_rate": "25", **amounts, missing: None}
 
     (line,) = ShopOrder({"lines": [raw]}).lines
 
@@ -164,51 +164,53 @@ def test_amounts_with_more_decimals_add_up_and_are_rounded_once(excl, untold):
 
 @given(excl=ore, tax=ore, off=st.integers(2, 100), sign=st.sampled_from((1, -1)))
 def test_amounts_that_are_more_than_an_ore_apart_are_rejected(excl, tax, off, sign):
-    told = {"total_excl": str(excl), "total_tax": str(tax)}
     incl = excl + tax + sign * off * ORE
-    raw = {"id": "1", "sku": "S", "quantity": "1", **told, "total_incl": str(incl)}
+    amounts = {"total_excl": str(excl), "total_tax": str(tax), "total_incl": str(incl)}
+    raw = {"id": "1", "sku": "S", "quantity": "1", **amounts}
 
     with pytest.raises(Unusable, match="do not make"):
         assert ShopOrder({"lines": [raw]}).lines
 
 
-def untold_rate(exact, rate):
-    """Return an order of a line whose amounts are each rounded by itself, and tell no rate."""
+def without_rate(exact, rate):
+    """Return an order of a line without a rate whose amounts are rounded separately."""
     tax = exact * Decimal(rate) / 100
-    names, amounts = ("total_excl", "total_tax", "total_incl"), (exact, tax, exact + tax)
-    told = {name: str(rounded(one)) for name, one in zip(names, amounts, strict=True)}
-    return ShopOrder({"lines": [{"id": "1", "name": "Tips", "quantity": "1", **told}]})
+    amounts = {"total_excl": exact, "total_tax": tax, "total_incl": exact + tax}
+    raw = {name: str(rounded(amount)) for name, amount in amounts.items()}
+    return ShopOrder({"lines": [{"id": "1", "name": "Tips", "quantity": "1", **raw}]})
 
 
-# Of less than 3.00, rounded VAT of 12 % and of 11.11 % may be the same: that is a reject.
+# Below 3.00, rounded VAT of 12 % and of 11.11 % may be the same: that is a reject.
 @given(exact=st.decimals("3", "9999", places=4), rate=st.sampled_from(("25", "15", "12", "0")))
 @example(exact=Decimal("100.004"), rate="25")
-def test_a_rate_that_is_not_told_is_known_from_amounts_that_are_each_rounded(exact, rate):
-    (line,) = untold_rate(exact, rate).lines
+def test_a_rate_that_is_not_stated_follows_from_amounts_that_are_each_rounded(exact, rate):
+    (line,) = without_rate(exact, rate).lines
 
     assert line.rate == Decimal(rate)
 
 
 @pytest.mark.parametrize("rate", ["25", "15", "12", "11.11", "0"])
 def test_the_rate_of_a_small_amount_is_right_or_not_guessed(rate):
-    """15 % of 0.465 is an øre less than of 0.47, as which the shop may tell it: just as 12 % is."""
-    known = set()
+    """15 % of 0.465 is an øre less than of 0.47, which the shop may state; so is 12 % of it."""
+    rates = set()
     for exact in (Decimal(tenths) / 1000 for tenths in range(5, 3000)):
         with contextlib.suppress(Unusable):
-            known |= {line.rate for line in untold_rate(exact, rate).lines}
+            rates |= {line.rate for line in without_rate(exact, rate).lines}
 
-    assert known == {Decimal(rate)}
+    assert rates == {Decimal(rate)}
 
 
 def test_a_rate_that_may_be_one_of_two_is_not_guessed():
-    told = {"total_excl": "1.47", "total_tax": "0.17", "total_incl": "1.64"}
+    amounts = {"total_excl": "1.47", "total_tax": "0.17", "total_incl": "1.64"}
 
-    with pytest.raises(Unusable, match=r"that of several rates of 12, 11\.11 %: let the shop tell"):
-        assert ShopOrder({"lines": [{"id": "1", "name": "T", "quantity": "1", **told}]}).lines
+    with pytest.raises(
+        Unusable, match=r"fits several of the rates 12, 11\.11 %: let the shop send"
+    ):
+        assert ShopOrder({"lines": [{"id": "1", "name": "T", "quantity": "1", **amounts}]}).lines
 
 
 @given(excl=ore, rate=rates)
-def test_an_amount_with_vat_that_the_shop_does_not_tell_is_gos_own(excl, rate):
+def test_an_amount_with_vat_that_the_shop_does_not_state_is_the_one_of_go(excl, rate):
     raw = {"id": "1", "sku": "S", "quantity": "1", "total_excl": str(excl), "tax_rate": rate}
 
     (line,) = ShopOrder({"lines": [raw]}).lines
@@ -230,9 +232,9 @@ def test_an_odd_ore_of_amounts_with_more_decimals_is_moved_in_the_price(
 
     ledger.run(customer(), product(), order(lines=[finer], total_incl="12.51"), ends_with=0)
 
-    (there,) = box.go.entries("SalesOrders")
-    assert there["TotalAmount"] == Decimal("12.51")
-    assert there["SalesOrderLines"][0]["ProductUnitPrice"] == Decimal("10.01")
+    (in_go,) = box.go.entries("SalesOrders")
+    assert in_go["TotalAmount"] == Decimal("12.51")
+    assert in_go["SalesOrderLines"][0]["ProductUnitPrice"] == Decimal("10.01")
 
 
 @given(
@@ -240,7 +242,9 @@ def test_an_odd_ore_of_amounts_with_more_decimals_is_moved_in_the_price(
     price_decimals=st.sampled_from((2, 4, None)),
     vat_rounding=st.sampled_from(("line", "rate")),
 )
-def test_an_answer_is_the_shops_total_or_told_to_differ(order, price_decimals, vat_rounding):
+def test_an_answer_equals_the_shops_total_or_is_reported_to_differ(
+    order, price_decimals, vat_rounding
+):
     lines = ShopOrder(order).lines
     total = ShopOrder(order).total
     answer = _answer(lines, price_decimals, vat_rounding)
@@ -252,13 +256,13 @@ def test_an_answer_is_the_shops_total_or_told_to_differ(order, price_decimals, v
 
 def _answer(lines, price_decimals, vat_rounding):
     nets: dict[Decimal, Decimal] = {}
-    told, tax = [], Decimal(0)
+    go_lines, tax = [], Decimal(0)
     for line in lines:
         net = net_in_go(line.values(1, standard_account=True), price_decimals)
         own_tax = rounded(net * line.rate / 100)
         nets[line.rate] = nets.get(line.rate, Decimal(0)) + net
         tax += own_tax
-        told.append(
+        go_lines.append(
             {
                 "ExternalImportReference": line.reference,
                 "VatRate": line.rate / 100,
@@ -267,15 +271,15 @@ def _answer(lines, price_decimals, vat_rounding):
         )
     if vat_rounding == "rate":
         tax = sum((rounded(net * rate / 100) for rate, net in nets.items()), Decimal(0))
-    return {"TotalAmount": sum(nets.values(), Decimal(0)) + tax, "SalesOrderLines": told}
+    return {"TotalAmount": sum(nets.values(), Decimal(0)) + tax, "SalesOrderLines": go_lines}
 
 
 @given(order=shop_orders(), more=st.integers(1, 1000), sign=st.sampled_from((1, -1)))
-def test_a_total_that_no_rounding_explains_is_a_contradiction_and_any_other_is_met(
+def test_a_total_that_no_rounding_explains_is_a_contradiction_and_any_other_is_reached(
     order, more, sign
 ):
     parts = [*order["lines"], *order["shipping"]]
-    bearing = [Decimal(one["tax_rate"]) for one in parts if Decimal(one["total_incl"])]
+    bearing = [Decimal(part["tax_rate"]) for part in parts if Decimal(part["total_incl"])]
     most = sum((bearing.count(rate) + 1) for rate in {*bearing}) * ORE / 2
     off = more * ORE * sign
     total = Decimal(order["total_incl"]) + off
@@ -320,23 +324,24 @@ def test_in_a_real_go_a_total_is_exact_or_the_order_is_held_with_both_figures(
 
     outcome = ledger.run(customer(), *products, *orders)
 
-    told = {f"testshop:{one['id']}": Decimal(one["total_incl"]) for one in orders}
-    there = {
-        one["ExternalImportReference"]: one["TotalAmount"] for one in box.go.entries("SalesOrders")
+    wanted = {f"testshop:{record['id']}": Decimal(record["total_incl"]) for record in orders}
+    in_go = {
+        entry["ExternalImportReference"]: entry["TotalAmount"]
+        for entry in box.go.entries("SalesOrders")
     }
-    assert set(there) == set(told)
+    assert set(in_go) == set(wanted)
     held = {shop_id: reason for (_, _, shop_id), reason in reasons().items()}
-    for reference, total in told.items():
+    for reference, total in wanted.items():
         shop_id = reference.removeprefix("testshop:")
-        assert (there[reference] == total) == (shop_id not in held)
+        assert (in_go[reference] == total) == (shop_id not in held)
         if shop_id in held:
             assert str(total) in held[shop_id]
-            assert str(rounded(there[reference])) in held[shop_id]
+            assert str(rounded(in_go[reference])) in held[shop_id]
     assert outcome.count("orders", "held") == len(held)
     assert len(held) <= (0 if rounding_code else 3)
     if price_decimals is None and vat_rounding == "line":
-        assert not {one for one in held if one.startswith("excl")}
-    again = [{**one, "updated_at": "2026-01-06T10:00:00Z"} for one in orders]
+        assert not {shop_id for shop_id in held if shop_id.startswith("excl")}
+    again = [{**record, "updated_at": "2026-01-06T10:00:00Z"} for record in orders]
     assert ledger.run(*again).writes == []
 
 
@@ -371,7 +376,7 @@ def _lines(amounts, prices):
 
 def odd(order, line, **changes):
     """An order of one line whose total Go's rounding cannot reach: 1.02 with 25 % VAT."""
-    told = line(
+    sold = line(
         quantity="1",
         unit_price_excl=None,
         unit_price_incl="1.02",
@@ -379,7 +384,7 @@ def odd(order, line, **changes):
         total_tax="0.20",
         total_incl="1.02",
     )
-    return order(lines=[told], **changes)
+    return order(lines=[sold], **changes)
 
 
 def test_an_odd_ore_gets_a_line_of_its_own_without_vat(ledger, box, customer, product, order, line):
@@ -387,16 +392,16 @@ def test_an_odd_ore_gets_a_line_of_its_own_without_vat(ledger, box, customer, pr
     ledger.settings["rounding_product_code"] = "AVRUND"
 
     assert ledger.run(customer(), product(), odd(order, line)).status == 0
-    (there,) = box.go.entries("SalesOrders")
-    assert there["TotalAmount"] == Decimal("1.02")
-    (ours,) = [
-        one for one in there["SalesOrderLines"] if one["ExternalImportReference"] == "rounding:"
+    (in_go,) = box.go.entries("SalesOrders")
+    assert in_go["TotalAmount"] == Decimal("1.02")
+    (rounding,) = [
+        line for line in in_go["SalesOrderLines"] if line["ExternalImportReference"] == "rounding:"
     ]
-    assert (ours["VatRate"], abs(ours["TotalAmount"])) == (0, ORE)
-    assert ours["Description"] == "Øreavrunding"
+    assert (rounding["VatRate"], abs(rounding["TotalAmount"])) == (0, ORE)
+    assert rounding["Description"] == "Øreavrunding"
 
 
-def test_the_line_for_rounding_goes_when_it_is_needed_no_more(
+def test_the_line_for_rounding_is_removed_when_it_is_no_longer_needed(
     ledger, box, customer, product, order, line
 ):
     ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
@@ -405,12 +410,12 @@ def test_the_line_for_rounding_goes_when_it_is_needed_no_more(
 
     ledger.run(order(updated_at="2026-01-06T10:00:00Z"), ends_with=0)
 
-    (there,) = box.go.entries("SalesOrders")
-    assert there["TotalAmount"] == 250
-    assert [one["ExternalImportReference"] for one in there["SalesOrderLines"]] == ["1"]
+    (in_go,) = box.go.entries("SalesOrders")
+    assert in_go["TotalAmount"] == 250
+    assert [line["ExternalImportReference"] for line in in_go["SalesOrderLines"]] == ["1"]
 
 
-def test_an_order_held_for_an_odd_ore_says_what_would_help_and_is_mended_by_it(
+def test_an_order_held_for_an_odd_ore_says_what_would_help_and_is_corrected_by_it(
     ledger, box, customer, product, order, line, reasons
 ):
     ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
@@ -430,14 +435,14 @@ def test_an_odd_ore_that_a_person_confirmed_is_left_as_it_is_and_held(
 ):
     ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
     ledger.run(customer(), product(), odd(order, line))
-    (there,) = box.go.entries("SalesOrders")
-    box.go.edit("SalesOrders", there["Id"], {"SalesOrderStatus": "Confirmed"})
+    (in_go,) = box.go.entries("SalesOrders")
+    box.go.edit("SalesOrders", in_go["Id"], {"SalesOrderStatus": "Confirmed"})
 
     assert ledger.run(rounding_product_code="AVRUND").writes == []
     assert "the shop says 1.02" in reasons()["hold", "orders", "9001"]
 
 
-def test_a_dry_run_foresees_no_failure_of_an_order_that_the_run_would_mend(
+def test_a_dry_run_foresees_no_failure_of_an_order_that_the_run_would_correct(
     ledger, box, customer, product, order, line
 ):
     ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
@@ -452,7 +457,7 @@ def test_a_dry_run_foresees_no_failure_of_an_order_that_the_run_would_mend(
 
 @pytest.mark.parametrize("skip", range(3))
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_run_killed_while_it_mends_is_finished_by_the_next(
+def test_a_run_killed_during_a_correction_is_finished_by_the_next(
     ledger, box, customer, product, order, line, skip, when
 ):
     ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
@@ -464,56 +469,56 @@ def test_a_run_killed_while_it_mends_is_finished_by_the_next(
     box.faults.clear()
 
     assert ledger.run(odd(order, line)).status == 0
-    (there,) = box.go.entries("SalesOrders")
-    assert there["TotalAmount"] == Decimal("1.02")
+    (in_go,) = box.go.entries("SalesOrders")
+    assert in_go["TotalAmount"] == Decimal("1.02")
     assert ledger.run(odd(order, line, updated_at="2026-01-06T10:00:00Z")).writes == []
 
 
-def test_a_draft_that_is_met_in_go_with_another_total_stays_held_until_they_are_equal(
+def test_a_draft_found_in_go_with_another_total_stays_held_until_they_are_equal(
     ledger, box, customer, product, order, line, reasons
 ):
     records = [customer(), product()]
     ledger.run(*records, order())
     ledger.lose_link_store()
-    one = line(quantity="1", total_excl="100.00", total_tax="25.00", total_incl="125.00")
-    told = order(lines=[one], updated_at="2026-01-06T10:00:00Z")
+    single = line(quantity="1", total_excl="100.00", total_tax="25.00", total_incl="125.00")
+    changed = order(lines=[single], updated_at="2026-01-06T10:00:00Z")
 
-    for run in ([*records, told], [], [{**told, "updated_at": "2026-01-07T10:00:00Z"}]):
+    for run in ([*records, changed], [], [{**changed, "updated_at": "2026-01-07T10:00:00Z"}]):
         assert ledger.run(*run).status == 3
         assert "the shop says 125.00, Go says 250.00" in reasons()["hold", "orders", "9001"]
-    (there,) = box.go.entries("SalesOrders")
+    (in_go,) = box.go.entries("SalesOrders")
     box.go.edit(
-        "SalesOrders", there["Id"], {"lines": {there["SalesOrderLines"][0]["Id"]: {"Quantity": 1}}}
+        "SalesOrders", in_go["Id"], {"lines": {in_go["SalesOrderLines"][0]["Id"]: {"Quantity": 1}}}
     )
 
     assert ledger.run().status == 0
     assert reasons() == {}
 
 
-def test_a_price_that_go_cut_off_before_it_was_met_is_compared_when_the_quantity_moves(
+def test_a_price_that_go_cut_off_before_it_was_linked_is_compared_when_the_quantity_changes(
     ledger, box, customer, product, order, line
 ):
     box.go.switches.price_decimals = 2
     ledger.settings["sales_accounts"] = {"25": 3000, "0": 3100}
     ledger.settings["rounding_product_code"] = "AVRUND"
     finer = {"unit_price_excl": "33.334", "unit_price_incl": None}
-    one = line(quantity="1", total_excl="33.33", total_tax="8.33", total_incl="41.66", **finer)
+    single = line(quantity="1", total_excl="33.33", total_tax="8.33", total_incl="41.66", **finer)
     for _ in range(2):
-        assert ledger.run(customer(), product(), order(lines=[one])).status == 0
+        assert ledger.run(customer(), product(), order(lines=[single])).status == 0
         ledger.lose_link_store()
-    ledger.run(customer(), product(), order(lines=[one]))
+    ledger.run(customer(), product(), order(lines=[single]))
     more = line(quantity="3", total_excl="100.00", total_tax="25.00", total_incl="125.00", **finer)
 
     assert ledger.run(order(lines=[more], updated_at="2026-01-06T10:00:00Z")).status == 0
-    (there,) = box.go.entries("SalesOrders")
-    assert there["TotalAmount"] == Decimal("125.00")
+    (in_go,) = box.go.entries("SalesOrders")
+    assert in_go["TotalAmount"] == Decimal("125.00")
 
 
 @pytest.mark.parametrize("free_lines", [0, 3])
-def test_vat_never_lands_farther_than_rounding_from_what_the_shop_tells(
+def test_vat_in_go_never_differs_from_the_stated_vat_by_more_than_rounding(
     ledger, box, customer, product, order, line, free_lines
 ):
-    """Neither what was moved to reach the total, nor lines that are free, widens what rounds."""
+    """Neither what was moved to reach the total nor free lines widen the tolerance."""
     ledger.settings["sales_accounts"] = {"25": 3000, "15": 3001, "0": 3100}
     food = {"quantity": "1", "unit_price_excl": "10.03", "tax_rate": "15"}
     sold = {"total_excl": "10.03", "total_tax": "1.50", "total_incl": "11.53"}
@@ -523,12 +528,12 @@ def test_vat_never_lands_farther_than_rounding_from_what_the_shop_tells(
     whole = order(lines=lines, taxes=taxes, total_incl="11.54", total_excl=None, total_tax=None)
 
     held = ledger.run(customer(), product(tax_rate="15"), whole)
-    mended = ledger.run(whole, rounding_product_code="AVRUND")
+    corrected = ledger.run(whole, rounding_product_code="AVRUND")
 
-    assert (held.status, mended.status) == (3, 0)
-    (there,) = box.go.entries("SalesOrders")
-    vat = sum(one["TotalAmount"] - one["NetAmount"] for one in there["SalesOrderLines"])
-    assert (there["TotalAmount"], vat) == (Decimal("11.54"), Decimal("1.50"))
+    assert (held.status, corrected.status) == (3, 0)
+    (in_go,) = box.go.entries("SalesOrders")
+    vat = sum(line["TotalAmount"] - line["NetAmount"] for line in in_go["SalesOrderLines"])
+    assert (in_go["TotalAmount"], vat) == (Decimal("11.54"), Decimal("1.50"))
 
 
 @pytest.mark.parametrize("zero", ["0,0", "0.00"])
@@ -539,7 +544,7 @@ def test_the_account_without_vat_for_rounding_is_known_however_its_rate_is_writt
 
     ledger.run(product(), rounding_product_code="AVRUND", sales_accounts=accounts, ends_with=0)
 
-    assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-1"]
+    assert [entry["Code"] for entry in box.go.entries("Products")] == ["ULL-1"]
 
 
 def test_a_code_for_rounding_needs_an_account_without_vat(ledger, product):
@@ -550,7 +555,7 @@ def test_a_code_for_rounding_needs_an_account_without_vat(ledger, product):
     assert 'rounding_product_code needs an account for "0" in sales_accounts' in outcome.log
 
 
-def test_kroner_that_go_cuts_off_a_price_are_for_a_person_to_see_to(
+def test_kroner_that_go_cuts_off_a_price_are_left_to_a_person(
     ledger, box, customer, product, order, line, reasons
 ):
     box.go.switches.price_decimals = 2
@@ -567,5 +572,5 @@ def test_kroner_that_go_cuts_off_a_price_are_for_a_person_to_see_to(
 
     assert ledger.run(customer(), product(), order(lines=[screws])).status == 3
     assert "the shop says 156.25, Go says 162.50" in reasons()["hold", "orders", "9001"]
-    (there,) = box.go.entries("SalesOrders")
-    assert len(there["SalesOrderLines"]) == 1
+    (in_go,) = box.go.entries("SalesOrders")
+    assert len(in_go["SalesOrderLines"]) == 1

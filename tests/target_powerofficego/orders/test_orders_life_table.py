@@ -1,4 +1,4 @@
-"""Every event of an order from every state that it can have in Go, also when runs are killed."""
+"""Every event of an order in every state that it can have in Go, also when runs are killed."""
 
 import pytest
 from ledger import singer_lines
@@ -33,7 +33,7 @@ TABLE = {
 
 @pytest.fixture
 def landed(ledger, box, customer, product, order):
-    """Return an order that has landed and is in a state in Go."""
+    """Makes an order that has landed and is in a given state in Go."""
 
     def land(state):
         assert ledger.run(customer(), product(), order()).status == 0
@@ -50,7 +50,7 @@ def landed(ledger, box, customer, product, order):
 def in_go(box):
     """Return the totals of what Go has, invoices first, and the status of the last Draft."""
     orders = box.go.entries("SalesOrders")
-    totals = [one["TotalAmount"] for one in [*box.go.entries("OutgoingInvoices"), *orders]]
+    totals = [entry["TotalAmount"] for entry in [*box.go.entries("OutgoingInvoices"), *orders]]
     return totals, orders[-1]["SalesOrderStatus"] if orders else None
 
 
@@ -59,12 +59,12 @@ def test_an_event_does_what_the_table_says_and_the_same_again_nothing(
     ledger, box, landed, state, event
 ):
     status, totals, status_in_go = TABLE[state, event]
-    told = {**landed(state), **EVENTS[event], "updated_at": LATER}
+    record = {**landed(state), **EVENTS[event], "updated_at": LATER}
 
-    assert ledger.run(told).status == status
+    assert ledger.run(record).status == status
     assert in_go(box) == (totals, status_in_go)
     for at in (LATER, LATEST):
-        outcome = ledger.run({**told, "updated_at": at})
+        outcome = ledger.run({**record, "updated_at": at})
         assert outcome.writes == []
         assert outcome.status == status
 
@@ -89,14 +89,14 @@ def test_an_event_whose_run_is_killed_at_a_write_is_finished_by_the_next_run(
     ledger, box, landed, state, event, write, when
 ):
     status, totals, status_in_go = TABLE[state, event]
-    told = {**landed(state), **EVENTS[event], "updated_at": LATER}
+    record = {**landed(state), **EVENTS[event], "updated_at": LATER}
     running = ledger.start(workers=1)
     box.faults.on("go", "PATCH", None, lambda _: running.kill(), skip=write, when=when)
     box.faults.on("go", "POST", "/SalesOrders/Complete", lambda _: running.kill(), when=when)
     box.faults.on("go", "DELETE", None, lambda _: running.kill(), when=when)
-    running.communicate(singer_lines(told), timeout=90)
+    running.communicate(singer_lines(record), timeout=90)
     box.faults.clear()
 
-    assert ledger.run(told).status == status
+    assert ledger.run(record).status == status
     assert in_go(box) == (totals, status_in_go)
-    assert ledger.run({**told, "updated_at": LATEST}).writes == []
+    assert ledger.run({**record, "updated_at": LATEST}).writes == []

@@ -202,7 +202,7 @@ def test_a_refund_after_an_acknowledged_hold_of_an_invoice_is_told(
 
     ledger.run(with_refunds(edited, refund(), updated_at=LAST), ends_with=3)
 
-    assert "the shop then changed lines" in reasons()[HELD]
+    assert "the shop then changed the lines" in reasons()[HELD]
 
 
 def test_a_refund_after_one_whose_credit_note_a_person_deleted_is_credited(ledger, box, invoiced):
@@ -287,7 +287,7 @@ def test_a_new_order_of_a_customer_whose_reject_was_acknowledged_is_told(
     ledger.run(order(customer_id="2001"), ends_with=3)
 
     told = reasons()[("reject", "orders", "9001")]
-    assert told == "it needs customers 2001, which is open and was acknowledged"
+    assert told == "it needs customers 2001, which itself waits and was acknowledged"
     ledger.acknowledge_all()
     assert ledger.run().status == 0
     assert ledger.run(company()).status == 0

@@ -1,4 +1,4 @@
-"""Orders wait for their customers and products, in any order of input, and make what is missing."""
+"""Orders wait for their customers and products, in any order, and create missing ones."""
 
 import datetime
 import random
@@ -11,33 +11,40 @@ LATER = "2026-01-06T10:00:00Z"
 
 
 def in_shop_terms(box):
-    """Return all that Go holds, with ids replaced by the references and codes they stand for."""
-    customers = {one["Id"]: one["ExternalImportReference"] for one in box.go.entries("Customers")}
+    """Return everything in Go, with ids replaced by the references and codes of their entries."""
+    customers = {
+        entry["Id"]: entry["ExternalImportReference"] for entry in box.go.entries("Customers")
+    }
     addresses = {
-        one["Id"]: (customers[one["ContactId"]], one["AddressLine1"], one["ZipCode"])
-        for one in box.go.entries("ContactDeliveryAddresses")
+        entry["Id"]: (customers[entry["ContactId"]], entry["AddressLine1"], entry["ZipCode"])
+        for entry in box.go.entries("ContactDeliveryAddresses")
     }
     return {
         "customers": sorted(
-            (one["ExternalImportReference"], one["EmailAddress"], one["LastName"] or one["Name"])
-            for one in box.go.entries("Customers")
+            (
+                entry["ExternalImportReference"],
+                entry["EmailAddress"],
+                entry["LastName"] or entry["Name"],
+            )
+            for entry in box.go.entries("Customers")
         ),
         "products": sorted(
-            (one["Code"], one["Name"], one["UnitPrice"] or 0) for one in box.go.entries("Products")
+            (entry["Code"], entry["Name"], entry["UnitPrice"] or 0)
+            for entry in box.go.entries("Products")
         ),
         "addresses": sorted(addresses.values()),
         "orders": sorted(
             (
-                one["ExternalImportReference"],
-                customers[one["CustomerId"]],
-                addresses.get(one["ContactDeliveryAddressId"]),
-                one["TotalAmount"],
+                entry["ExternalImportReference"],
+                customers[entry["CustomerId"]],
+                addresses.get(entry["ContactDeliveryAddressId"]),
+                entry["TotalAmount"],
                 [
                     (line["ProductCode"], line["Description"], line["Quantity"], line["NetAmount"])
-                    for line in one["SalesOrderLines"]
+                    for line in entry["SalesOrderLines"]
                 ],
             )
-            for one in box.go.entries("SalesOrders")
+            for entry in box.go.entries("SalesOrders")
         ),
     }
 
@@ -54,13 +61,13 @@ def shop(customer, product, order, guest_order, line, freight, address):
             line(id="b", product_id=f"p{n % 3}", sku=f"SKU-{n % 3}", name=f"Vare {n % 3}"),
         ]
         ship = address(type="shipping", line1=f"Kaien {n % 2}", postal_code="5003", city="Bergen")
-        told = {"id": f"o{n}", "number": str(n), "lines": lines, "shipping": [freight()]}
+        members = {"id": f"o{n}", "number": str(n), "lines": lines, "shipping": [freight()]}
         if n % 3 == 2:
-            orders.append(guest_order(**told, buyer=_buyer("gjest@example.no")))
+            orders.append(guest_order(**members, buyer=_buyer("gjest@example.no")))
         else:
             who = f"c{n % 4}"
             buyer = _buyer(f"{who}@example.no")
-            orders.append(order(**told, customer_id=who, buyer=buyer, shipping_address=ship))
+            orders.append(order(**members, customer_id=who, buyer=buyer, shipping_address=ship))
     return [*people, *goods, *orders]
 
 
@@ -90,25 +97,25 @@ def test_any_order_of_the_input_ends_as_the_same_ledger(ledger, box, shop, seed,
         folder = tmp_path / "other"
         folder.mkdir()
         outcome = type(ledger)(other, folder).run(*shuffled, workers=8)
-        found = in_shop_terms(other)
+        result = in_shop_terms(other)
 
     assert outcome.status == 0
-    assert found == expected
-    assert len(found["orders"]) == 10
+    assert result == expected
+    assert len(result["orders"]) == 10
 
 
 def test_orders_all_before_their_parties_end_as_the_same_ledger(ledger, box, shop, tmp_path):
     ledger.run(*reversed(shop), workers=4, ends_with=0)
 
     assert len(box.go.entries("SalesOrders")) == 10
-    assert sorted(one["Code"] for one in box.go.entries("Products")) == [
+    assert sorted(entry["Code"] for entry in box.go.entries("Products")) == [
         "FRAKT-25",
         *(f"SKU-{n}" for n in range(5)),
     ]
     assert ledger.run(*shop).writes == []
 
 
-def test_an_order_whose_customer_is_rejected_waits_for_it_over_runs(
+def test_an_order_whose_customer_is_rejected_waits_for_it_in_later_runs(
     ledger, box, reasons, customer, product, order
 ):
     ledger.run(order(), product(), customer(email="wrong"), ends_with=3)
@@ -132,11 +139,11 @@ def test_an_order_that_waited_is_not_posted_once_a_newer_version_of_it_is_reject
     records = [order(), customer(), {**order(), "fees": [1]}, product()]
     page_read_at = datetime.datetime.now(datetime.timezone.utc)
 
-    ledger.run(*(message(one, at=page_read_at) for one in records), workers=2, ends_with=3)
+    ledger.run(*(message(record, at=page_read_at) for record in records), workers=2, ends_with=3)
 
     assert len(box.go.entries("Customers")) == len(box.go.entries("Products")) == 1
     assert box.go.entries("SalesOrders") == []
-    assert [one.kind for one in ledger.unsettled()] == ["reject"]
+    assert [record.kind for record in ledger.unsettled()] == ["reject"]
 
 
 def test_an_order_whose_product_is_rejected_waits_for_it(
@@ -195,7 +202,9 @@ def test_a_customer_that_the_shop_does_not_list_is_made_from_the_buyer(ledger, b
     assert box.go.entries("SalesOrders")[0]["CustomerId"] == person["Id"]
 
 
-def test_that_customer_is_the_shops_own_once_it_is_listed(ledger, box, product, order, customer):
+def test_a_customer_made_from_a_buyer_follows_the_shop_once_it_is_listed(
+    ledger, box, product, order, customer
+):
     ledger.run(product(), order(customer_id="77"))
 
     ledger.run(customer(id="77", phone="+4798765432", updated_at=LATER), ends_with=0)
@@ -236,7 +245,7 @@ def test_many_orders_with_one_missing_product_make_one_product(ledger, box, cust
 
     ledger.run(customer(), *orders, workers=8, ends_with=0)
 
-    assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-1"]
+    assert [entry["Code"] for entry in box.go.entries("Products")] == ["ULL-1"]
     assert len(box.go.entries("SalesOrders")) == 10
 
 
@@ -274,33 +283,33 @@ def test_an_order_with_neither_customer_nor_email_makes_its_own_customer(
     assert len(box.go.entries("Customers")) == 2
 
 
-def test_a_delivery_address_is_given_when_it_is_another_and_equal_ones_are_used_again(
+def test_another_delivery_address_is_sent_and_equal_ones_are_reused(
     ledger, box, customer, product, order, address
 ):
     cabin = address(type="shipping", line1="Hytteveien 9", postal_code="2630", city="Ringebu")
     same = {**cabin, "line1": " hytteveien  9", "id": "a-7"}
-    told = [cabin, same, None, address(type="shipping"), cabin]
+    addresses = [cabin, same, None, address(type="shipping"), cabin]
     orders = [
-        order(id=str(n), number=str(n), shipping_address=where) for n, where in enumerate(told)
+        order(id=str(n), number=str(n), shipping_address=where) for n, where in enumerate(addresses)
     ]
 
     ledger.run(customer(), product(), *orders, ends_with=0)
 
-    entries = {one["Id"]: one for one in box.go.entries("ContactDeliveryAddresses")}
+    entries = {entry["Id"]: entry for entry in box.go.entries("ContactDeliveryAddresses")}
     given = {
-        one["ExternalImportReference"]: entries.get(one["ContactDeliveryAddressId"])
-        for one in box.go.entries("SalesOrders")
+        entry["ExternalImportReference"]: entries.get(entry["ContactDeliveryAddressId"])
+        for entry in box.go.entries("SalesOrders")
     }
     lines = [(given[f"testshop:{n}"] or {}).get("AddressLine1", "").casefold() for n in (0, 1, 4)]
     assert len(box.go.entries("ContactDeliveryAddresses")) <= 2
-    assert all("hytteveien" in one for one in lines)
+    assert all("hytteveien" in row for row in lines)
 
 
 @pytest.mark.parametrize(("first_id", "other_id"), [("s1", "s2"), ("s1", "s1"), (None, None)])
 def test_two_guests_of_one_address_each_have_an_order_sent_elsewhere(
     ledger, box, product, guest_order, address, first_id, other_id
 ):
-    """Go takes a code once only, whichever customer it belongs to."""
+    """Go accepts a code only once, whichever customer it belongs to."""
     orders = [
         guest_order(
             id=order_id,
@@ -322,15 +331,15 @@ def test_two_guests_of_one_address_each_have_an_order_sent_elsewhere(
 
 
 def _sent_to(box):
-    entries = {one["Id"]: one for one in box.go.entries("ContactDeliveryAddresses")}
+    entries = {entry["Id"]: entry for entry in box.go.entries("ContactDeliveryAddresses")}
     orders = box.go.entries("SalesOrders")
-    addresses = {one["Id"]: entries[one["ContactDeliveryAddressId"]] for one in orders}
-    assert all(addresses[one["Id"]]["ContactId"] == one["CustomerId"] for one in orders)
+    addresses = {entry["Id"]: entries[entry["ContactDeliveryAddressId"]] for entry in orders}
+    assert all(addresses[entry["Id"]]["ContactId"] == entry["CustomerId"] for entry in orders)
     return {
-        one["ExternalImportReference"].removeprefix("testshop:"): addresses[one["Id"]][
+        entry["ExternalImportReference"].removeprefix("testshop:"): addresses[entry["Id"]][
             "AddressLine1"
         ]
-        for one in orders
+        for entry in orders
     }
 
 
@@ -365,10 +374,10 @@ def test_an_address_that_the_version_before_made_for_an_order_is_used_again(
     assert _sent_to(box) == {"9001": "Hytteveien 9", "9002": "Hytteveien 9"}
 
 
-def test_an_edit_of_a_customers_address_leaves_an_order_where_its_own_goes(
+def test_an_edit_of_a_customers_address_does_not_move_an_order_with_its_own(
     ledger, box, customer, product, order, address
 ):
-    """The shop may count the addresses of customers and those of orders each for themselves."""
+    """The shop may number the addresses of customers and those of orders separately."""
     cabin = address(id="7", type="shipping", line1="Hytteveien 9")
     ledger.run(customer(), product(), order(shipping_address=cabin))
     own = [address(), address(id="7", type="shipping", line1="Kaien 2")]
@@ -386,17 +395,17 @@ def test_an_order_to_the_mail_address_stays_there_when_another_address_comes(
 
     ledger.run(order(id="9002", number="9002", shipping_address=cabin))
 
-    entries = {one["Id"]: one for one in box.go.entries("ContactDeliveryAddresses")}
-    usual = next(one for one in entries.values() if one["IsPrimary"])
+    entries = {entry["Id"]: entry for entry in box.go.entries("ContactDeliveryAddresses")}
+    usual = next(entry for entry in entries.values() if entry["IsPrimary"])
     goes_to = {
-        one["ExternalImportReference"]: entries.get(one["ContactDeliveryAddressId"], usual)
-        for one in box.go.entries("SalesOrders")
+        entry["ExternalImportReference"]: entries.get(entry["ContactDeliveryAddressId"], usual)
+        for entry in box.go.entries("SalesOrders")
     }
     assert goes_to["testshop:9001"]["AddressLine1"] == "Storgata 1"
     assert goes_to["testshop:9002"]["AddressLine1"] == "Hytteveien 9"
 
 
-def test_an_address_without_a_city_is_no_delivery_address(
+def test_an_address_without_a_city_is_not_a_delivery_address(
     ledger, box, customer, product, order, address
 ):
     ledger.run(
@@ -415,9 +424,9 @@ def test_an_order_moves_to_another_customer_by_one_patch(ledger, box, customer, 
 
     outcome = ledger.run(order(customer_id="1002", updated_at=LATER), ends_with=0)
 
-    assert [one.method for one in outcome.writes] == ["PATCH"]
+    assert [write.method for write in outcome.writes] == ["PATCH"]
     (there,) = box.go.entries("SalesOrders")
-    names = {one["Id"]: one["FirstName"] for one in box.go.entries("Customers")}
+    names = {entry["Id"]: entry["FirstName"] for entry in box.go.entries("Customers")}
     assert names[there["CustomerId"]] == "Ola"
     assert there["TotalAmount"] == Decimal(250)
 

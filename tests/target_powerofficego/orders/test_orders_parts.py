@@ -14,11 +14,11 @@ NO_VAT = {"total_excl": "100.00", "total_tax": "0.00", "total_incl": "100.00"}
 
 
 def lines_in_go(box):
-    return {one["ExternalImportReference"]: one for one in the_order(box)["SalesOrderLines"]}
+    return {line["ExternalImportReference"]: line for line in the_order(box)["SalesOrderLines"]}
 
 
 def codes(box):
-    return {one["Id"]: one["Code"] for one in box.go.entries("Products")}
+    return {entry["Id"]: entry["Code"] for entry in box.go.entries("Products")}
 
 
 @pytest.fixture
@@ -79,15 +79,15 @@ def test_fees_and_freight_go_on_products_of_their_own_rate(stocked, box, order, 
 
     stocked.run(order(fees=[charge(), low], shipping=[freight]), ends_with=0)
 
-    there = lines_in_go(box)
-    assert {one: codes(box)[there[one]["ProductId"]] for one in there if one != "1"} == {
+    lines = lines_in_go(box)
+    assert {key: codes(box)[lines[key]["ProductId"]] for key in lines if key != "1"} == {
         "shipping:f1": "FRAKT-25",
         "fee:g1": "GEBYR-25",
         "fee:g2": "GEBYR-15",
     }
-    assert there["fee:g2"]["Description"] == "Kjøling"
+    assert lines["fee:g2"]["Description"] == "Kjøling"
     assert the_order(box)["TotalAmount"] == 250 + 50 + 46 + 50
-    names = {one["Code"]: one["Name"] for one in box.go.entries("Products")}
+    names = {entry["Code"]: entry["Name"] for entry in box.go.entries("Products")}
     assert names["GEBYR-15"] == "Gebyr 15 %"
     assert stocked.run(order(fees=[charge(), low], shipping=[freight])).writes == []
 
@@ -100,23 +100,23 @@ def test_a_fee_that_costs_nothing_is_left_out(stocked, box, order, charge):
 
 
 def test_a_discount_on_the_order_is_split_by_rate_in_proportion(stocked, box, order, line, food):
-    # 250 at 25 %, 115 at 15 %: of 73 kr the first bears 50, the other 23
+    # 250 at 25 % and 115 at 15 %: the first bears 50 of the 73 kr, the other 23
     discount = {"code": "JUL", "name": "Julerabatt", "amount_incl": "73.00"}
-    told = order(lines=[line(), food()], discounts=[discount], total_incl="292.00")
+    whole = order(lines=[line(), food()], discounts=[discount], total_incl="292.00")
 
-    stocked.run(told, ends_with=0)
+    stocked.run(whole, ends_with=0)
 
-    there = lines_in_go(box)
-    assert there["discount:25"]["TotalAmount"] == -50
-    assert there["discount:15"]["TotalAmount"] == -23
-    assert there["discount:25"]["Quantity"] == -1
-    assert there["discount:25"]["Description"] == "Julerabatt"
-    assert codes(box)[there["discount:15"]["ProductId"]] == "RABATT-15"
+    lines = lines_in_go(box)
+    assert lines["discount:25"]["TotalAmount"] == -50
+    assert lines["discount:15"]["TotalAmount"] == -23
+    assert lines["discount:25"]["Quantity"] == -1
+    assert lines["discount:25"]["Description"] == "Julerabatt"
+    assert codes(box)[lines["discount:15"]["ProductId"]] == "RABATT-15"
     assert the_order(box)["TotalAmount"] == 292
-    assert stocked.run({**told, "updated_at": LATER}).writes == []
+    assert stocked.run({**whole, "updated_at": LATER}).writes == []
 
 
-def test_a_discount_is_taken_from_the_rates_that_the_orders_taxes_tell(
+def test_a_discount_is_taken_from_the_rates_that_the_orders_taxes_imply(
     stocked, box, order, line, food
 ):
     discount = {"code": "MAT", "amount_incl": "23.00"}
@@ -130,24 +130,24 @@ def test_a_discount_is_taken_from_the_rates_that_the_orders_taxes_tell(
         ends_with=0,
     )
 
-    there = lines_in_go(box)
-    assert "discount:25" not in there
-    assert there["discount:15"]["TotalAmount"] == -23
-    assert there["discount:15"]["Description"] == "MAT"
+    lines = lines_in_go(box)
+    assert "discount:25" not in lines
+    assert lines["discount:15"]["TotalAmount"] == -23
+    assert lines["discount:15"]["Description"] == "MAT"
 
 
 def test_two_discounts_are_one_line_a_rate_and_a_changed_one_is_patched(stocked, box, order):
     both = [{"code": "A", "amount_incl": "10.00"}, {"code": "B", "amount_incl": "15.00"}]
-    told = order(discounts=both, total_incl="225.00")
-    assert stocked.run(told).status == 0
+    first = order(discounts=both, total_incl="225.00")
+    assert stocked.run(first).status == 0
     assert lines_in_go(box)["discount:25"]["Description"] == "A, B"
     assert the_order(box)["TotalAmount"] == 225
 
-    less = {**told, "discounts": both[:1], "total_incl": "240.00", "updated_at": LATER}
+    less = {**first, "discounts": both[:1], "total_incl": "240.00", "updated_at": LATER}
 
     assert stocked.run(less).status == 0
     assert the_order(box)["TotalAmount"] == 240
-    none = {**told, "discounts": [], "total_incl": "250.00", "updated_at": "2026-01-07T10:00:00Z"}
+    none = {**first, "discounts": [], "total_incl": "250.00", "updated_at": "2026-01-07T10:00:00Z"}
     assert stocked.run(none).status == 0
     assert set(lines_in_go(box)) == {"1"}
 
@@ -169,9 +169,9 @@ def test_a_gift_card_lands_whether_or_not_the_shop_counts_it_off_the_base_of_zer
     assert lines_in_go(box)["discount:0"]["TotalAmount"] == -50
 
 
-def test_of_many_discounts_some_may_tell_the_amount_with_vat_twice(stocked, box, order, line, food):
-    told = [("20.00", "25.00"), ("25.00", "25.00"), ("10.00", "11.50"), ("50.00", "50.00")]
-    discounts = [{"amount_excl": excl, "amount_incl": incl} for excl, incl in told]
+def test_some_of_many_discounts_may_have_the_amount_with_vat_twice(stocked, box, order, line, food):
+    amounts = [("20.00", "25.00"), ("25.00", "25.00"), ("10.00", "11.50"), ("50.00", "50.00")]
+    discounts = [{"amount_excl": excl, "amount_incl": incl} for excl, incl in amounts]
     taxes = [
         {"rate": "25", "base": "160.00", "amount": "40.00"},
         {"rate": "15", "base": "90.00", "amount": "13.50"},
@@ -182,8 +182,8 @@ def test_of_many_discounts_some_may_tell_the_amount_with_vat_twice(stocked, box,
         order(lines=[line(), food()], discounts=discounts, taxes=taxes, **totals), ends_with=0
     )
 
-    taken = {key: one["TotalAmount"] for key, one in lines_in_go(box).items() if ":" in key}
-    assert taken == {"discount:25": -50, "discount:15": Decimal("-11.5"), "discount:0": -50}
+    deductions = {key: line["TotalAmount"] for key, line in lines_in_go(box).items() if ":" in key}
+    assert deductions == {"discount:25": -50, "discount:15": Decimal("-11.5"), "discount:0": -50}
 
 
 def test_a_discount_of_more_than_the_order_is_held(stocked, order, reasons):
@@ -221,15 +221,15 @@ def test_a_gift_card_is_sold_without_vat(stocked, box, order, line, has_product)
 def test_a_text_line_is_a_text_and_follows_the_shop(stocked, box, order, line):
     text = {"id": "t", "type": "text", "name": "Pakkes inn som gave"}
     totals = {"total_excl": "200.00", "total_tax": "50.00", "total_incl": "250.00"}
-    told = order(lines=[line(), text], **totals)
+    whole = order(lines=[line(), text], **totals)
 
-    assert stocked.run(told).status == 0
-    there = lines_in_go(box)["t"]
-    assert (there["LineType"], there["Description"]) == ("Text", "Pakkes inn som gave")
-    assert there["ProductId"] is None
+    assert stocked.run(whole).status == 0
+    go_line = lines_in_go(box)["t"]
+    assert (go_line["LineType"], go_line["Description"]) == ("Text", "Pakkes inn som gave")
+    assert go_line["ProductId"] is None
 
-    changed = {**told, "lines": [line(), {**text, "name": "Ikke pakk inn"}], "updated_at": LATER}
-    assert [one.method for one in stocked.run(changed, ends_with=0).writes] == ["PATCH"]
+    changed = {**whole, "lines": [line(), {**text, "name": "Ikke pakk inn"}], "updated_at": LATER}
+    assert [write.method for write in stocked.run(changed, ends_with=0).writes] == ["PATCH"]
     assert lines_in_go(box)["t"]["Description"] == "Ikke pakk inn"
     assert stocked.run({**changed, "updated_at": "2026-01-07T10:00:00Z"}).writes == []
 
@@ -244,8 +244,8 @@ def test_the_parts_of_a_bundle_are_lines_that_cost_nothing(stocked, box, order, 
     part = food(unit_price_excl="0.00", unit_price_incl="0.00", quantity="3", **free)
 
     assert stocked.run(order(lines=[line(), part])).status == 0
-    there = lines_in_go(box)["2"]
-    assert (there["Quantity"], there["ProductUnitPrice"], there["TotalAmount"]) == (3, 0, 0)
+    go_line = lines_in_go(box)["2"]
+    assert (go_line["Quantity"], go_line["ProductUnitPrice"], go_line["TotalAmount"]) == (3, 0, 0)
     assert the_order(box)["TotalAmount"] == 250
 
 
@@ -281,15 +281,17 @@ def test_a_sale_abroad_uses_the_optional_account_of_the_product(
 
     ledger.run(customer(), product(), book, order(lines=lines), ends_with=0)
 
-    there = lines_in_go(box)
-    assert there["1"]["UseStandardSalesAccount"] is False
-    assert there["2"]["UseStandardSalesAccount"] is True
+    in_go = lines_in_go(box)
+    assert in_go["1"]["UseStandardSalesAccount"] is False
+    assert in_go["2"]["UseStandardSalesAccount"] is True
     assert the_order(box)["TotalAmount"] == 400
-    account = {one["AccountNo"]: one["Id"] for one in box.go.entries("GeneralLedgerAccounts")}
-    assert {one["OptionalSalesAccountId"] for one in box.go.entries("Products")} == {account[3100]}
+    account = {entry["AccountNo"]: entry["Id"] for entry in box.go.entries("GeneralLedgerAccounts")}
+    assert {entry["OptionalSalesAccountId"] for entry in box.go.entries("Products")} == {
+        account[3100]
+    }
 
 
-def test_an_order_is_parked_while_it_is_not_seen_whether_its_product_got_the_exempt_account(
+def test_an_order_is_parked_while_go_does_not_show_the_exempt_account_of_its_product(
     ledger, box, reasons, customer, product, order, line
 ):
     ledger.settings["sales_accounts"] = ACCOUNTS
@@ -317,14 +319,14 @@ def test_goods_without_vat_at_home_go_to_the_exempt_account_when_delivered_abroa
     book = product(tax_rate="0", price_incl="100.00")
     where = address(type="shipping", country_code=country, postal_code="9170", city="Byen")
 
-    told = order(lines=[without_vat(line)], shipping_address=where)
-    assert ledger.run(customer(), book, told).status == 0
+    abroad = order(lines=[without_vat(line)], shipping_address=where)
+    assert ledger.run(customer(), book, abroad).status == 0
 
     assert lines_in_go(box)["1"]["UseStandardSalesAccount"] is not is_exempt
 
 
 @pytest.mark.parametrize("country", ["SE", "SJ"])
-def test_vat_on_a_delivery_abroad_is_held_unless_it_is_said_to_be_norwegian(
+def test_vat_on_a_delivery_abroad_is_held_unless_it_is_set_to_be_norwegian(
     stocked, box, order, address, reasons, country
 ):
     where = address(type="shipping", country_code=country, postal_code="9170", city="Byen")
@@ -338,7 +340,7 @@ def test_vat_on_a_delivery_abroad_is_held_unless_it_is_said_to_be_norwegian(
     assert the_order(box)["TotalAmount"] == 250
 
 
-def test_vat_abroad_is_held_also_where_it_comes_to_nothing(
+def test_vat_abroad_is_held_even_if_it_comes_to_nothing(
     stocked, box, order, line, address, reasons
 ):
     where = address(type="shipping", country_code="SE", postal_code="21111", city="Malmö")
@@ -353,7 +355,7 @@ def test_vat_abroad_is_held_also_where_it_comes_to_nothing(
 
 
 @pytest.mark.parametrize("changed", ["where it goes", "its VAT"])
-def test_a_draft_that_comes_to_be_delivered_abroad_with_vat_is_held(
+def test_a_draft_that_is_now_to_be_delivered_abroad_with_vat_is_held(
     ledger, box, customer, product, order, line, address, reasons, changed
 ):
     ledger.settings |= {"sales_accounts": {**ACCOUNTS, "exempt": 3150}}
@@ -361,7 +363,7 @@ def test_a_draft_that_comes_to_be_delivered_abroad_with_vat_is_held(
     before = {"shipping_address": abroad, "lines": [without_vat(line)]}
     first = order() if changed == "where it goes" else order(**before)
     assert ledger.run(customer(), product(), first).status == 0
-    as_it_was = copy.deepcopy(the_order(box))
+    before_edit = copy.deepcopy(the_order(box))
     edit = {"status": "completed", "updated_at": LATER, "shipping_address": abroad}
     confirming = {"confirm_on": ["completed"]}
 
@@ -369,11 +371,11 @@ def test_a_draft_that_comes_to_be_delivered_abroad_with_vat_is_held(
         outcome = ledger.run(order(**edit), **confirming)
         assert (outcome.status, outcome.writes) == (3, [])
         assert "delivered to SE with VAT of 25 %" in reasons()["hold", "orders", "9001"]
-        assert the_order(box) == as_it_was
+        assert the_order(box) == before_edit
 
     assert ledger.run(**confirming, abroad_vat="norwegian").status == 0
-    there = the_order(box)
-    assert (there["TotalAmount"], there["SalesOrderStatus"]) == (250, "Confirmed")
+    in_go = the_order(box)
+    assert (in_go["TotalAmount"], in_go["SalesOrderStatus"]) == (250, "Confirmed")
 
 
 def test_a_customer_without_vat_is_posted_on_the_account_for_exempt_sales(
@@ -396,9 +398,9 @@ def test_an_account_for_exempt_sales_that_is_set_later_reaches_the_products_of_s
 
     outcome = ledger.run(order(lines=lines), ends_with=0)
 
-    account = {one["AccountNo"]: one["Id"] for one in box.go.entries("GeneralLedgerAccounts")}
-    given = {one["Code"]: one["OptionalSalesAccountId"] for one in box.go.entries("Products")}
-    assert [one.method for one in outcome.writes] == ["PATCH", "POST"]
+    account = {entry["AccountNo"]: entry["Id"] for entry in box.go.entries("GeneralLedgerAccounts")}
+    given = {entry["Code"]: entry["OptionalSalesAccountId"] for entry in box.go.entries("Products")}
+    assert [write.method for write in outcome.writes] == ["PATCH", "POST"]
     assert given == {"ULL-1": account[3100], "BOK-1": None}
     assert the_order(box)["TotalAmount"] == 400
     assert ledger.run(order(lines=lines, updated_at=LATER)).writes == []
@@ -413,7 +415,7 @@ def test_a_lost_answer_to_the_account_for_exempt_sales_costs_no_second_write(
 
     outcome = ledger.run(order(lines=[without_vat(line)]), ends_with=0)
 
-    assert [one.method for one in outcome.writes] == ["PATCH", "POST"]
+    assert [write.method for write in outcome.writes] == ["PATCH", "POST"]
     assert the_order(box)["TotalAmount"] == 200
 
 
@@ -423,23 +425,24 @@ def test_orders_that_need_the_account_at_once_give_it_to_their_product_once(
     ledger.run(product(), sales_accounts=ACCOUNTS)
     ledger.settings |= {"sales_accounts": {**ACCOUNTS, "exempt": 3100}, "workers": 8}
     box.faults.add(method="PATCH", path="/products", delay_seconds=0.2, times=None)
-    numbers = [str(number) for number in range(6)]
     records = [
         [
-            customer(id=one, email=f"k{one}@example.no", phone=None, first_name=f"Kari {one}"),
+            customer(
+                id=number, email=f"k{number}@example.no", phone=None, first_name=f"Kari {number}"
+            ),
             order(
-                id=f"9{one}",
-                customer_id=one,
-                lines=[without_vat(line, product_id=None if int(one) % 2 else "501")],
+                id=f"9{number}",
+                customer_id=number,
+                lines=[without_vat(line, product_id=None if int(number) % 2 else "501")],
             ),
         ]
-        for one in numbers
+        for number in map(str, range(6))
     ]
     ledger.run(*(buyer for buyer, _ in records))
 
-    outcome = ledger.run(*(told for _, told in records), ends_with=0)
+    outcome = ledger.run(*(bought for _, bought in records), ends_with=0)
 
-    assert [one.method for one in outcome.writes] == ["PATCH", *["POST"] * 6]
+    assert [write.method for write in outcome.writes] == ["PATCH", *["POST"] * 6]
     assert outcome.count("products", "changed") == 1
 
 
@@ -448,25 +451,25 @@ def test_a_product_that_a_person_edits_as_the_account_is_given_to_it_is_merged_a
 ):
     ledger.run(customer(), product(), sales_accounts=ACCOUNTS)
     ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3100}
-    (there,) = box.go.entries("Products")
-    account = {one["AccountNo"]: one["Id"] for one in box.go.entries("GeneralLedgerAccounts")}
+    (entry,) = box.go.entries("Products")
+    account = {entry["AccountNo"]: entry["Id"] for entry in box.go.entries("GeneralLedgerAccounts")}
     edit = {"OptionalSalesAccountId": account[3150]}
-    box.faults.on("go", "PATCH", "/products", lambda _: box.go.edit("Products", there["Id"], edit))
+    box.faults.on("go", "PATCH", "/products", lambda _: box.go.edit("Products", entry["Id"], edit))
 
     ledger.run(order(lines=[without_vat(line)]), ends_with=3)
 
-    told = reasons()["hold", "orders", "9001"]
-    assert told.startswith("product 501: both sides changed exempt_account")
+    reason = reasons()["hold", "orders", "9001"]
+    assert reason.startswith("product 501: both sides changed exempt_account")
     assert box.go.entries("Products")[0]["OptionalSalesAccountId"] == account[3150]
 
 
-def test_a_product_that_is_linked_by_hand_has_its_first_meeting_though_an_order_comes_before(
+def test_a_product_that_is_linked_by_hand_follows_on_link_though_an_order_comes_first(
     ledger, box, customer, product, order, line
 ):
     book = product(id="502", sku="BOK-1")
     ledger.settings |= {"sales_accounts": ACCOUNTS, "on_link": "shop"}
     ledger.run(customer(), product(), book)
-    go_id = next(one["Id"] for one in box.go.entries("Products") if one["Code"] == "BOK-1")
+    go_id = next(entry["Id"] for entry in box.go.entries("Products") if entry["Code"] == "BOK-1")
     where = ["--link-store", str(ledger.link_store)]
     for words in (
         ["unlink", "products", "502", "--yes"],
@@ -478,11 +481,11 @@ def test_a_product_that_is_linked_by_hand_has_its_first_meeting_though_an_order_
     ledger.run(order(lines=[without_vat(line, product_id="502", sku="BOK-1")]))
     ledger.run({**book, "name": "Ny", "updated_at": LATER})
 
-    named = {one["Code"]: one["Name"] for one in box.go.entries("Products")}
-    assert named["BOK-1"] == "Ny"
+    names = {entry["Code"]: entry["Name"] for entry in box.go.entries("Products")}
+    assert names["BOK-1"] == "Ny"
 
 
-def test_a_dry_run_tells_the_account_for_exempt_sales_as_the_product_s_change(
+def test_a_dry_run_shows_the_account_for_exempt_sales_as_a_change_of_the_product(
     ledger, box, customer, product, order, line
 ):
     ledger.run(customer(), product(), sales_accounts=ACCOUNTS)
@@ -500,14 +503,14 @@ def test_the_account_for_exempt_sales_that_a_bookkeeper_chose_for_a_product_stay
 ):
     ledger.settings["sales_accounts"] = {**ACCOUNTS, "exempt": 3100}
     ledger.run(customer(), product())
-    account = {one["AccountNo"]: one["Id"] for one in box.go.entries("GeneralLedgerAccounts")}
+    account = {entry["AccountNo"]: entry["Id"] for entry in box.go.entries("GeneralLedgerAccounts")}
     box.go.edit(
         "Products", box.go.entries("Products")[0]["Id"], {"OptionalSalesAccountId": account[3150]}
     )
 
     outcome = ledger.run(order(lines=[without_vat(line)]))
 
-    assert [one.method for one in outcome.writes] == ["POST"]
+    assert [write.method for write in outcome.writes] == ["POST"]
     assert box.go.entries("Products")[0]["OptionalSalesAccountId"] == account[3150]
 
 
@@ -537,6 +540,6 @@ def test_an_order_placed_late_in_the_evening_lands_on_the_norwegian_day(stocked,
     orders = [order(id=f"o{place}", placed_at=at) for place, at in enumerate(days)]
 
     assert stocked.run(*orders).status == 0
-    there = {one["ExternalImportReference"]: one for one in box.go.entries("SalesOrders")}
+    in_go = {entry["ExternalImportReference"]: entry for entry in box.go.entries("SalesOrders")}
     for place, day in enumerate(days.values()):
-        assert str(there[f"testshop:o{place}"]["SalesOrderDate"])[:10] == day
+        assert str(in_go[f"testshop:o{place}"]["SalesOrderDate"])[:10] == day

@@ -1,4 +1,4 @@
-"""By which VAT rates what is paid back is borne, in whatever order the shop tells the refunds."""
+"""Which VAT rates bear what is paid back, in whatever order the shop lists the refunds."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -44,46 +44,46 @@ def money(amount, **changes):
 
 
 def goods(amount, line_id="2", **changes):
-    """A refund of a line, with the goods when it is all of them."""
+    """A refund of a line, with the goods if it is all of them."""
     quantity = {"115.00": "1", "250.00": "2"}.get(amount, "0")
     lines = [{"line_id": line_id, "quantity": quantity, "amount_incl": amount}]
     return money(amount, **{"id": "r2", "lines": lines, **changes})
 
 
 def with_refunds(order, *refunds, **changes):
-    back = sum((Decimal(one["amount_incl"]) for one in refunds), Decimal("0.00"))
-    told = {"refunds": [*refunds], "total_refunded": str(back), "updated_at": LATER}
-    return {**order, **told, "payment_status": "partially_refunded", **changes}
+    back = sum((Decimal(refund["amount_incl"]) for refund in refunds), Decimal("0.00"))
+    members = {"refunds": [*refunds], "total_refunded": str(back), "updated_at": LATER}
+    return {**order, **members, "payment_status": "partially_refunded", **changes}
 
 
 def credit_notes(box):
-    """Return what each credit note in Go comes to, by what it is of."""
+    """Return what each credit note in Go comes to, by its refund."""
     return {
-        one["ExternalImportReference"].removeprefix("testshop:9001:"): one["TotalAmount"]
-        for one in box.go.entries("SalesOrders")
+        entry["ExternalImportReference"].removeprefix("testshop:9001:"): entry["TotalAmount"]
+        for entry in box.go.entries("SalesOrders")
     }
 
 
 def left_by_rate(box):
     """Return what all orders and invoices in Go come to at each VAT rate with VAT, in percent."""
-    lines = [one for there in box.go.entries("SalesOrders") for one in there["SalesOrderLines"]]
+    lines = [line for entry in box.go.entries("SalesOrders") for line in entry["SalesOrderLines"]]
     for invoice in box.go.entries("OutgoingInvoices"):
         lines += box.go.invoice_lines(invoice["Id"])
     left: dict[Decimal, Decimal] = {}
-    for one in lines:
-        rate = one["VatRate"] * 100
-        left[rate] = left.get(rate, 0) + one["TotalAmount"]
+    for line in lines:
+        rate = line["VatRate"] * 100
+        left[rate] = left.get(rate, 0) + line["TotalAmount"]
     return {rate: amount for rate, amount in left.items() if amount}
 
 
-def test_refunds_told_newest_first_are_credited_with_what_was_paid_back(ledger, box, invoiced):
+def test_refunds_listed_newest_first_are_credited_with_what_was_paid_back(ledger, box, invoiced):
     ledger.run(with_refunds(invoiced, money("73.00")))
 
-    told = with_refunds(invoiced, goods("115.00"), money("73.00"), updated_at=LATEST)
+    record = with_refunds(invoiced, goods("115.00"), money("73.00"), updated_at=LATEST)
 
-    assert ledger.run(told).status == 0
+    assert ledger.run(record).status == 0
     assert credit_notes(box) == {"refund:r1": -73, "refund:r2": -115}
-    assert ledger.run({**told, "updated_at": "2026-01-08T10:00:00Z"}).writes == []
+    assert ledger.run({**record, "updated_at": "2026-01-08T10:00:00Z"}).writes == []
 
 
 def test_a_refund_that_changes_before_a_later_one_is_credited_with_what_was_paid_back(
@@ -93,28 +93,28 @@ def test_a_refund_that_changes_before_a_later_one_is_credited_with_what_was_paid
     ledger.run(with_refunds(invoiced, goods("10.00"), later))
     assert credit_notes(box) == {"refund:r2": -10, "refund:r3": -71}
 
-    told = with_refunds(invoiced, goods("115.00"), later, updated_at=LATEST)
+    record = with_refunds(invoiced, goods("115.00"), later, updated_at=LATEST)
 
-    assert ledger.run(told).status == 0
+    assert ledger.run(record).status == 0
     assert credit_notes(box) == {"refund:r2": -115, "refund:r3": -71}
 
 
-def test_a_refund_after_one_that_is_taken_back_is_credited_at_the_rates_that_it_has_by_then(
+def test_a_refund_after_one_that_is_taken_back_is_credited_at_the_rates_that_it_now_has(
     ledger, box, invoiced
 ):
     later = money("73.00", id="r3", created_at="2026-01-06T10:00:00Z")
     ledger.run(with_refunds(invoiced, goods("115.00"), later))
     assert left_by_rate(box) == {25: 177}
 
-    told = with_refunds(invoiced, later, updated_at=LATEST)
+    record = with_refunds(invoiced, later, updated_at=LATEST)
 
-    assert ledger.run(told).status == 0
+    assert ledger.run(record).status == 0
     assert credit_notes(box) == {"refund:r3": -73}
     assert left_by_rate(box) == {25: 200, 15: 92}
-    assert ledger.run({**told, "updated_at": LAST}).writes == []
+    assert ledger.run({**record, "updated_at": LAST}).writes == []
 
 
-def test_refunds_are_taken_off_in_the_order_that_they_were_made_in(ledger, box, two_rates):
+def test_refunds_are_taken_off_in_the_order_in_which_they_were_made(ledger, box, two_rates):
     first = goods("115.00")
     second = money("50.00", created_at="2026-01-06T12:00:00+02:00")
     undated = money("10.00", id="r3", created_at=None)
@@ -122,12 +122,15 @@ def test_refunds_are_taken_off_in_the_order_that_they_were_made_in(ledger, box, 
     ledger.run(with_refunds(two_rates, undated, second, first))
 
     assert left_by_rate(box) == {25: 190}
-    references = {one["ExternalImportReference"] for one in the_order(box)["SalesOrderLines"]}
-    assert {one for one in references if "refund" in one} == {"refund:r1:25", "refund:r3:25"}
+    references = {line["ExternalImportReference"] for line in the_order(box)["SalesOrderLines"]}
+    assert {reference for reference in references if "refund" in reference} == {
+        "refund:r1:25",
+        "refund:r3:25",
+    }
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
-def test_refunds_that_the_invoice_is_less_are_no_hold_when_told_newest_first(
+def test_refunds_subtracted_before_the_invoice_are_not_held_if_listed_newest_first(
     ledger, box, two_rates, is_cancelled
 ):
     ledger.run(with_refunds(two_rates, goods("50.00"), money("60.00")))
@@ -142,7 +145,7 @@ def test_refunds_that_the_invoice_is_less_are_no_hold_when_told_newest_first(
     assert credit_notes(box) == ({"cancel": -255} if is_cancelled else {})
 
 
-def test_a_cancelled_order_leaves_nothing_at_any_rate_in_whatever_order_its_refunds_are_told(
+def test_a_cancelled_order_leaves_nothing_at_any_rate_in_whatever_order_its_refunds_are_listed(
     ledger, box, two_rates
 ):
     ledger.run(with_refunds(two_rates, goods("50.00", id="r9")))
@@ -150,9 +153,9 @@ def test_a_cancelled_order_leaves_nothing_at_any_rate_in_whatever_order_its_refu
     ledger.run(with_refunds(two_rates, money("60.00"), goods("50.00", id="r9"), updated_at=LATER))
     refunds = (goods("20.00"), money("60.00"), goods("50.00", id="r9"))
 
-    told = with_refunds(two_rates, *refunds, status="cancelled", updated_at=LATEST)
+    record = with_refunds(two_rates, *refunds, status="cancelled", updated_at=LATEST)
 
-    assert ledger.run(told).status == 0
+    assert ledger.run(record).status == 0
     assert credit_notes(box) == {"refund:r1": -60, "refund:r2": -20, "cancel": -235}
     left = left_by_rate(box).values()
     assert sum(left) == 0
@@ -167,13 +170,13 @@ def test_money_and_then_the_goods_paid_back_leave_nothing_at_any_rate(
         box.go.send_invoice(the_order(box)["Id"])
     refunds = [money("73.00"), goods("250.00", "1"), goods("42.00", id="r3")]
     for number in (1, 2, 3):
-        told = with_refunds(two_rates, *refunds[:number])
-        assert ledger.run({**told, "updated_at": f"2026-01-0{number + 5}T10:00:00Z"}).status == 0
+        record = with_refunds(two_rates, *refunds[:number])
+        assert ledger.run({**record, "updated_at": f"2026-01-0{number + 5}T10:00:00Z"}).status == 0
 
     assert left_by_rate(box) == {}
 
 
-def test_goods_and_then_money_paid_back_leave_nothing_at_any_rate_also_when_told_newest_first(
+def test_goods_and_then_money_paid_back_leave_nothing_at_any_rate_also_if_listed_newest_first(
     ledger, box, two_rates
 ):
     refunds = (money("250.00", created_at=LATER), goods("115.00"))
@@ -191,9 +194,9 @@ def test_goods_that_came_back_after_money_did_take_no_rate_below_zero(
     ledger.run(with_refunds(two_rates, money("73.00")))
     assert left_by_rate(box) == {25: 200, 15: 92}
 
-    told = with_refunds(two_rates, money("73.00"), goods("115.00"), updated_at=LATEST)
+    record = with_refunds(two_rates, money("73.00"), goods("115.00"), updated_at=LATEST)
 
-    assert ledger.run(told).status == 0
+    assert ledger.run(record).status == 0
     assert left_by_rate(box) == {25: 177}
 
 
@@ -205,24 +208,24 @@ def test_a_refund_for_no_line_takes_no_more_of_a_rate_than_was_sold_at_it(
         {"rate": "15", "base": "100.00", "amount": "15.00"},
     ]
     clothes_on_sale = {"code": "KLAR", "amount_incl": "240.00"}
-    told = order(
+    record = order(
         id="9002",
         lines=[line(), food],
         discounts=[clothes_on_sale],
         taxes=taxes,
         total_incl="125.00",
     )
-    ledger.run({**two_rates, "status": "cancelled", "updated_at": LATER}, told)
+    ledger.run({**two_rates, "status": "cancelled", "updated_at": LATER}, record)
 
-    assert ledger.run(with_refunds(told, money("100.00"))).status == 0
+    assert ledger.run(with_refunds(record, money("100.00"))).status == 0
     assert left_by_rate(box) == {25: 2, 15: 23}
 
 
-# An invoice that an earlier version has spread otherwise
+# An invoice whose refund an earlier version split differently
 
 
-def spread_by_an_earlier_version(ledger):
-    """Keep of the order that 1.25 kr more of its refund were borne at 25 %, as its invoice says."""
+def split_by_an_earlier_version(ledger):
+    """Store that 25 % bore 1.25 kr more of the refund, as on its invoice."""
     with ledger.store() as store:
         store.namespaces.choose(store.namespaces.all()[0])
         link = store.links.get("orders", "9001")
@@ -236,32 +239,32 @@ def spread_by_an_earlier_version(ledger):
 
 
 @pytest.fixture
-def otherwise_spread(ledger, box, two_rates):
+def split_differently(ledger, box, two_rates):
     ledger.run(with_refunds(two_rates, money("73.00")))
     box.go.send_invoice(the_order(box)["Id"])
-    spread_by_an_earlier_version(ledger)
+    split_by_an_earlier_version(ledger)
     return two_rates
 
 
-def test_how_an_invoiced_refund_was_spread_by_an_earlier_version_is_no_hold(
-    ledger, box, otherwise_spread
+def test_an_invoiced_refund_that_an_earlier_version_split_differently_is_not_held(
+    ledger, box, split_differently
 ):
-    told = with_refunds(otherwise_spread, money("73.00"), shipped_at=LATEST, updated_at=LATEST)
-    assert (ledger.run(told).status, credit_notes(box)) == (0, {})
+    record = with_refunds(split_differently, money("73.00"), shipped_at=LATEST, updated_at=LATEST)
+    assert (ledger.run(record).status, credit_notes(box)) == (0, {})
 
-    more = with_refunds(otherwise_spread, money("73.00"), goods("15.00"), updated_at=LATEST)
+    more = with_refunds(split_differently, money("73.00"), goods("15.00"), updated_at=LATEST)
 
     assert ledger.run(more).status == 0
     assert credit_notes(box) == {"refund:r2": -15}
 
 
-def test_another_amount_of_a_refund_that_the_invoice_is_less_is_held(
-    ledger, box, reasons, otherwise_spread
+def test_another_amount_of_a_refund_subtracted_before_the_invoice_is_held(
+    ledger, box, reasons, split_differently
 ):
-    told = with_refunds(otherwise_spread, money("74.00"), updated_at=LATEST)
+    record = with_refunds(split_differently, money("74.00"), updated_at=LATEST)
 
-    assert ledger.run(told).status == 3
-    assert "the shop then changed lines" in reasons()["hold", "orders", "9001"]
+    assert ledger.run(record).status == 3
+    assert "the shop then changed the lines" in reasons()["hold", "orders", "9001"]
     assert credit_notes(box) == {}
 
 
@@ -286,9 +289,7 @@ def test_nothing_is_left_at_any_rate_though_a_credited_refund_was_corrected(
     assert max(map(abs, left)) <= Decimal("0.01")  # Go rounds the VAT of each note
 
 
-def test_a_refund_that_is_told_with_other_decimals_is_no_other_refund(
-    ledger, box, two_rates, invoiced
-):
+def test_a_refund_given_with_other_decimals_is_the_same_refund(ledger, box, two_rates, invoiced):
     def first(quantity):
         lines = [{"line_id": "1", "quantity": quantity, "amount_incl": "125.00"}]
         return money("198.00", lines=lines)
@@ -303,15 +304,15 @@ def test_a_refund_that_is_told_with_other_decimals_is_no_other_refund(
     assert outcome.writes == []
 
 
-def test_how_goods_that_an_invoice_is_less_were_taken_off_by_an_earlier_version_is_no_hold(
+def test_goods_that_an_earlier_version_took_off_differently_before_the_invoice_are_not_held(
     ledger, box, reasons, customer, product, order
 ):
-    """It took less of the goods in place of their share of the discount."""
+    """It took less off the goods instead of their share of the discount."""
     ledger.settings["sales_accounts"] = {"25": 3000}
     whole = order(discounts=[{"code": "JUL", "amount_incl": "50.00"}], total_incl="200.00")
     one_back = [{"line_id": "1", "quantity": "1", "amount_incl": None}]
-    told = with_refunds(whole, money("100.00", lines=one_back))
-    ledger.run(customer(), product(), told)
+    record = with_refunds(whole, money("100.00", lines=one_back))
+    ledger.run(customer(), product(), record)
     box.go.send_invoice(the_order(box)["Id"])
     with ledger.store() as store:
         store.namespaces.choose(store.namespaces.all()[0])
@@ -321,12 +322,12 @@ def test_how_goods_that_an_invoice_is_less_were_taken_off_by_an_earlier_version_
             base[name] = replace(base[name], shop={**base[name].shop, "ProductUnitPrice": price})
         store.links.put(replace(link, base=base))
 
-    outcome = ledger.run({**told, "shipped_at": LATEST, "updated_at": LATEST})
+    outcome = ledger.run({**record, "shipped_at": LATEST, "updated_at": LATEST})
 
     assert (outcome.status, reasons(), credit_notes(box)) == (0, {}, {})
 
 
-def test_the_ore_that_are_left_over_of_a_split_go_to_the_largest():
+def test_the_ore_left_over_by_a_split_go_to_the_largest():
     ore = Decimal("0.01")
     assert split(7 * ore, {"a": ore, "b": 6 * ore, "c": 2 * ore}) == {
         "a": ore,

@@ -1,4 +1,4 @@
-"""Payments of linked orders: one bank journal voucher a day and method, each payment once, ever."""
+"""Payments of linked orders: one bank journal voucher per day and method, each payment once."""
 
 import contextlib
 import datetime
@@ -38,11 +38,11 @@ def accounts(ledger):
 
 @pytest.fixture
 def paid(order):
-    """Makes an order with one payment, with changes of either."""
+    """Makes an order with one payment, with changes to the payment."""
 
     def make(order_id="9001", number=None, **changes):
-        one = payment(**{"id": f"p{order_id}", **changes})
-        return order(id=order_id, number=number or order_id, payments=[one])
+        made = payment(**{"id": f"p{order_id}", **changes})
+        return order(id=order_id, number=number or order_id, payments=[made])
 
     return make
 
@@ -54,19 +54,21 @@ def goods(customer, product):
 
 @pytest.fixture
 def vouchers(box):
-    """Returns what is on the vouchers in Go: by reference, the amounts by account or order."""
+    """Returns the vouchers in Go: by reference, the amounts by account or order."""
 
     def read():
-        numbers = {one["Id"]: one["AccountNo"] for one in box.go.entries("GeneralLedgerAccounts")}
+        numbers = {
+            entry["Id"]: entry["AccountNo"] for entry in box.go.entries("GeneralLedgerAccounts")
+        }
         return {
-            one["ExternalImportReference"]: [
+            entry["ExternalImportReference"]: [
                 (
                     numbers.get(line["AccountId"]) or line["CustomMatchingReference"],
                     line["CurrencyAmount"],
                 )
-                for line in one["VoucherLines"]
+                for line in entry["VoucherLines"]
             ]
-            for one in box.go.entries("BankVouchers")
+            for entry in box.go.entries("BankVouchers")
         }
 
     return read
@@ -74,7 +76,7 @@ def vouchers(box):
 
 @pytest.fixture
 def days_after_noon(box):
-    """Sets the clock by which a day is over, Go's, to days after NOON, where it stands first."""
+    """Sets Go's clock, by which a day is over, to days after NOON; at first it is NOON."""
 
     def set_clock(days):
         ahead = NOON + datetime.timedelta(days=days) - datetime.datetime.now(datetime.timezone.utc)
@@ -85,12 +87,14 @@ def days_after_noon(box):
 
 
 def posts(outcome):
-    return [one for one in outcome.calls() if one == "POST /Vouchers/BankJournals"]
+    return [call for call in outcome.calls() if call == "POST /Vouchers/BankJournals"]
 
 
 def invoice_of(box, number):
     (order,) = [
-        one for one in box.go.entries("SalesOrders") if one["CustomMatchingReference"] == number
+        entry
+        for entry in box.go.entries("SalesOrders")
+        if entry["CustomMatchingReference"] == number
     ]
     return box.go.send_invoice(order["Id"])
 
@@ -115,8 +119,8 @@ def test_a_days_payments_make_one_voucher_for_each_method(ledger, box, goods, pa
     for voucher in box.go.entries("BankVouchers"):
         assert voucher["CurrencyCode"] == "NOK"
         debit, *credit = voucher["VoucherLines"]
-        assert {one["AccountId"] for one in credit} == {customer["SubledgerAccountId"]}
-        assert {one["PostingDate"] for one in (debit, *credit)} == {voucher["VoucherDate"]}
+        assert {row["AccountId"] for row in credit} == {customer["SubledgerAccountId"]}
+        assert {row["PostingDate"] for row in (debit, *credit)} == {voucher["VoucherDate"]}
 
 
 def test_the_day_is_that_of_the_time_zone(ledger, goods, paid, vouchers):
@@ -144,7 +148,7 @@ def test_what_is_paid_today_is_posted_once_the_day_is_over(
     assert list(vouchers()) == [f"testshop:payments:vipps:{NOON.date()}"]
 
 
-def test_payments_that_turn_up_late_are_on_further_vouchers(ledger, goods, paid, vouchers):
+def test_payments_that_come_late_go_on_further_vouchers(ledger, goods, paid, vouchers):
     ledger.run(*goods, paid("1"))
     ledger.run(paid("2"))
     ledger.run(paid("3"))
@@ -156,7 +160,7 @@ def test_payments_that_turn_up_late_are_on_further_vouchers(ledger, goods, paid,
     }
 
 
-def test_a_payment_of_an_order_that_was_parked_is_on_a_further_voucher(
+def test_a_payment_of_an_order_that_was_parked_goes_on_a_further_voucher(
     ledger, goods, customer, paid, vouchers
 ):
     other = {**paid("2"), "customer_id": "1002"}
@@ -174,7 +178,7 @@ def test_a_long_reference_is_hashed(ledger, goods, paid, vouchers):
     ledger.run(paid("2", method=method))
 
     assert len(vouchers()) == 2
-    assert all(len(one) <= 50 for one in vouchers())
+    assert all(len(reference) <= 50 for reference in vouchers())
 
 
 # After the invoice
@@ -192,7 +196,7 @@ def test_a_payment_settles_an_invoice_that_was_sent_before(ledger, box, goods, o
     invoice_of(box, "9001")
 
     assert ledger.run({**paid(), "updated_at": LATER}).status == 0
-    assert [one["Balance"] for one in box.go.entries("OutgoingInvoices")] == [0]
+    assert [entry["Balance"] for entry in box.go.entries("OutgoingInvoices")] == [0]
 
 
 def test_what_a_bookkeeper_has_booked_is_not_posted_again(ledger, box, goods, order, paid):
@@ -202,8 +206,10 @@ def test_what_a_bookkeeper_has_booked_is_not_posted_again(ledger, box, goods, or
     outcome = ledger.run({**paid(), "updated_at": LATER}, ends_with=0)
 
     assert outcome.writes == []
-    told = "nothing is open of its invoice 1001 in Go, so it was posted already or booked by hand"
-    assert told in outcome.log
+    message = (
+        "nothing is open on its invoice 1001 in Go, so it was already posted, or booked by hand"
+    )
+    assert message in outcome.log
     assert "nothing is open" not in ledger.run().log
 
 
@@ -213,7 +219,7 @@ def test_more_than_is_open_of_the_invoice_is_held(ledger, box, goods, order, pai
     box.go.pay_invoice(invoice["Id"], "200.00")
 
     assert ledger.run({**paid(), "updated_at": LATER}, ends_with=3).writes == []
-    assert "only 50.00 is open of its invoice 1001" in reasons()["hold", "payments", "9001"]
+    assert "only 50.00 is open on its invoice 1001" in reasons()["hold", "payments", "9001"]
 
     ledger.acknowledge_all()
     assert ledger.run().status == 0
@@ -234,7 +240,7 @@ def test_what_go_has_not_matched_yet_is_not_open_for_another_payment(
     first = reasons()["hold", "payments", "9001"]
     assert ledger.run().status == 3
     assert reasons()["hold", "payments", "9001"] == first
-    assert "only 243.41 is open of its invoice 1001 in Go, beside what is posted" in first
+    assert "only 243.41 is open on its invoice 1001 in Go, apart from payments already" in first
 
     ledger.run(order(payments=[part, payment(id="p2", amount="243.42")], updated_at=LATEST))
     assert list(vouchers()) == [CARD]
@@ -254,15 +260,13 @@ def test_an_invoice_that_is_paid_a_second_time_is_held(
     assert ledger.run(order(payments=[payment(), again], updated_at=LATER)).status == 3
 
     assert list(vouchers()) == [VIPPS]
-    told = f"its payment of 250.00 NOK by card on {DAY} is not posted: nothing is open of its"
-    assert f"{told} invoice 1001 in Go; see to it in Go" in reasons()["hold", "payments", "9001"]
+    message = f"its payment of 250.00 NOK by card on {DAY} is not posted: nothing is open on its"
+    assert f"{message} invoice 1001 in Go; settle it in Go" in reasons()["hold", "payments", "9001"]
     ledger.acknowledge_all()
     assert ledger.run().status == 0
 
 
-def test_two_payments_that_are_more_than_is_open_are_told_together_and_acknowledged_once(
-    ledger, box, goods, order, reasons
-):
+def test_two_payments_that_are_more_than_is_open_share_one_hold(ledger, box, goods, order, reasons):
     ledger.run(*goods, order())
     box.go.pay_invoice(invoice_of(box, "9001")["Id"], "200.00")
     two = [payment(), payment(id="p2", amount="240.00")]
@@ -276,16 +280,18 @@ def test_two_payments_that_are_more_than_is_open_are_told_together_and_acknowled
     assert ledger.run().status == 0
 
 
-def test_the_shop_is_told_paid_and_nothing_goes_round(both, linked, box, order, vouchers):
+def test_the_shop_gets_the_payment_status_and_nothing_goes_round(
+    both, linked, box, order, vouchers
+):
     unpaid = order(payment_status="partially_paid", payments=[payment()])
     box.shop.put("orders", unpaid)
     assert both.forward().status == 0
     invoice_of(box, "9001")
 
     both.back()
-    (told,) = box.shop.records("orders")
-    assert told["payment_status"] == "paid"
-    assert told["invoice"]["balance"] == "0.00"
+    (record,) = box.shop.records("orders")
+    assert record["payment_status"] == "paid"
+    assert record["invoice"]["balance"] == "0.00"
 
     assert both.forward().writes == []
     assert both.back().writes == []
@@ -302,29 +308,29 @@ def test_only_what_is_paid_is_posted(ledger, goods, paid, vouchers, status):
     assert vouchers() == {}
 
 
-def test_a_status_that_is_not_known_is_told_once(ledger, goods, paid, vouchers):
+def test_an_unknown_status_is_reported_once(ledger, goods, paid, vouchers):
     outcome = ledger.run(*goods, paid("1", status="betalt"), paid("2", status="betalt"))
 
     assert vouchers() == {}
-    told = 'payments with the status "betalt" are not posted (2 orders in this run)'
-    assert outcome.log.count(told) == 1
+    message = 'payments with the status "betalt" are not posted (2 orders in this run)'
+    assert outcome.log.count(message) == 1
 
 
-def test_a_payment_that_was_given_back_in_part_is_told(ledger, goods, paid, vouchers):
+def test_a_partly_refunded_payment_is_reported(ledger, goods, paid, vouchers):
     outcome = ledger.run(*goods, paid(status="partially_refunded"))
 
     assert vouchers() == {}
     assert 'payments with the status "partially_refunded" are not posted' in outcome.log
 
 
-def test_a_method_without_an_account_is_told_once(ledger, goods, paid, vouchers):
+def test_a_method_without_an_account_is_reported_once(ledger, goods, paid, vouchers):
     outcome = ledger.run(
         *goods, paid("1", method="klarna"), paid("2", method="klarna"), paid("3"), ends_with=0
     )
 
     assert vouchers() == {VIPPS: [(1901, 250), ("3", -250)]}
-    told = 'payments by "klarna" are not posted (2 in this run): the method has no account'
-    assert outcome.log.count(told) == 1
+    message = 'payments by "klarna" are not posted (2 in this run): the method has no account'
+    assert outcome.log.count(message) == 1
 
 
 def test_a_method_that_gets_an_account_is_posted_when_the_order_comes_again(
@@ -339,29 +345,29 @@ def test_a_method_that_gets_an_account_is_posted_when_the_order_comes_again(
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "fault"),
     [
         ({"paid_at": None}, "has no paid_at"),
-        ({"paid_at": "yesterday"}, 'has a paid_at that is wrong: "yesterday"'),
+        ({"paid_at": "yesterday"}, 'has an invalid paid_at: "yesterday"'),
         ({"amount": None}, "has no amount"),
-        ({"amount": "250 kr"}, 'has an amount that is wrong: "250 kr"'),
-        ({"amount": "-250.00"}, "is of -250.00, which is no amount above zero"),
-        ({"amount": "0.00"}, "is of 0.00, which is no amount above zero"),
-        ({"amount": "250.005"}, "is of 250.005, which is no amount above zero in whole"),
+        ({"amount": "250 kr"}, 'has an invalid amount: "250 kr"'),
+        ({"amount": "-250.00"}, "has an amount of -250.00; it should be above zero"),
+        ({"amount": "0.00"}, "has an amount of 0.00; it should be above zero"),
+        ({"amount": "250.005"}, "has an amount of 250.005; it should be above zero and in whole"),
         ({"method": None}, "has no method"),
     ],
 )
-def test_a_payment_that_cannot_be_read_is_told_and_the_order_lands(
-    ledger, box, goods, paid, vouchers, changes, told
+def test_a_payment_that_cannot_be_read_is_reported_and_the_order_is_posted(
+    ledger, box, goods, paid, vouchers, changes, fault
 ):
     outcome = ledger.run(*goods, paid(**changes), ends_with=0)
 
     assert len(box.go.entries("SalesOrders")) == 1
     assert vouchers() == {}
-    assert f'orders 9001: payment "p9001" is not posted: it {told}' in outcome.log
+    assert f'orders 9001: payment "p9001" is not posted: it {fault}' in outcome.log
 
 
-def test_another_currency_is_told_and_left_out(ledger, box, goods, paid, vouchers):
+def test_a_payment_in_another_currency_is_reported_and_left_out(ledger, box, goods, paid, vouchers):
     outcome = ledger.run(*goods, {**paid(), "currency": "EUR"}, ends_with=0)
 
     assert vouchers() == {}
@@ -386,7 +392,7 @@ def test_an_order_that_a_person_deleted_in_go_gets_no_payment(
     outcome = ledger.run()
 
     assert vouchers() == {}
-    assert "is not posted: the order is not in Go any more" in outcome.log
+    assert "is not posted: the order is no longer in Go" in outcome.log
 
 
 def test_without_the_setting_nothing_is_posted(ledger, goods, paid):
@@ -395,7 +401,7 @@ def test_without_the_setting_nothing_is_posted(ledger, goods, paid):
     assert posts(ledger.run(*goods, paid())) == []
 
 
-def test_payments_without_ids_are_told_apart_by_what_they_say(ledger, goods, order, vouchers):
+def test_payments_without_ids_are_distinguished_by_their_content(ledger, goods, order, vouchers):
     three = [
         payment(id=None, amount="100.00"),
         payment(id=None, amount="75.00"),
@@ -408,7 +414,7 @@ def test_payments_without_ids_are_told_apart_by_what_they_say(ledger, goods, ord
     assert len(vouchers()) == 1
 
 
-def test_two_payments_of_one_id_are_posted_as_one_and_told(ledger, goods, order, vouchers):
+def test_two_payments_with_one_id_are_posted_as_one_and_reported(ledger, goods, order, vouchers):
     outcome = ledger.run(*goods, order(payments=[payment(), payment(amount="9.00")]))
 
     assert vouchers() == {VIPPS: [(1901, 250), ("9001", -250)]}
@@ -419,19 +425,19 @@ def test_two_payments_of_one_id_are_posted_as_one_and_told(ledger, goods, order,
 
 
 @pytest.mark.parametrize(
-    ("payments", "told"),
+    ("payments", "difference"),
     [
-        ([], "the shop no longer tells it as paid"),
-        (None, "the shop no longer tells it as paid"),
-        ([payment(status="refunded")], "the shop no longer tells it as paid"),
-        ([payment(amount="200.00")], "the shop now tells 200.00 NOK by vipps on 2026-01-05"),
-        ([payment(method="card")], "the shop now tells 250.00 NOK by card on 2026-01-05"),
-        ([payment(paid_at=LATER)], "the shop now tells 250.00 NOK by vipps on 2026-01-06"),
-        ([payment(id="other")], "the shop no longer tells it as paid"),
+        ([], "the shop no longer lists it as paid"),
+        (None, "the shop no longer lists it as paid"),
+        ([payment(status="refunded")], "the shop no longer lists it as paid"),
+        ([payment(amount="200.00")], "the shop now lists 200.00 NOK by vipps on 2026-01-05"),
+        ([payment(method="card")], "the shop now lists 250.00 NOK by card on 2026-01-05"),
+        ([payment(paid_at=LATER)], "the shop now lists 250.00 NOK by vipps on 2026-01-06"),
+        ([payment(id="other")], "the shop no longer lists it as paid"),
     ],
 )
 def test_a_posted_payment_that_is_changed_is_held_and_nothing_more_is_posted(
-    ledger, goods, order, reasons, vouchers, payments, told
+    ledger, goods, order, reasons, vouchers, payments, difference
 ):
     ledger.run(*goods, order(payments=[payment()]))
     before = vouchers()
@@ -441,7 +447,7 @@ def test_a_posted_payment_that_is_changed_is_held_and_nothing_more_is_posted(
     assert vouchers() == before
     reason = reasons()["hold", "orders", "9001"]
     assert f"its payment of 250.00 NOK by vipps on {DAY} was posted in Go ({VIPPS})" in reason
-    assert told in reason
+    assert difference in reason
 
     ledger.acknowledge_all()
     assert ledger.run().status == 0
@@ -451,7 +457,7 @@ def test_a_posted_payment_that_is_changed_is_held_and_nothing_more_is_posted(
     assert reasons() == {}
 
 
-def test_a_shop_that_no_longer_tells_of_payments_changed_none(ledger, goods, order):
+def test_a_record_without_payments_changes_none(ledger, goods, order):
     ledger.run(*goods, order(payments=[payment()]))
     silent = order(updated_at=LATER)
     del silent["payments"]
@@ -467,7 +473,7 @@ def test_an_edit_of_the_order_is_written_though_its_payment_is_held(ledger, box,
     assert box.go.entries("SalesOrders")[0]["PurchaseOrderReference"] == "PO 7"
 
 
-def test_a_reason_of_the_order_and_one_of_its_payment_are_told_together(
+def test_a_hold_gives_the_reason_of_the_order_and_that_of_its_payment(
     ledger, box, goods, order, reasons
 ):
     ledger.run(*goods, order(payments=[payment()]))
@@ -477,12 +483,12 @@ def test_a_reason_of_the_order_and_one_of_its_payment_are_told_together(
     reason = reasons()["hold", "orders", "9001"]
 
     assert "refund" in reason.split(";")[0]
-    assert "no longer tells it as paid" in reason
+    assert "no longer lists it as paid" in reason
     ledger.run()
     assert reasons()["hold", "orders", "9001"] == reason
 
 
-def test_an_order_held_for_its_payment_is_still_compared_after_a_run_that_was_cut_off(
+def test_an_order_held_for_its_payment_is_still_compared_after_an_interrupted_run(
     ledger, box, goods, order, reasons
 ):
     ledger.run(*goods, order(payments=[payment()]))
@@ -499,7 +505,7 @@ def test_an_order_held_for_its_payment_is_still_compared_after_a_run_that_was_cu
     reason = reasons()["hold", "orders", "9001"]
     assert reason.startswith("Go's order differs from the shop's")
     assert "260.00" in reason
-    assert reason.count("no longer tells it as paid") == 1
+    assert reason.count("no longer lists it as paid") == 1
 
 
 def test_a_cancelled_order_whose_payment_was_posted_is_held(ledger, box, goods, order, reasons):
@@ -508,7 +514,7 @@ def test_a_cancelled_order_whose_payment_was_posted_is_held(ledger, box, goods, 
 
     assert ledger.run(cancelled).status == 3
     assert box.go.entries("SalesOrders") == []
-    assert "but the order is not in Go any more" in reasons()["hold", "orders", "9001"]
+    assert "but the order is no longer in Go" in reasons()["hold", "orders", "9001"]
 
 
 def test_a_payment_that_changes_before_its_day_is_over_is_posted_as_it_was_last(
@@ -550,9 +556,9 @@ def test_a_lost_answer_ends_in_one_voucher(ledger, box, goods, paid, vouchers, m
     assert ledger.run(paid("1"), paid("2")).writes == []
 
 
-@pytest.mark.parametrize("told", [None, 17, True, "1"])
-def test_an_answer_that_holds_no_id_ends_in_one_voucher(ledger, box, goods, paid, vouchers, told):
-    box.faults.add(method="POST", path=PATH, status=201, body={"Id": told}, after_commit=True)
+@pytest.mark.parametrize("go_id", [None, 17, True, "1"])
+def test_an_answer_without_an_id_ends_in_one_voucher(ledger, box, goods, paid, vouchers, go_id):
+    box.faults.add(method="POST", path=PATH, status=201, body={"Id": go_id}, after_commit=True)
 
     assert ledger.run(*goods, paid("1")).status == 0
 
@@ -580,7 +586,7 @@ def test_a_voucher_without_any_answer_is_posted_again_as_it_was(
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.both_link_stores
-def test_a_run_that_is_killed_is_mended_by_the_next(
+def test_a_run_that_is_killed_is_completed_by_the_next(
     ledger, box, goods, paid, vouchers, lines_of, moment
 ):
     running = ledger.start()
@@ -603,7 +609,7 @@ def test_a_run_that_is_killed_is_mended_by_the_next(
 REFUSED = {"title": "Bank voucher validation error(s)", "status": 400, "detail": "period closed"}
 
 
-def test_a_voucher_that_go_refuses_is_rejected_and_tried_again_after_a_rest(
+def test_a_voucher_that_go_refuses_is_rejected_and_tried_again_after_a_pause(
     ledger, box, goods, paid, reasons, vouchers
 ):
     box.faults.add(method="POST", path=PATH, status=400, body=REFUSED)
@@ -637,21 +643,21 @@ def test_a_refused_voucher_of_more_payments_or_another_account_is_tried_at_once(
     assert lines[0] == ((1920, 250) if is_other_account else (1901, 500))
 
 
-def test_a_voucher_refused_after_a_lost_answer_is_held_until_its_fate_is_known(
+def test_a_voucher_refused_after_a_lost_answer_is_held_until_it_is_known_whether_go_has_it(
     ledger, box, goods, paid, reasons, vouchers
 ):
     body = {"title": "Bank voucher validation error(s)", "status": 400, "detail": "period closed"}
     box.faults.add(method="POST", path=PATH, reset="after")
     box.faults.add(method="POST", path=PATH, status=400, body=body)
     assert ledger.run(*goods, paid()).status == 3
-    assert "whether it is in Go is not known" in reasons()["hold", "payments", VIPPS]
+    assert "it is not known whether Go has it" in reasons()["hold", "payments", VIPPS]
 
     assert ledger.run().status == 0
     assert vouchers() == {VIPPS: [(1901, 250), ("9001", -250)]}
     assert reasons() == {}
 
 
-def test_an_unanswered_voucher_stays_known_though_its_repetition_is_turned_away(
+def test_an_unanswered_voucher_is_remembered_though_go_turns_its_repetition_away(
     ledger, box, goods, paid, vouchers
 ):
     box.faults.add(method="POST", path=PATH, reset="after")
@@ -666,9 +672,7 @@ def test_an_unanswered_voucher_stays_known_though_its_repetition_is_turned_away(
     assert vouchers() == {VIPPS: [(1901, 250), ("9001", -250)]}
 
 
-def test_a_voucher_of_a_setting_that_is_gone_is_still_brought_to_its_end(
-    ledger, box, goods, paid, vouchers
-):
+def test_a_voucher_of_a_removed_setting_is_still_completed(ledger, box, goods, paid, vouchers):
     for _ in range(3):
         box.faults.add(method="POST", path=PATH, reset="before")
     ledger.run(*goods, paid())
@@ -693,7 +697,7 @@ def test_a_lost_link_store_posts_nothing_twice(ledger, goods, paid, vouchers):
     assert ledger.run(*goods, paid("1"), paid("2"), paid("3"), paid("4")).writes == []
 
 
-def test_a_lost_link_store_that_is_filled_little_by_little_posts_nothing_twice(
+def test_a_lost_link_store_that_is_filled_gradually_posts_nothing_twice(
     ledger, goods, paid, vouchers
 ):
     ledger.run(*goods, paid("1"), paid("2"))
@@ -719,7 +723,7 @@ def test_a_lost_answer_after_a_lost_store_loses_no_payment(ledger, box, goods, p
     }
 
 
-def test_a_lost_answer_counts_no_payment_into_a_voucher_that_was_met(
+def test_a_lost_answer_adds_no_payment_to_a_voucher_that_go_had_already(
     ledger, box, goods, paid, reasons, vouchers
 ):
     ledger.run(*goods, paid("1"))
@@ -737,7 +741,7 @@ def test_a_lost_answer_counts_no_payment_into_a_voucher_that_was_met(
     assert vouchers() == {**before, f"{VIPPS}:2": [(1901, 250), ("2", -250)]}
 
 
-def test_a_payment_of_a_voucher_that_was_met_stays_posted_though_another_is_refused_on_it(
+def test_a_payment_of_a_voucher_that_go_had_already_stays_posted_though_another_is_refused(
     ledger, box, goods, paid, reasons, vouchers
 ):
     ledger.run(*goods, paid("1"))
@@ -775,7 +779,7 @@ def test_a_voucher_that_cannot_be_looked_up_after_the_store_was_lost_is_held(
     assert ledger.run().status == 0
 
 
-def test_a_voucher_that_go_does_not_let_be_read_is_held_and_the_run_goes_on(
+def test_a_voucher_that_cannot_be_read_is_held_and_the_run_continues(
     ledger, box, goods, paid, reasons, vouchers
 ):
     ledger.run(*goods, paid("1"))
@@ -826,7 +830,7 @@ def test_the_changes_of_a_run_are_those_of_its_dry_run(ledger, goods, paid, tmp_
     ledger.run(*records, changes_file=str(done))
 
     def of_payments(path):
-        return sorted(one for one in path.read_text().splitlines() if '"payments"' in one)
+        return sorted(text for text in path.read_text().splitlines() if '"payments"' in text)
 
     assert len(of_payments(done)) == 2
     assert of_payments(planned) == of_payments(done)
@@ -847,23 +851,23 @@ def test_max_creates_counts_vouchers(ledger, goods, paid, vouchers):
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "message"),
     [
         (9999, "payment_accounts: Go has no active account 9999"),
         (3010, "payment_accounts: Go has no active account 3010"),
         (3000, "payment_accounts: account 3000 carries 25 % VAT in Go"),
     ],
 )
-def test_a_wrong_account_stops_at_start_up(ledger, box, goods, paid, number, told):
+def test_a_wrong_account_stops_at_start_up(ledger, box, goods, paid, number, message):
     outcome = ledger.run(*goods, paid(), payment_accounts={"vipps": number}, ends_with=1)
 
-    assert told in outcome.log
+    assert message in outcome.log
     assert outcome.writes == []
 
 
 def test_an_account_of_another_currency_stops_at_start_up(ledger, box, goods, paid):
     (account,) = [
-        one for one in box.go.entries("GeneralLedgerAccounts") if one["AccountNo"] == 1920
+        entry for entry in box.go.entries("GeneralLedgerAccounts") if entry["AccountNo"] == 1920
     ]
     box.go.edit("GeneralLedgerAccounts", account["Id"], {"CurrencyCode": "EUR"})
 
@@ -890,7 +894,7 @@ def test_a_method_that_is_named_twice_stops_at_start_up(ledger):
 
 def test_amounts_are_exact(ledger, box, goods, paid):
     amounts = ["0.10", "0.20", "249.70"]
-    ledger.run(*goods, *(paid(str(n), amount=one) for n, one in enumerate(amounts)))
+    ledger.run(*goods, *(paid(str(n), amount=amount) for n, amount in enumerate(amounts)))
 
     (voucher,) = box.go.entries("BankVouchers")
     assert voucher["VoucherLines"][0]["CurrencyAmount"] == Decimal("250")
@@ -924,7 +928,7 @@ def test_no_personal_data_is_kept_of_a_payment(ledger, goods, paid):
 
     with contextlib.closing(sqlite3.connect(ledger.link_store)) as store:
         store.row_factory = sqlite3.Row
-        (row,) = [dict(one) for one in store.execute("SELECT * FROM payments")]
+        (row,) = [dict(row) for row in store.execute("SELECT * FROM payments")]
     assert row.pop("posted_at")
     assert row == {
         "namespace": 1,

@@ -1,4 +1,4 @@
-"""Whatever is paid back, and in whatever order: what is left, and credited, is right at each rate.
+"""What is left, and credited, is right at each rate, whatever is paid back and in whatever order.
 
 For all orders with goods at several VAT rates, freight, a discount, and a gift card that paid.
 """
@@ -37,7 +37,7 @@ def sold(incl, rate, **more):
 
 @st.composite
 def orders(draw):
-    """Draw an order; its discount is of all goods, or lies on one rate alone."""
+    """Draw an order; its discount is on all goods, or on those of one rate."""
     kinds = draw(st.lists(st.tuples(AMOUNTS, st.sampled_from(RATES)), min_size=1, max_size=6))
     lines = [
         sold(incl, rate, id=str(number), sku=f"S{rate}", quantity=str(number % 3 + 1))
@@ -46,14 +46,14 @@ def orders(draw):
     freight = [sold(incl, "25", id="f") for incl in draw(st.lists(AMOUNTS, max_size=1))]
     rate = Decimal(kinds[0][1])
     is_of_one_rate = draw(st.booleans())
-    bearing = [one for one, its in kinds if not is_of_one_rate or Decimal(its) == rate]
-    taken = rounded(sum(bearing) * draw(PARTS))
-    rest = total(ShopOrder({"lines": lines, "shipping": freight}).lines) - taken
+    bearing = [incl for incl, at in kinds if not is_of_one_rate or Decimal(at) == rate]
+    discount = rounded(sum(bearing) * draw(PARTS))
+    rest = total(ShopOrder({"lines": lines, "shipping": freight}).lines) - discount
     if paid := rounded(rest * draw(PARTS)):
         lines.append(sold(-paid, "0", id="k", type="gift_card", sku="K", quantity="-1"))
     plain = by_rate(ShopOrder({"lines": lines, "shipping": freight}).lines)
-    taxes = [] if not is_of_one_rate else _taxes({**plain, rate: plain[rate] - taken})
-    discounts = [{"amount_incl": str(taken)}] if taken else []
+    taxes = [] if not is_of_one_rate else _taxes({**plain, rate: plain[rate] - discount})
+    discounts = [{"amount_incl": str(discount)}] if discount else []
     return {"lines": lines, "shipping": freight, "discounts": discounts, "taxes": taxes}
 
 
@@ -67,14 +67,14 @@ def _taxes(sums):
 
 @st.composite
 def orders_with_refunds(draw):
-    """Draw the lines of an order, and refunds of single lines and of money for none."""
+    """Draw the lines of an order, and refunds of single lines and of money for no line."""
     whole = ShopOrder(draw(orders())).lines
     raw: list[dict] = []
     refunds: tuple[Refund, ...] = ()
     for number in range(draw(st.integers(1, 4))):
         left, _ = subtract_refunds(whole, refunds, CODES)
         rest = total(left)
-        goods = [one for one in left if one.service is None and not one.is_gift_card]
+        goods = [line for line in left if line.service is None and not line.is_gift_card]
         line = draw(st.sampled_from(goods))
         of_line = min(rounded(line.total.incl * draw(PARTS)), rest)
         free = rounded((rest - of_line) * draw(PARTS))
@@ -97,7 +97,7 @@ def total(lines):
 
 
 @given(amount=st.data(), bounds=st.lists(AMOUNTS, min_size=1, max_size=9))
-def test_an_amount_is_split_whole_and_no_part_is_more_than_its_bound(amount, bounds):
+def test_an_amount_is_split_in_full_and_no_part_exceeds_its_bound(amount, bounds):
     whole = amount.draw(st.integers(0, int(sum(bounds) * 100))) * Decimal("0.01")
 
     parts = split(whole, dict(enumerate(bounds)))
@@ -109,17 +109,17 @@ def test_an_amount_is_split_whole_and_no_part_is_more_than_its_bound(amount, bou
         assert abs(part - whole * bound / sum(bounds)) <= Decimal("0.01") * len(bounds)
 
 
-@given(told=orders_with_refunds())
-def test_what_is_left_is_what_was_not_paid_back_and_no_rate_is_below_zero(told):
-    """Save one that a gift card brought below zero before anything was paid back."""
-    whole, refunds = told
+@given(drawn=orders_with_refunds())
+def test_what_is_left_is_what_was_not_paid_back_and_no_rate_is_below_zero(drawn):
+    """Except a rate that a gift card brought below zero before anything was paid back."""
+    whole, refunds = drawn
     sold_at = by_rate(whole)
     for number in range(len(refunds) + 1):
         left, paid_back = subtract_refunds(whole, refunds[:number], CODES)
 
-        assert paid_back == sum((one.amount for one in refunds[:number]), Decimal(0))
+        assert paid_back == sum((refund.amount for refund in refunds[:number]), Decimal(0))
         assert total(left) == total(whole) - paid_back
-        assert all(one >= min(sold_at[rate], 0) for rate, one in by_rate(left).items())
+        assert all(incl >= min(sold_at[rate], 0) for rate, incl in by_rate(left).items())
         if paid_back == total(whole) > 0:
             assert set(by_rate(left).values()) == {0}
 
@@ -128,83 +128,83 @@ def test_what_is_left_is_what_was_not_paid_back_and_no_rate_is_below_zero(told):
 def test_all_that_was_sold_comes_back_with_its_discount_to_nothing_at_each_rate(
     order, chance, amounts
 ):
-    """In one refund or several, told by what the lines cost or only by how many units came back."""
-    lines = [one for one in order["lines"] if one.get("type") != "gift_card"]
+    """In one refund or several, with the lines' amounts or only how many units came back."""
+    lines = [line for line in order["lines"] if line.get("type") != "gift_card"]
     order |= {"lines": lines, "taxes": order["taxes"] if lines == order["lines"] else []}
     whole = ShopOrder(order).lines
-    named = [one for one in whole if not one.reference.startswith("discount:")]
+    named = [line for line in whole if not line.reference.startswith("discount:")]
     parts = [
         {
-            "line_id": one.reference.removeprefix("shipping:"),
-            "quantity": str(one.quantity),
-            "amount_incl": str(one.total.incl) if amounts == "g" else None,
+            "line_id": line.reference.removeprefix("shipping:"),
+            "quantity": str(line.quantity),
+            "amount_incl": str(line.total.incl) if amounts == "g" else None,
         }
-        for one in chance.sample(named, len(named))
+        for line in chance.sample(named, len(named))
     ]
     cut = chance.randint(0, len(parts)) if amounts == "q" else 0
     raw = [{"id": f"r{n}", "lines": some} for n, some in enumerate((parts[:cut], parts[cut:]))]
-    told = ShopOrder({**order, "refunds": [one for one in raw if one["lines"]]}).refunds
+    refunds = ShopOrder({**order, "refunds": [back for back in raw if back["lines"]]}).refunds
 
-    left, paid_back = subtract_refunds(whole, told, CODES)
+    left, paid_back = subtract_refunds(whole, refunds, CODES)
 
     assert paid_back == total(whole)
     assert set(by_rate(left).values()) == {0}
 
 
-@given(told=orders_with_refunds(), is_by_rate=st.booleans())
-def test_the_vat_that_a_refund_tells_is_what_it_takes(told, is_by_rate):
-    """Of refunds that are told without their lines, with the VAT that they took."""
-    whole, refunds = told
+@given(drawn=orders_with_refunds(), is_by_rate=st.booleans())
+def test_the_vat_that_a_refund_states_is_what_it_takes(drawn, is_by_rate):
+    """For refunds that are given without their lines, with the VAT that these took."""
+    whole, refunds = drawn
     left = whole
     for refund in refunds:
         after, _ = subtract_refunds(left, [refund], CODES)
-        taken = _taken(left, after)
-        taxes = _taxes({rate: incl for rate, incl in taken.items() if incl})
-        vat = sum((Decimal(one["amount"]) for one in taxes), Decimal(0))
+        expected = _deducted(left, after)
+        taxes = _taxes({rate: incl for rate, incl in expected.items() if incl})
+        vat = sum((Decimal(tax["amount"]) for tax in taxes), Decimal(0))
         by = {"taxes": taxes} if is_by_rate else {"amount_excl": str(refund.amount - vat)}
         (bare,) = ShopOrder(
             {"refunds": [{"id": "b", "amount_incl": str(refund.amount), **by}]}
         ).refunds
         try:
-            obeyed, paid_back = subtract_refunds(left, [bare], CODES)
+            result, paid_back = subtract_refunds(left, [bare], CODES)
         except Contradiction:
-            assert not is_by_rate or min(taken.values()) < 0
+            assert not is_by_rate or min(expected.values()) < 0
         else:
             assert paid_back == refund.amount
-            found = _taken(left, obeyed)
-            rates = len({*found, *taken})
-            assert abs(_vat(found) - vat) <= Decimal("0.02") * rates
-            if is_by_rate and min(taken.values()) >= 0:
-                assert {r: a for r, a in found.items() if a} == {
-                    r: a for r, a in taken.items() if a
+            deducted = _deducted(left, result)
+            rates = len({*deducted, *expected})
+            assert abs(_vat(deducted) - vat) <= Decimal("0.02") * rates
+            if is_by_rate and min(expected.values()) >= 0:
+                assert {r: a for r, a in deducted.items() if a} == {
+                    r: a for r, a in expected.items() if a
                 }
         left = after
 
 
-def _taken(before, after):
-    was, is_now = by_rate(before), by_rate(after)
-    return {rate: was.get(rate, 0) - is_now.get(rate, 0) for rate in {*was, *is_now}}
+def _deducted(before, after):
+    previous, current = by_rate(before), by_rate(after)
+    return {rate: previous.get(rate, 0) - current.get(rate, 0) for rate in {*previous, *current}}
 
 
 def _vat(sums):
     return sum((incl - rounded(incl / (1 + rate / 100)) for rate, incl in sums.items()), Decimal(0))
 
 
-@given(told=orders_with_refunds())
-def test_money_for_no_line_adds_to_no_rate(told):
-    whole, refunds = told
+@given(drawn=orders_with_refunds())
+def test_money_for_no_line_adds_to_no_rate(drawn):
+    whole, refunds = drawn
     for number, refund in enumerate(refunds):
         before, _ = subtract_refunds(whole, refunds[:number], CODES)
         after, _ = subtract_refunds(whole, refunds[: number + 1], CODES)
 
         if not refund.lines:
-            was = by_rate(before)
-            assert all(one <= max(was[rate], 0) for rate, one in by_rate(after).items())
+            previous = by_rate(before)
+            assert all(incl <= max(previous[rate], 0) for rate, incl in by_rate(after).items())
 
 
-@given(told=orders_with_refunds(), chance=st.randoms(use_true_random=False))
-def test_credit_notes_of_some_refunds_and_of_the_rest_leave_nothing_at_any_rate(told, chance):
-    whole, refunds = told
+@given(drawn=orders_with_refunds(), chance=st.randoms(use_true_random=False))
+def test_credit_notes_of_some_refunds_and_of_the_rest_leave_nothing_at_any_rate(drawn, chance):
+    whole, refunds = drawn
     in_turn = chance.sample(refunds, len(refunds))
     carried = chance.randint(0, len(refunds))
     invoice, _ = subtract_refunds(whole, in_turn[:carried], CODES)
@@ -221,19 +221,19 @@ def test_credit_notes_of_some_refunds_and_of_the_rest_leave_nothing_at_any_rate(
     assert set(by_rate([*notes, *rest]).values()) == {0}
 
 
-@given(one=orders_with_refunds(), other=orders_with_refunds())
-def test_a_credit_note_is_the_difference_of_any_two_orders_at_each_rate(one, other):
-    before, _ = subtract_refunds(one[0], one[1], CODES)
-    after, _ = subtract_refunds(other[0], other[1], CODES)
+@given(first=orders_with_refunds(), second=orders_with_refunds())
+def test_a_credit_note_is_the_difference_of_any_two_orders_at_each_rate(first, second):
+    before, _ = subtract_refunds(first[0], first[1], CODES)
+    after, _ = subtract_refunds(second[0], second[1], CODES)
     ids = {line.reference: line.rate for line in before}
     after = tuple(line for line in after if ids.get(line.reference, line.rate) == line.rate)
 
     lines, amount = credit_lines(before, after)
 
     assert amount == total(after) - total(before)
-    was, is_now, credited = by_rate(before), by_rate(after), by_rate(lines)
-    for rate in {*was, *is_now}:
-        assert is_now.get(rate, 0) - was.get(rate, 0) == credited.get(rate, 0)
+    previous, current, credited = by_rate(before), by_rate(after), by_rate(lines)
+    for rate in {*previous, *current}:
+        assert current.get(rate, 0) - previous.get(rate, 0) == credited.get(rate, 0)
 
 
 def test_a_credit_note_of_another_amount_than_was_paid_back_is_held():

@@ -1,14 +1,11 @@
-"""What a refund names and tells of its VAT: lines, freight and fees, the discount, and the VAT."""
+"""What a refund states: lines, freight and fees, their share of discounts, and its VAT."""
 
 from decimal import Decimal
 
 import pytest
 from target_powerofficego.dataflow.orders.line_amounts import Money
 from target_powerofficego.dataflow.orders.lines import ServiceCodes, service_at, service_line
-from target_powerofficego.dataflow.orders.refunds import (
-    describe_splits,
-    subtract_refunds,
-)
+from target_powerofficego.dataflow.orders.refunds import describe_splits, subtract_refunds
 from target_powerofficego.dataflow.orders.shop_order import ShopOrder
 from target_powerofficego.dataflow.values import Contradiction, Unusable
 
@@ -41,9 +38,9 @@ def part(line_id, quantity=None, amount=None):
     return {"line_id": line_id, "quantity": quantity, "amount_incl": amount}
 
 
-def left_of(told, *refunds):
+def left_of(order, *refunds):
     lines, _ = subtract_refunds(
-        ShopOrder(told).lines, ShopOrder({**told, "refunds": [*refunds]}).refunds, CODES
+        ShopOrder(order).lines, ShopOrder({**order, "refunds": [*refunds]}).refunds, CODES
     )
     return lines
 
@@ -52,7 +49,7 @@ def by_rate(lines):
     sums: dict[Decimal, Decimal] = {}
     for line in lines:
         sums[line.rate] = sums.get(line.rate, Decimal(0)) + line.total.incl
-    return {str(rate): str(one) for rate, one in sums.items() if one}
+    return {str(rate): str(incl) for rate, incl in sums.items() if incl}
 
 
 def by_line(lines):
@@ -60,7 +57,7 @@ def by_line(lines):
 
 
 def taxes(**by_rate):
-    """Return taxes that a refund tells: "r25" is the rate, told are base and VAT."""
+    """Return the taxes of a refund: "r25" is the rate, with its base and VAT."""
     return [
         {"rate": rate[1:], "base": base, "amount": tax} for rate, (base, tax) in by_rate.items()
     ]
@@ -79,40 +76,40 @@ def test_freight_and_fees_are_named_by_their_id(line_id, left, quantity, amount)
     lines = left_of(order(), refund(amount, part(line_id, quantity)))
 
     assert by_rate(lines) == left
-    assert not [one for one in by_line(lines) if one.endswith(f":{line_id}") or "refund" in one]
+    assert not [key for key in by_line(lines) if key.endswith(f":{line_id}") or "refund" in key]
 
 
 def test_named_freight_is_not_taken_again():
     freight = [sold("s", "50.00", "25"), sold("t", "15.00", "15")]
-    told = order(shipping=freight)
+    whole = order(shipping=freight)
 
     for amount in ("15.00", None):
-        lines = left_of(told, refund("15.00", part("t", None, amount), shipping_incl="15.00"))
+        lines = left_of(whole, refund("15.00", part("t", None, amount), shipping_incl="15.00"))
         assert by_line(lines)["shipping:s"] == "50.00"
         assert "shipping:t" not in by_line(lines)
-    both = left_of(told, refund("65.00", part("t", "1", "15.00"), shipping_incl="65.00"))
-    assert not [one for one in by_line(both) if one.startswith("shipping:")]
+    both = left_of(whole, refund("65.00", part("t", "1", "15.00"), shipping_incl="65.00"))
+    assert not [reference for reference in by_line(both) if reference.startswith("shipping:")]
 
 
 def test_freight_that_cost_nothing_is_named_for_nothing():
-    told = order(shipping=[sold("s", "0.00", "25")])
+    whole = order(shipping=[sold("s", "0.00", "25")])
 
-    assert by_rate(left_of(told, refund("115.00", part("f", "1"), part("s", "1", "0.00")))) == {
+    assert by_rate(left_of(whole, refund("115.00", part("f", "1"), part("s", "1", "0.00")))) == {
         "25": "300.00"
     }
     with pytest.raises(Unusable, match="that the order does not have"):
-        left_of(told, refund("20.00", part("s", "1", "20.00")))
+        left_of(whole, refund("20.00", part("s", "1", "20.00")))
 
 
 def test_an_id_of_two_is_a_contradiction_only_where_a_refund_names_it():
-    told = order(fees=[sold("f", "50.00", "25")])
+    whole = order(fees=[sold("f", "50.00", "25")])
 
-    assert by_rate(left_of(told, refund("125.00", part("c", "1")))) == {
+    assert by_rate(left_of(whole, refund("125.00", part("c", "1")))) == {
         "25": "225.00",
         "15": "115.00",
     }
     with pytest.raises(Contradiction, match='line "f", which is the id of 2'):
-        left_of(told, refund("50.00", part("f", "1")))
+        left_of(whole, refund("50.00", part("f", "1")))
 
 
 @pytest.mark.parametrize(
@@ -127,12 +124,12 @@ def test_an_id_of_two_is_a_contradiction_only_where_a_refund_names_it():
 )
 @pytest.mark.parametrize("discounts", [{}, DISCOUNTED, FREE])
 def test_goods_that_came_back_without_money_change_nothing(back, discounts):
-    told = order(**discounts)
+    whole = order(**discounts)
 
-    assert left_of(told, back) == ShopOrder(told).lines
+    assert left_of(whole, back) == ShopOrder(whole).lines
 
 
-# The discount that it takes along
+# The share of the discount that goes with its lines
 
 
 @pytest.mark.parametrize(
@@ -143,7 +140,7 @@ def test_goods_that_came_back_without_money_change_nothing(back, discounts):
         refund(None, part("c", "1")),
     ],
 )
-def test_a_named_line_takes_its_share_of_the_discount_along(back):
+def test_its_share_of_the_discount_goes_with_a_named_line(back):
     lines = by_line(left_of(order(**DISCOUNTED), back))
 
     assert lines == {
@@ -162,20 +159,20 @@ def test_a_named_line_takes_its_share_of_the_discount_along(back):
         (refund("50.00", part("c", "1")), "187.50", "-37.50"),
     ],
 )
-def test_the_amounts_that_the_shop_tells_are_obeyed(back, clothes, discount):
+def test_the_amounts_that_the_shop_states_decide(back, clothes, discount):
     lines = by_line(left_of(order(**DISCOUNTED), back))
 
     assert (lines["c"], lines["discount:25"]) == (clothes, discount)
     assert lines["discount:15"] == "-23.00"
 
 
-def test_a_line_that_is_told_dearer_than_its_refund_is_no_discount():
+def test_a_line_of_more_than_its_refund_is_not_explained_by_the_discount():
     with pytest.raises(Unusable, match=r"is 99\.00, but its lines come to 125\.00"):
         left_of(order(**DISCOUNTED), refund("99.00", part("c", "1", "125.00")))
 
 
 @pytest.mark.parametrize("amount", ["99.98", "100.02"])
-def test_what_a_shop_rounds_of_a_share_is_obeyed(amount):
+def test_a_share_that_the_shop_rounds_is_accepted(amount):
     named = refund(amount, part("c", "1", "125.00"))
 
     assert by_rate(left_of(order(**DISCOUNTED), named)) == {
@@ -203,21 +200,20 @@ NET = {"c": "200.01", "f": "91.99", "s": "50.00", "g": "50.00"}
 @pytest.mark.parametrize("amounts", [AMOUNTS, NET, {}])
 @pytest.mark.parametrize("amount", ["392.00", None])
 def test_all_that_was_sold_comes_back_to_nothing_at_each_rate(amounts, amount):
-    told = [{**one, "amount_incl": amounts.get(one["line_id"])} for one in ALL]
+    parts = [{**part, "amount_incl": amounts.get(part["line_id"])} for part in ALL]
 
-    assert by_rate(left_of(order(**DISCOUNTED), refund(amount, *told))) == {}
+    assert by_rate(left_of(order(**DISCOUNTED), refund(amount, *parts))) == {}
 
 
-def test_a_gift_card_that_was_taken_off_the_order_is_taken_along_by_the_goods():
-    told = {"lines": [sold("c", "400.00", "25")], "discounts": [{"amount_incl": "300.00"}]}
-    without_vat = [*ShopOrder(told).lines]
-    at_0 = ShopOrder({"lines": [sold("x", "300.00", "0")], "discounts": told["discounts"]}).lines[
-        -1
-    ]
-    lines = [without_vat[0], at_0]
+def test_a_gift_card_that_was_taken_off_the_order_goes_with_the_goods():
+    clothes = sold("c", "400.00", "25")
+    card = {"discounts": [{"amount_incl": "300.00"}]}
+    at_0 = ShopOrder({"lines": [sold("x", "300.00", "0")], **card}).lines[-1]
+    lines = [ShopOrder({"lines": [clothes], **card}).lines[0], at_0]
+    raw = [refund("100.00", part("c", "1"))]
 
     left, paid_back = subtract_refunds(
-        lines, ShopOrder({**told, "refunds": [refund("100.00", part("c", "1"))]}).refunds, CODES
+        lines, ShopOrder({"lines": [clothes], "refunds": raw}).refunds, CODES
     )
 
     assert (by_rate(left), paid_back) == ({}, Decimal("100.00"))
@@ -233,7 +229,7 @@ def rounded(ore):
 
 @pytest.mark.parametrize("ore", ["-0.40", "0.40"])
 @pytest.mark.parametrize("amount", ["250.00", None])
-def test_what_rounds_the_whole_order_comes_back_with_the_last_of_it_alone(ore, amount):
+def test_the_rounding_of_the_whole_order_comes_back_only_with_the_last_of_it(ore, amount):
     whole = rounded(ore)
     half = refund("125.00", part("c", "1"), id="r0")
     rest = str(125 + Decimal(ore)) if amount or ore == "0.40" else None
@@ -270,11 +266,11 @@ def test_what_rounds_the_whole_order_comes_back_with_the_last_of_it_alone(ore, a
         ({"taxes": taxes(r25=("0.00", "0.00"))}, {"25": "322.60", "15": "102.40"}),
     ],
 )
-def test_the_vat_that_a_refund_tells_is_obeyed(vat, left):
+def test_the_vat_that_a_refund_states_decides(vat, left):
     assert by_rate(left_of(order(), refund("40.00", **vat))) == left
 
 
-def test_what_is_told_of_vat_may_be_off_by_rounding():
+def test_stated_vat_may_be_off_by_rounding():
     named = refund("115.00", part("f", "1"), taxes=taxes(r15=("99.99", "15.01")))
     more = refund("40.00", taxes=taxes(r25=("32.01", "8.00")))
 
@@ -282,8 +278,8 @@ def test_what_is_told_of_vat_may_be_off_by_rounding():
     assert by_rate(left_of(order(), more)) == {"25": "310.00", "15": "115.00"}
 
 
-def test_vat_that_the_shop_rounded_on_each_line_is_true():
-    many = order(lines=[sold(str(one), "1.02", "25") for one in range(10)])
+def test_vat_that_the_shop_rounded_on_each_line_is_accepted():
+    many = order(lines=[sold(str(number), "1.02", "25") for number in range(10)])
     whole = refund("110.20", taxes=taxes(r25=("88.20", "22.00")))
     goods = refund("10.20", taxes=taxes(r25=("8.20", "2.00")))
 
@@ -294,24 +290,24 @@ def test_vat_that_the_shop_rounded_on_each_line_is_true():
 def test_an_amount_with_vat_follows_from_that_without():
     by_sums = refund(None, amount_excl="32.00", taxes=[{"rate": "25", "amount": "8.00"}])
 
-    for told in (by_sums, refund(None, taxes=taxes(r25=("32.00", "8.00")))):
-        assert by_rate(left_of(order(), told)) == {"25": "310.00", "15": "115.00"}
+    for back in (by_sums, refund(None, taxes=taxes(r25=("32.00", "8.00")))):
+        assert by_rate(left_of(order(), back)) == {"25": "310.00", "15": "115.00"}
 
 
 @pytest.mark.parametrize(
-    ("back", "why"),
+    ("back", "reason"),
     [
         (
             refund("50.00", part("g"), taxes=taxes(r15=("43.48", "6.52"))),
-            r"VAT of 6\.52 at 15 % .* has VAT of 10\.00 at 25 %",
+            r"VAT of 6\.52 at 15 %, .* has VAT of 10\.00 at 25 %",
         ),
         (
             refund("50.00", part("g"), amount_excl="43.48"),
-            r"50\.00 with VAT of 6\.52 .* has VAT of 10\.00 at 25 %",
+            r"50\.00 with VAT of 6\.52, .* has VAT of 10\.00 at 25 %",
         ),
-        (refund("40.00", amount_excl="30.00"), r"VAT of 10\.00 .* has VAT of 5\.48 at 25 % and"),
+        (refund("40.00", amount_excl="30.00"), r"VAT of 10\.00, .* has VAT of 5\.48 at 25 % and"),
         (refund("40.00", taxes=taxes(r25=("40.00", "10.00"))), r"its taxes come to 50\.00"),
-        (refund("40.00", taxes=taxes(r25=("35.00", "5.00"))), r"VAT of 5\.00 at 25 % .* 8\.00 at"),
+        (refund("40.00", taxes=taxes(r25=("35.00", "5.00"))), r"VAT of 5\.00 at 25 %, .* 8\.00 at"),
         (refund("130.00", taxes=taxes(r15=("113.04", "16.96"))), r"has 115\.00 left at that rate"),
         (
             refund("40.00", amount_excl="32.00", taxes=taxes(r15=("34.78", "5.22"))),
@@ -319,8 +315,8 @@ def test_an_amount_with_vat_follows_from_that_without():
         ),
     ],
 )
-def test_told_vat_that_does_not_add_up_is_a_contradiction_that_names_both(back, why):
-    with pytest.raises(Contradiction, match=why):
+def test_stated_vat_that_does_not_add_up_is_a_contradiction_with_both_figures(back, reason):
+    with pytest.raises(Contradiction, match=reason):
         left_of(order(), back)
 
 
@@ -334,25 +330,25 @@ def test_a_refund_without_vat_is_borne_by_no_other_rate_afterwards():
     assert by_rate(left_of(order(), goodwill, rest)) == {}
 
 
-def test_goods_with_told_vat_take_no_rate_below_zero_that_an_earlier_refund_was_split_on():
+def test_goods_with_stated_vat_take_no_rate_of_an_earlier_refund_below_zero():
     goods = refund("115.00", part("f", "1"), id="r2", amount_excl="100.00")
 
     assert by_rate(left_of(order(), refund("73.00"), goods)) == {"25": "277.00"}
 
 
-# What the run says
+# What the log says
 
 
-def test_how_a_refund_for_no_line_is_split_is_told_in_words():
+def test_the_split_of_a_refund_for_no_line_is_described():
     refunds = [refund("73.00"), refund("25.00", id="r2", amount_excl="20.00")]
     lines = left_of(order(), *refunds)
 
-    (told,) = describe_splits(lines, ShopOrder({"refunds": refunds}).refunds)
-    assert told.startswith('73.00 of refund "r1" is for no line and tells no VAT')
-    assert told.endswith("50.00 at 25 % and 23.00 at 15 %")
+    (sentence,) = describe_splits(lines, ShopOrder({"refunds": refunds}).refunds)
+    assert sentence.startswith('73.00 of refund "r1" is for no line and has no stated VAT')
+    assert sentence.endswith("50.00 at 25 % and 23.00 at 15 %")
 
 
-def test_nothing_is_said_of_an_order_that_is_paid_back_whole():
+def test_an_order_that_is_paid_back_in_full_has_no_split_to_describe():
     refunds = [refund("465.00")]
 
     assert (

@@ -1,15 +1,15 @@
 """How an order is converted, with VAT and rounding to the øre; pure.
 
-In the order in which a new order passes them, from the top:
+A new order passes these files in this order:
 
-- `state`: what the base of its link keeps of it, and what its status asks for
-- `shop_order`: the order as the shop gives it, and who buys it
-- `order`: the table of its header, and the ids that are made for what it needs
+- `state`: what the base of its link keeps, and what its status asks for
+- `shop_order`: the order as the shop gives it, and its buyer
+- `order`: the property table of its header, and the ids of records that are made for it
 - `lines`: its lines, freight, fees and rounding as lines in Go
 - `line_amounts`: the amounts of one line, and the price that gives them in Go
-- `sums`: discounts on the whole order, and lines that come to the shop's sums
-- `refunds`, and `refund_shares` for what was paid back for no line: what is left of the lines
-- `answer`: whether what Go made of it equals the shop's order
+- `sums`: discounts on the whole order, and lines that add up to the shop's sums
+- `refunds`: the lines less what was paid back; `refund_shares` for amounts that name no line
+- `answer`: whether the order in Go equals the shop's
 
-Beside that way are `lines_back`, for lines on the way to the shop, and `payments`.
+`lines_back` is for lines on the way back to the shop; `payments` for payments.
 """

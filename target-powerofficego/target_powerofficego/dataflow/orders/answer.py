@@ -1,11 +1,11 @@
-"""Go's answer to an order: whether it equals the shop's, and how the odd øre is mended; pure.
+"""Go's answer to an order: whether it equals the shop's, and how a missing øre is corrected; pure.
 
-Compared are each line's VAT rate, VAT by rate, and the total. With net and VAT rounded line by
-line, some totals cannot be reached by the unit prices alone. Go's answer shows how many decimals of
-a price Go keeps, and whether it rounds VAT on each line or once per rate, neither of which is
-published. Then single øre are moved on lines, within one VAT rate first, and never so far that the
-VAT of a rate differs from the shop's by more than rounding; what still remains goes on a line of
-its own without VAT, if that is allowed.
+Each line's VAT rate, the VAT by rate and the total are compared. As Go rounds net and VAT line by
+line, some totals cannot be reached by unit prices alone. Go's answer shows how many decimals of a
+price it keeps, and whether it rounds VAT on each line or once per rate; neither is published. Then
+single øre are moved on lines, within one VAT rate first, and never so far that the VAT of a rate
+differs from the shop's by more than rounding. What still remains goes on a line of its own without
+VAT, if that is allowed.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
 
 _REFERENCE = "ExternalImportReference"
 ROUNDING = "rounding:"
-"""The reference of the line that bears the øre that Go's rounding leaves missing."""
+"""The reference of the line for the øre that are missing because Go rounds."""
 
 _PLACES = range(2, 9)  # decimals of a price: from whole øre to as many as are ever sent
-_FARTHEST = 50  # how many øre beyond the wanted total a search goes
+_FARTHEST = 50  # how many øre beyond the missing ones a search goes
 
 _Key = TypeVar("_Key", int, "tuple[int, int]")
 
 
 def rate_differences(lines: Iterable[OrderLine], answer: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say which lines have another VAT rate in Go than in the shop, whether edited or not."""
-    in_go = answered_lines(answer)
-    found = []
+    """Return a sentence for each line whose VAT rate differs in Go, whether edited or not."""
+    in_go = lines_by_reference(answer)
+    differences = []
     for line in lines:
         rate = in_go.get(line.reference, {}).get("VatRate")
         if line.is_text or line.rate is None or rate is None:
             continue
         if percent(rate) != line.rate:
             hint = " (`exempt` in sales_accounts is for what is sold without VAT)"
-            found.append(
+            differences.append(
                 f"VAT of {values.quoted(line.description)}: the shop says {rate_key(line.rate)} %,"
                 f" Go's sales account gives {rate_key(percent(rate))} %{'' if line.rate else hint}"
             )
-    return tuple(found)
+    return tuple(differences)
 
 
 def expected_total(
@@ -61,74 +61,73 @@ def expected_total(
 ) -> Decimal:
     """Return what Go's order should come to with VAT.
 
-    That is the shop's total, with lines that were edited in Go, or exist only there, counted as Go
-    has them. The line for rounding is our own and is left out.
+    That is the shop's total, but lines that were edited in Go, or exist only there, count as Go has
+    them. Our own line for rounding is left out.
     """
-    in_go = answered_lines(answer)
+    in_go = lines_by_reference(answer)
     in_go.pop(ROUNDING, None)
     expected = total
     for line in lines:
-        there = in_go.pop(line.reference, None)
+        go_line = in_go.pop(line.reference, None)
         if line.reference in edited_in_go:
-            expected += total_in_go(there) - line.total.incl
+            expected += total_in_go(go_line) - line.total.incl
     return expected + sum((total_in_go(line) for line in in_go.values()), ZERO)
 
 
 @dataclass(frozen=True)
-class RateAnswer:
-    """What the lines at one VAT rate come to in Go, beside what they come to in the shop.
+class RateSums:
+    """What the lines at one VAT rate should come to, and what they come to in Go.
 
     Lines that were edited in Go, or exist only there, count as Go has them on both sides.
-    `told_tax` is the VAT that the shop gives, `most` how much (kroner) rounding may change it by.
+    `stated_tax` is the VAT that the shop states; rounding changes it by at most `tolerance` kroner.
     """
 
     wanted: Money
-    there: Money
-    told_tax: Decimal
-    most: Decimal
+    in_go: Money
+    stated_tax: Decimal
+    tolerance: Decimal
 
     @property
     def is_right(self) -> bool:
         """Whether the VAT equals the shop's, within rounding."""
-        return abs(self.there.tax - self.told_tax) <= self.most
+        return abs(self.in_go.tax - self.stated_tax) <= self.tolerance
 
 
-def by_rate_in_go(
+def sums_by_rate(
     lines: Iterable[OrderLine],
     answer: Mapping[str, Any],
     *,
     edited_in_go: Collection[str] = (),
     once_per_rate: bool,
-) -> dict[Decimal, RateAnswer]:
-    """Return what each VAT rate, in percent, comes to in Go and in the shop.
+) -> dict[Decimal, RateSums]:
+    """Return the sums at each VAT rate, in percent.
 
-    `once_per_rate` is whether Go rounds VAT once per rate. The line for rounding is our own, bears
-    no VAT and is left out. An answer without VAT has no rates.
+    `once_per_rate` is whether Go rounds VAT once per rate. Our own line for rounding bears no VAT
+    and is left out. An answer without VAT has no rates.
     """
-    told = {line.reference: line for line in lines if line.reference not in edited_in_go}
-    by_line = [line for key, line in answered_lines(answer).items() if key != ROUNDING]
-    known = [
-        (percent(line["VatRate"]), money_in_go(line), told.get(str(line.get(_REFERENCE))))
-        for line in by_line
-        if None not in (line.get("VatRate"), line.get("NetAmount"))
+    wanted_lines = {line.reference: line for line in lines if line.reference not in edited_in_go}
+    pairs = [
+        (percent(line["VatRate"]), money_in_go(line), wanted_lines.get(str(line.get(_REFERENCE))))
+        for key, line in lines_by_reference(answer).items()
+        if key != ROUNDING and None not in (line.get("VatRate"), line.get("NetAmount"))
     ]
-    wanted = sum_by((rate, money if ours is None else ours.total) for rate, money, ours in known)
-    there = sum_by((rate, money) for rate, money, _ in known)
-    ours_at = [(rate, ours) for rate, _, ours in known if ours is not None]
-    counts = Counter(rate for rate, ours in ours_at if _may_be_rounded(ours))
+    wanted = sum_by((rate, money if line is None else line.total) for rate, money, line in pairs)
+    in_go = sum_by((rate, money) for rate, money, _ in pairs)
+    matched = [(rate, line) for rate, _, line in pairs if line is not None]
+    counts = Counter(rate for rate, line in matched if _may_be_rounded(line))
     moved = {
-        rate: sum((ours.vat_moved for at, ours in ours_at if at == rate), ZERO) for rate in wanted
+        rate: sum((line.vat_moved for at, line in matched if at == rate), ZERO) for rate in wanted
     }
     if once_per_rate:
-        there = {rate: _taxed_once(one, rate) for rate, one in there.items()}
+        in_go = {rate: _taxed_once(money, rate) for rate, money in in_go.items()}
     return {
-        rate: RateAnswer(one, there[rate], one.tax - moved[rate], tolerance(counts[rate]))
-        for rate, one in wanted.items()
+        rate: RateSums(money, in_go[rate], money.tax - moved[rate], tolerance(counts[rate]))
+        for rate, money in wanted.items()
     }
 
 
 def _may_be_rounded(line: OrderLine) -> bool:
-    """Return whether a line came to something as sold; paid back in full, it has no unit left."""
+    """Return whether a line came to anything as sold; one paid back in full has no units left."""
     return line.total != NOTHING or not line.quantity
 
 
@@ -138,17 +137,17 @@ def _taxed_once(money: Money, rate: Decimal) -> Money:
 
 
 def vat_roundings(answer: Mapping[str, Any]) -> tuple[bool, ...]:
-    """Return, judging by its total, whether Go may have rounded VAT once per rate, or not.
+    """Return how Go may have rounded VAT, judging by its total: True is once per rate.
 
-    Both answers are returned when both give the total; when neither does, only False: on each line.
+    Both are returned if both give the total. If neither does, only False is: on each line.
     """
-    lines = [line for key, line in answered_lines(answer).items() if key != ROUNDING]
-    total = total_in_go(answer) - total_in_go(answered_lines(answer).get(ROUNDING))
-    sums = sum_by((percent(line.get("VatRate") or 0), money_in_go(line)) for line in lines)
+    lines = lines_by_reference(answer)
+    total = total_in_go(answer) - total_in_go(lines.pop(ROUNDING, None))
+    sums = sum_by((percent(line.get("VatRate") or 0), money_in_go(line)) for line in lines.values())
     by_line = sum(sums.values(), NOTHING).incl
-    by_rate = sum((_taxed_once(one, rate).incl for rate, one in sums.items()), ZERO)
-    found = [once for once, told in ((False, by_line), (True, by_rate)) if told == total]
-    return tuple(found) or (False,)
+    by_rate = sum((_taxed_once(money, rate).incl for rate, money in sums.items()), ZERO)
+    possible = [once for once, come_to in ((False, by_line), (True, by_rate)) if come_to == total]
+    return tuple(possible) or (False,)
 
 
 def vat_differences(
@@ -157,14 +156,14 @@ def vat_differences(
     *,
     edited_in_go: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """State both sums where the VAT of a rate differs in Go by more than rounding explains."""
+    """Return a sentence for each rate whose VAT differs in Go by more than rounding explains."""
     once = vat_roundings(answer)[0]
-    rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go, once_per_rate=once)
+    rates = sums_by_rate(lines, answer, edited_in_go=edited_in_go, once_per_rate=once)
     return tuple(
-        f"VAT at {rate_key(rate)} %: the shop says {round_to_ore(one.told_tax)}, Go says"
-        f" {round_to_ore(one.there.tax)}"
-        for rate, one in sorted(rates.items(), reverse=True)
-        if not one.is_right
+        f"VAT at {rate_key(rate)} %: the shop says {round_to_ore(sums.stated_tax)}, Go says"
+        f" {round_to_ore(sums.in_go.tax)}"
+        for rate, sums in sorted(rates.items(), reverse=True)
+        if not sums.is_right
     )
 
 
@@ -175,48 +174,52 @@ def answer_differences(
     *,
     edited_in_go: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """Compare Go's order with the shop's: each line's VAT rate, VAT by rate, and the total.
+    """Return how Go's order differs from the shop's: in lines' VAT rates, VAT by rate, and total.
 
     An answer without totals (a dry run) has no differences.
     """
     if answer.get("TotalAmount") is None:
         return ()
     lines = tuple(lines)
-    found = rate_differences(lines, answer)
-    found = found or vat_differences(lines, answer, edited_in_go=edited_in_go)
+    differences = rate_differences(lines, answer)
+    differences = differences or vat_differences(lines, answer, edited_in_go=edited_in_go)
     expected = expected_total(lines, total, answer, edited_in_go=edited_in_go)
-    off = total_difference(expected, answer["TotalAmount"])
-    return (*found, off) if off else found
+    of_total = total_difference(expected, answer["TotalAmount"])
+    return (*differences, of_total) if of_total else differences
 
 
 def total_difference(expected: Decimal, go_total: Value) -> str | None:
-    """State both totals with VAT if they differ by an øre or more; None also if Go gives none."""
-    told = None if go_total is None else number_in_go(go_total, label="TotalAmount")
-    if told is None or abs(told - expected) < ORE:
+    """Return both totals with VAT in a sentence if they differ by an øre or more.
+
+    None also if Go gives no total.
+    """
+    total = None if go_total is None else number_in_go(go_total, label="TotalAmount")
+    if total is None or abs(total - expected) < ORE:
         return None
-    return f"total with VAT: the shop says {expected}, Go says {round_to_ore(told)}"
+    return f"total with VAT: the shop says {expected}, Go says {round_to_ore(total)}"
 
 
 def vat_difference(lines: Iterable[OrderLine], header: Mapping[str, Any]) -> str | None:
-    """State the whole VAT on both sides where it differs by more than rounding explains."""
+    """Return both sides' total VAT in a sentence if they differ by more than rounding explains."""
     if header.get("NetAmount") is None:
         return None
     sums, in_go = sums_of(lines), money_in_go(header)
-    if abs(sums.whole.tax - in_go.tax) <= sums.tolerance:
+    tax = sums.total.tax
+    if abs(tax - in_go.tax) <= sums.tolerance:
         return None
-    return f"VAT: the shop says {round_to_ore(sums.whole.tax)}, Go says {round_to_ore(in_go.tax)}"
+    return f"VAT: the shop says {round_to_ore(tax)}, Go says {round_to_ore(in_go.tax)}"
 
 
-def answered_lines(answer: Mapping[str, Any]) -> dict[str | None, Mapping[str, Any]]:
-    """Return the lines of an order in Go's answer, by our reference."""
+def lines_by_reference(answer: Mapping[str, Any]) -> dict[str | None, Mapping[str, Any]]:
+    """Return the lines in Go's answer by our reference, those without one by their Id."""
     lines = answer.get("SalesOrderLines") or ()
     return {line.get(_REFERENCE) or line.get("Id"): line for line in lines}
 
 
 def total_in_go(line: Mapping[str, Any] | None) -> Decimal:
     """Return what a line, or a whole order, comes to in Go with VAT."""
-    told = ZERO if line is None else line.get("TotalAmount") or ZERO
-    return number_in_go(told, label="TotalAmount")
+    total = None if line is None else line.get("TotalAmount")
+    return number_in_go(total or ZERO, label="TotalAmount")
 
 
 def money_in_go(line: Mapping[str, Any]) -> Money:
@@ -226,7 +229,7 @@ def money_in_go(line: Mapping[str, Any]) -> Money:
 
 
 def percent(fraction: Value) -> Decimal:
-    """Return a VAT rate from Go, where it is a fraction, in percent."""
+    """Return a VAT rate from Go, which gives a fraction, in percent."""
     return number_in_go(fraction, label="the VAT rate") * 100
 
 
@@ -234,7 +237,7 @@ def percent(fraction: Value) -> Decimal:
 class Correction:
     """New unit prices by line reference, and what the line for rounding should come to.
 
-    `decimals` is how many decimals of a price Go has been seen to keep so far.
+    `decimals` is how many decimals of a price Go is known to keep.
     """
 
     prices: Mapping[str, Decimal] = field(default_factory=dict)
@@ -242,33 +245,37 @@ class Correction:
     decimals: int = _PLACES[-1]
 
     def then(self, other: Correction) -> Correction:
-        """Return what has been sent, and is known, after a further correction of the same order."""
+        """Return what was sent in all, and is known, after a further correction of the order."""
         return replace(other, prices={**self.prices, **other.prices})
 
 
 @dataclass(frozen=True)
-class _Way:
-    """New unit prices that move an order's total, as a chain; the lower its cost, the better.
+class _NewPrices:
+    """New unit prices, by line reference, that move an order's total; the lowest cost is best.
 
     The cost is by how many øre the rates differ from the shop's, then how many prices are new.
     """
 
     cost: tuple[int, int] = (0, 0)
-    new: tuple[tuple[str, Decimal], ...] = ()
+    prices: tuple[tuple[str, Decimal], ...] = ()
 
-    def __add__(self, other: _Way) -> _Way:
-        """Return the two combined."""
+    def __add__(self, other: _NewPrices) -> _NewPrices:
+        """Return both combined."""
         cost = (self.cost[0] + other.cost[0], self.cost[1] + other.cost[1])
-        return _Way(cost, self.new + other.new)
+        return _NewPrices(cost, self.prices + other.prices)
 
 
 @dataclass(frozen=True)
-class _AnsweredLine:
-    """A line as it is in Go, beside what it should come to according to the shop."""
+class _GoLine:
+    """A line as it is in Go, and what it should come to according to the shop, both without VAT.
+
+    `factor` is what the allowance leaves of a price. `sent` is the unit price that was sent, and
+    `price` the one that Go kept.
+    """
 
     reference: str
     quantity: Decimal
-    left: Decimal
+    factor: Decimal
     price: Decimal
     sent: Decimal
     net: Decimal
@@ -277,7 +284,7 @@ class _AnsweredLine:
 
     def net_at(self, price: Decimal) -> Decimal:
         """Return what the line comes to in Go at a unit price, without VAT."""
-        return round_to_ore(self.quantity * price * self.left)
+        return round_to_ore(self.quantity * price * self.factor)
 
 
 def find_correction(
@@ -291,61 +298,60 @@ def find_correction(
 ) -> Correction | None:
     """Return what brings Go's order to the shop's total and VAT; None if that is not possible.
 
-    None also where Go gives no total. A line is moved by an øre at most, or to the next price that
-    Go can hold. The line for rounding bears at most an øre for each line. `before` is what was
-    already sent to correct the order.
+    None also if Go gives no total. A line is moved by an øre at most, or to the next price that Go
+    can hold. The line for rounding bears at most an øre for each line. `before` is what was already
+    sent to correct the order.
     """
     if answer.get("TotalAmount") is None:
         return None
-    there = total_in_go(answered_lines(answer).get(ROUNDING))
-    now = total_in_go(answer) - there
-    off = _in_ore(expected_total(lines, total, answer, edited_in_go=edited_in_go) - now)
+    current = total_in_go(answer) - total_in_go(lines_by_reference(answer).get(ROUNDING))
+    missing = _in_ore(expected_total(lines, total, answer, edited_in_go=edited_in_go) - current)
     before = before or Correction()
-    answered = _answered(lines, answer, edited_in_go, before.prices)
-    decimals = min(before.decimals, _kept_decimals(answered))
+    go_lines = _movable_lines(lines, answer, edited_in_go, before.prices)
+    decimals = min(before.decimals, _kept_decimals(go_lines))
     for once in vat_roundings(answer):
-        rates = by_rate_in_go(lines, answer, edited_in_go=edited_in_go, once_per_rate=once)
-        if not off and all(one.is_right for one in rates.values()):
+        rates = sums_by_rate(lines, answer, edited_in_go=edited_in_go, once_per_rate=once)
+        if not missing and all(sums.is_right for sums in rates.values()):
             return Correction(decimals=decimals)
-        moves = _moves(answered, rates, off, decimals, once_per_rate=once)
-        if found := _nearest(moves, off, len(answered) if may_add_line else 0):
-            return replace(found, decimals=decimals)
+        moves = _moves(go_lines, rates, missing, decimals, once_per_rate=once)
+        if correction := _nearest(moves, missing, len(go_lines) if may_add_line else 0):
+            return replace(correction, decimals=decimals)
     return None
 
 
-def _nearest(moves: Mapping[int, _Way], off: int, most: int) -> Correction | None:
-    """Return the way to the missing øre, of which the line for rounding may bear at most `most`."""
-    if off in moves:
-        return Correction(dict(moves[off].new))
-    near = [moved for moved in moves if abs(off - moved) <= most]
+def _nearest(moves: Mapping[int, _NewPrices], missing: int, most: int) -> Correction | None:
+    """Return the correction by the missing øre, at most `most` of them on the line for rounding."""
+    if missing in moves:
+        return Correction(dict(moves[missing].prices))
+    near = [moved for moved in moves if abs(missing - moved) <= most]
     if not near:
         return None
-    moved = min(near, key=lambda one: (len(moves[one].new), abs(off - one)))
-    return Correction(dict(moves[moved].new), (off - moved) * ORE)
+    best = min(near, key=lambda moved: (len(moves[moved].prices), abs(missing - moved)))
+    return Correction(dict(moves[best].prices), (missing - best) * ORE)
 
 
 def _in_ore(amount: Decimal) -> int:
     return int(round_to_ore(amount) / ORE)
 
 
-def _answered(
+def _movable_lines(
     lines: Iterable[OrderLine],
     answer: Mapping[str, Any],
     edited_in_go: Collection[str],
     sent: Mapping[str, Decimal],
-) -> list[_AnsweredLine]:
+) -> list[_GoLine]:
     """Return the lines that may be moved: those whose amount in Go follows from their price."""
-    in_go = answered_lines(answer)
-    found = []
+    in_go = lines_by_reference(answer)
+    movable = []
     for line in lines:
-        there = in_go.get(line.reference)
-        if there is None or line.is_text or line.reference in edited_in_go:
+        entry = in_go.get(line.reference)
+        if entry is None or line.is_text or line.reference in edited_in_go:
             continue
-        told = [there.get(name) for name in ("ProductUnitPrice", "NetAmount", "VatRate")]
-        if None in told or not line.quantity or not line.total.excl:
+        numbers = [entry.get(name) for name in ("ProductUnitPrice", "NetAmount", "VatRate")]
+        if None in numbers or not line.quantity or not line.total.excl:
             continue
-        price, net, rate = (number_in_go(one, label="a line") for one in told)
-        one = _AnsweredLine(
+        price, net, rate = (number_in_go(number, label="a line") for number in numbers)
+        go_line = _GoLine(
             line.reference,
             line.quantity,
             1 - line.price.allowance / 100,
@@ -355,15 +361,15 @@ def _answered(
             line.total.excl,
             rate,
         )
-        if one.left and one.net_at(price) == net:
-            found.append(one)
-    return found
+        if go_line.factor and go_line.net_at(price) == net:
+            movable.append(go_line)
+    return movable
 
 
-def _kept_decimals(lines: Iterable[_AnsweredLine]) -> int:
-    """Return how many decimals of a price Go is seen to keep: all that are sent, if it cuts none.
+def _kept_decimals(lines: Iterable[_GoLine]) -> int:
+    """Return how many decimals of a price Go is seen to keep; if it cuts none, all that are sent.
 
-    A price that is not a rounded form of what was sent, because it was corrected before, shows
+    A price that is not a rounded form of the one sent, because it was corrected before, shows
     nothing.
     """
     seen = [
@@ -381,41 +387,41 @@ def _cut(price: Decimal, decimals: int, rounding: str = ROUND_HALF_UP) -> Decima
 
 
 def _moves(
-    lines: Sequence[_AnsweredLine],
-    rates: Mapping[Decimal, RateAnswer],
-    off: int,
+    lines: Sequence[_GoLine],
+    rates: Mapping[Decimal, RateSums],
+    missing: int,
     decimals: int,
     *,
     once_per_rate: bool,
-) -> dict[int, _Way]:
+) -> dict[int, _NewPrices]:
     """Return by how many øre the total can be moved with each rate's VAT still right, and how."""
-    groups: dict[Decimal, list[_AnsweredLine]] = defaultdict(list)
+    groups: dict[Decimal, list[_GoLine]] = defaultdict(list)
     for line in lines:
         groups[percent(line.rate)].append(line)
-    farthest = abs(off) + _FARTHEST
-    reach = {0: _Way()}
-    for rate, one in rates.items():
-        moves = _moves_at(rate, groups[rate], one, farthest, decimals, once_per_rate=once_per_rate)
-        wider: dict[int, _Way] = {}
-        for moved, way in reach.items():
-            for more, further in moves.items():
+    farthest = abs(missing) + _FARTHEST
+    reach = {0: _NewPrices()}
+    for rate, sums in rates.items():
+        moves = _moves_at(rate, groups[rate], sums, farthest, decimals, once_per_rate=once_per_rate)
+        wider: dict[int, _NewPrices] = {}
+        for moved, prices in reach.items():
+            for more, more_prices in moves.items():
                 if abs(moved + more) <= farthest:
-                    _keep(wider, moved + more, way + further)
+                    _keep(wider, moved + more, prices + more_prices)
         reach = wider
     return reach
 
 
 def _moves_at(
     rate: Decimal,
-    lines: Iterable[_AnsweredLine],
-    answer: RateAnswer,
+    lines: Iterable[_GoLine],
+    sums: RateSums,
     farthest: int,
     decimals: int,
     *,
     once_per_rate: bool,
-) -> dict[int, _Way]:
-    """Return by how many øre one rate's sum with VAT can be moved, its VAT still right, and how."""
-    reach: dict[tuple[int, int], _Way] = {(0, 0): _Way()}
+) -> dict[int, _NewPrices]:
+    """Return by how many øre a rate's sum with VAT can be moved with VAT still right, and how."""
+    reach: dict[tuple[int, int], _NewPrices] = {(0, 0): _NewPrices()}
     for line in lines:
         wider = dict(reach)
         for net, price in _prices(line, decimals).items():
@@ -427,38 +433,39 @@ def _moves_at(
                 if once_per_rate
                 else _in_ore(round_to_ore(net * line.rate) - round_to_ore(line.net * line.rate))
             )
-            new = _Way((0, 1), ((line.reference, price),))
-            for (nets, taxes), way in reach.items():
+            new = _NewPrices((0, 1), ((line.reference, price),))
+            for (nets, taxes), prices in reach.items():
                 if abs(nets + more + taxes + tax) <= farthest:
-                    _keep(wider, (nets + more, taxes + tax), way + new)
+                    _keep(wider, (nets + more, taxes + tax), prices + new)
         reach = wider
-    found: dict[int, _Way] = {}
-    for (nets, taxes), way in reach.items():
-        vat = answer.there.tax + taxes * ORE
+    moves: dict[int, _NewPrices] = {}
+    for (nets, taxes), prices in reach.items():
+        vat = sums.in_go.tax + taxes * ORE
         if once_per_rate:
-            vat = round_to_ore((answer.there.excl + nets * ORE) * rate / 100)
-        if abs(vat - answer.told_tax) <= answer.most:
-            moved = nets + _in_ore(vat - answer.there.tax)
-            apart = abs(_in_ore(answer.wanted.incl - answer.there.incl) - moved)
-            _keep(found, moved, way + _Way((apart, 0)))
-    return found
+            vat = round_to_ore((sums.in_go.excl + nets * ORE) * rate / 100)
+        if abs(vat - sums.stated_tax) <= sums.tolerance:
+            moved = nets + _in_ore(vat - sums.in_go.tax)
+            apart = abs(_in_ore(sums.wanted.incl - sums.in_go.incl) - moved)
+            _keep(moves, moved, prices + _NewPrices((apart, 0)))
+    return moves
 
 
-def _keep(reach: dict[_Key, _Way], key: _Key, way: _Way) -> None:
-    if key not in reach or way.cost < reach[key].cost:
-        reach[key] = way
+def _keep(reach: dict[_Key, _NewPrices], key: _Key, prices: _NewPrices) -> None:
+    """Keep the new prices with the lowest cost."""
+    if key not in reach or prices.cost < reach[key].cost:
+        reach[key] = prices
 
 
-def _prices(line: _AnsweredLine, decimals: int) -> dict[Decimal, Decimal]:
+def _prices(line: _GoLine, decimals: int) -> dict[Decimal, Decimal]:
     """Return the net amounts that a line may come to, each with a unit price that gives it."""
-    found: dict[Decimal, Decimal] = {}
+    prices: dict[Decimal, Decimal] = {}
     for more in (ZERO, ORE, -ORE):
-        exact = (line.wanted + more) / line.quantity / line.left
+        exact = (line.wanted + more) / line.quantity / line.factor
         for places in range(_PLACES[0], decimals + 1):
             for rounding in (ROUND_HALF_UP, ROUND_FLOOR, ROUND_CEILING):
                 price = _cut(exact, places, rounding)
                 net = line.net_at(price)
-                is_next = not more and places == decimals
-                if is_next or abs(net - line.wanted) <= ORE:
-                    found.setdefault(net, price)
-    return found
+                is_nearest = not more and places == decimals
+                if is_nearest or abs(net - line.wanted) <= ORE:
+                    prices.setdefault(net, price)
+    return prices

@@ -1,7 +1,7 @@
-"""Amounts of a line, and the price and allowance from which Go calculates the same, to the øre.
+"""Amounts of a line, and the price and allowance from which Go calculates them, to the øre.
 
 PowerOffice Go calculates a line as quantity × price × (1 − allowance / 100), rounded to øre, and
-adds VAT by the product's sales account; no VAT can be sent. So price and allowance are chosen such
+adds VAT by the product's sales account; VAT cannot be sent. So price and allowance are chosen such
 that Go's own rounding gives the shop's amount.
 """
 
@@ -32,8 +32,8 @@ _Key = TypeVar("_Key")
 class Money:
     """An amount in the order's currency: without VAT, its VAT, and with VAT.
 
-    Amounts as read from a line are as exact as the shop gives them; those of the order that results
-    are in whole øre.
+    Amounts read from a line are as exact as the shop gives them; those of the resulting order are
+    in whole øre.
     """
 
     excl: Decimal
@@ -65,7 +65,7 @@ def sum_by(amounts: Iterable[tuple[_Key, Money]]) -> dict[_Key, Money]:
 
 
 def with_vat_of(incl: Decimal, rate: Decimal) -> Money:
-    """Return an amount given with VAT in whole øre, split by a VAT rate in percent."""
+    """Split an amount with VAT, in whole øre, by a VAT rate in percent."""
     excl = round_to_ore(incl / (1 + rate / 100))
     return Money(excl, incl - excl, incl)
 
@@ -76,44 +76,44 @@ NORWEGIAN_RATES = (Decimal(25), Decimal(15), Decimal(12), Decimal("11.11"), ZERO
 
 @dataclass(frozen=True)
 class Rates:
-    """The VAT rates in percent from which a rate that is not given is chosen.
+    """The VAT rates in percent from which one is chosen where the shop gives none.
 
-    `known` are the merchant's, `named` those that the order's `taxes` name.
+    `known` are the merchant's, `listed` those in the order's `taxes`.
     """
 
     known: Collection[Decimal]
-    named: Collection[Decimal] = ()
+    listed: Collection[Decimal] = ()
 
-    def of(self, total: Money, label: str) -> Decimal | None:
-        """Return the one rate that the amounts with and without VAT can have; None if both are 0.
+    def infer(self, total: Money, label: str) -> Decimal | None:
+        """Return the only rate that fits the amounts with and without VAT; None if both are 0.
 
         Raises:
-            Unusable: none fits, or several do and the order does not say which.
+            Unusable: none fits, or several do and the order's `taxes` do not decide which.
         """
         if total == NOTHING:
             return None
-        fitting = [rate for rate in self.known if _may_be(rate, total)]
+        fitting = [rate for rate in self.known if _fits(rate, total)]
         if len(fitting) > 1:
-            fitting = [rate for rate in fitting if rate in self.named] or fitting
+            fitting = [rate for rate in fitting if rate in self.listed] or fitting
         if len(fitting) == 1:
             return fitting[0]
         rates = ", ".join(format(rate.normalize(), "f") for rate in fitting or self.known)
-        fault = "several rates" if fitting else "no rate"
         raise Unusable(
-            f"{label} has no tax_rate, and VAT of {total.tax} on {total.excl} is that of {fault} of"
-            f" {rates} %: let the shop tell tax_rate"
+            f"{label} has no tax_rate, and VAT of {total.tax} on {total.excl} fits"
+            f" {'several' if fitting else 'none'} of the rates {rates} %: let the shop send"
+            " tax_rate"
         )
 
 
-def _may_be(rate: Decimal, total: Money) -> bool:
-    """Return whether an amount may be at this rate, having been rounded with VAT and without."""
+def _fits(rate: Decimal, total: Money) -> bool:
+    """Return whether an amount may be at this rate, rounded both with and without VAT."""
     factor = 1 + rate / 100
     return abs(total.excl * factor - total.incl) <= ORE / 2 * (factor + 1)
 
 
 @dataclass(frozen=True)
 class Price:
-    """What is sent for a line: kroner per unit without VAT, and the discount in percent."""
+    """What is sent as a line's price: kroner per unit without VAT, and the discount in percent."""
 
     unit_price: Decimal
     allowance: Decimal
@@ -125,26 +125,26 @@ def choose_price(
     """Choose price and allowance so that Go's line sum rounds to `total_excl`.
 
     `discount` is the part taken off, between 0 and 1. A discount that is a percentage of at most
-    two decimals off the shop's own unit price becomes the allowance; that price stays where it is
-    exact, and else moves by less than an øre. Any other discount goes into the price. The price has
-    no more decimals than it takes to be exact, because it is not known how many PowerOffice Go
-    keeps.
+    two decimals off the shop's own unit price becomes the allowance; that price is kept if it is
+    exact, and otherwise moves by less than an øre. Any other discount goes into the price. The
+    price has only the decimals that it needs to be exact, because it is not known how many
+    PowerOffice Go keeps.
 
     Raises:
         Unusable: no price gives the amount (a quantity of 0 with an amount).
     """
     allowances = [
-        one
-        for one in _allowances(discount)
-        if not one
+        allowance
+        for allowance in _allowances(discount)
+        if not allowance
         or unit_price is None
-        or _is_off(one, quantity * unit_price, quantity, total_excl)
+        or _gives_total(allowance, quantity * unit_price, quantity, total_excl)
     ]
     return _exact_price(quantity, total_excl, unit_price, allowances)
 
 
 def repriced(price: Price, *, quantity: Decimal, total_excl: Decimal) -> Price:
-    """Return the price at which a line comes to another amount; unchanged where that is exact.
+    """Return the price at which a line comes to another amount; unchanged if it gives that too.
 
     Raises:
         Unusable: no price gives the amount.
@@ -153,13 +153,13 @@ def repriced(price: Price, *, quantity: Decimal, total_excl: Decimal) -> Price:
     return _exact_price(quantity, total_excl, price.unit_price, allowances)
 
 
-def _is_off(allowance: Decimal, full: Decimal, quantity: Decimal, total_excl: Decimal) -> bool:
+def _gives_total(allowance: Decimal, full: Decimal, quantity: Decimal, total_excl: Decimal) -> bool:
     """Return whether an allowance off the full amount gives the total, within rounding.
 
-    Rounded are the total, and a unit price that was worked out from one with VAT.
+    The total is rounded, and so is a unit price that was calculated from one with VAT.
     """
-    left = 1 - allowance / 100
-    return abs(full * left - total_excl) <= ORE + ORE / 2 * abs(quantity) * left
+    factor = 1 - allowance / 100
+    return abs(full * factor - total_excl) <= ORE + ORE / 2 * abs(quantity) * factor
 
 
 def _exact_price(
@@ -168,50 +168,51 @@ def _exact_price(
     unit_price: Decimal | None,
     allowances: Collection[Decimal],
 ) -> Price:
-    """Return the first price and allowance that come to the amount, this unit price if possible."""
+    """Return the first price and allowance that give the amount, at this unit price if possible."""
     if quantity == 0:
         if total_excl:
             raise Unusable(f"a quantity of 0 cannot come to {total_excl}")
         return Price(unit_price or ZERO, ZERO)
-    own = [Price(unit_price, one) for one in allowances] if unit_price is not None else []
-    for price in itertools.chain(own, _prices_of(total_excl / quantity, allowances)):
+    given = [] if unit_price is None else [Price(unit_price, percent) for percent in allowances]
+    for price in itertools.chain(given, _prices_leaving(total_excl / quantity, allowances)):
         if round_to_ore(quantity * price.unit_price * (1 - price.allowance / 100)) == total_excl:
             return price
     raise Unusable(f"no unit price makes {quantity} come to {total_excl}")
 
 
 def _allowances(discount: Decimal) -> list[Decimal]:
-    """Return the percentages to try: the discount with 0, 1 and 2 decimals, and finally none.
+    """Return the percentages to try: the discount with 0, 1 and 2 decimals, and finally zero.
 
-    A surcharge, and a discount above the whole price, go into the price.
+    A surcharge, or a discount above the full price, goes into the price.
     """
     if not 0 < discount <= 1:
         return [ZERO]
-    tried = [
+    percentages = [
         (discount * 100).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
         for places in range(_MOST_ALLOWANCE_DECIMALS + 1)
     ]
     tolerance = Decimal("0.05")
-    return [one for one in tried if abs(one - discount * 100) <= tolerance] + [ZERO]
+    near = [percent for percent in percentages if abs(percent - discount * 100) <= tolerance]
+    return [*near, ZERO]
 
 
-def _prices_of(left_of_unit: Decimal, allowances: Iterable[Decimal]) -> Iterator[Price]:
+def _prices_leaving(unit_amount: Decimal, allowances: Iterable[Decimal]) -> Iterator[Price]:
     """Yield prices that leave this many kroner after an allowance, fewest decimals first."""
     for allowance in allowances:
-        left = 1 - allowance / 100
-        if not left or abs(left_of_unit / left) >= _LARGEST_PRICE:
+        factor = 1 - allowance / 100
+        if not factor or abs(unit_amount / factor) >= _LARGEST_PRICE:
             continue
         for places in range(2, _MOST_PRICE_DECIMALS + 1):
             step = Decimal(1).scaleb(-places)
-            yield Price((left_of_unit / left).quantize(step, rounding=ROUND_HALF_UP), allowance)
+            yield Price((unit_amount / factor).quantize(step, rounding=ROUND_HALF_UP), allowance)
 
 
 def read_money(raw: Record, rate: Decimal | None, label: str) -> Money:
     """Return a line's amounts as exactly as they are given; a missing one follows from the others.
 
     Raises:
-        Unusable: too little is given, or the three do not add up within an øre, the most by which
-            rounding each by itself may set them apart.
+        Unusable: too little is given, or the three amounts do not add up within an øre, the most
+            by which rounding each separately may set them apart.
     """
     excl, tax, incl = (
         values.amount(raw.get(name), label=f"{label}, {name}")

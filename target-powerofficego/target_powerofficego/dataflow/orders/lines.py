@@ -1,8 +1,8 @@
 """The lines of an order in Go's form: products, gift cards, texts, freight, fees, rounding; pure.
 
-Freight, fees, rounding and deductions are each a line on a service product. No VAT can be sent to
-PowerOffice Go, which calculates it by the product's sales account. Go's answer is compared
-afterwards (`answer`).
+Freight, fees, rounding and deductions are each a line on a service product. VAT cannot be sent to
+PowerOffice Go, which calculates it by the product's sales account. Its answer is compared with the
+shop's order afterwards (`answer`).
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ if TYPE_CHECKING:
 ByRate = dict[Decimal, Money]
 
 ORDER_ROUNDING = "rounding:order"
-"""The reference of the line for the amount by which the shop itself rounds an order."""
+"""The reference of the line for the shop's own rounding of an order."""
 
 ROUNDING_NAME = "Øreavrunding"
 
 
 @dataclass(frozen=True)
 class ServiceCodes:
-    """The codes of the products in Go to post on where the shop has no product.
+    """The codes of the products in Go on which amounts without a product in the shop are posted.
 
-    `rates` are the merchant's VAT rates in percent, where they are set: a line or charge for which
-    no rate is given has one of these.
+    `rates` are the merchant's VAT rates in percent, if they are set: a line or charge for which the
+    shop gives no rate has one of these.
     """
 
     shipping: str = "FRAKT"
@@ -67,7 +67,7 @@ LISTS = {"lines": "", "shipping": "shipping:", "fees": "fee:"}
 """The members in which the shop lists an order's lines, and the prefix of their references."""
 
 CHARGES = tuple(filter(None, LISTS.values()))
-"""How the references of charges begin."""
+"""Prefixes of the references of freight and fees."""
 NOT_GOODS = (*CHARGES, "rounding:")
 """Prefixes of the references of freight, fees and rounding; an ordinary line's is its shop id."""
 
@@ -88,12 +88,12 @@ def service_at(code: str, name: str, rate: Decimal, *, is_gift_card: bool = Fals
 
 @dataclass(frozen=True)
 class OrderLine:
-    """One line as it should be in Go; `reference` identifies it among the lines of its order.
+    """A line as it should be in Go; `reference` identifies it among the lines of its order.
 
     A line is for a shop product (`product_id` and `sku`), for a service, or text only. `rate` is
-    the VAT rate in percent that Go's answer must have. `vat_moved` is by how much (kroner) the VAT
-    of its rate was moved from what the shop gives so that the order comes to its total; one line of
-    each rate bears it.
+    the VAT rate in percent that Go's answer must have. `vat_moved` is by how much, in kroner, the
+    VAT of its rate differs from what the shop states, so that the order comes to its total; one
+    line of each rate has it.
     """
 
     reference: str
@@ -113,14 +113,14 @@ class OrderLine:
 
     @property
     def is_goods(self) -> bool:
-        """Whether it was sold, so that a discount on the whole order is taken from it."""
+        """Whether it was sold, so that discounts on the whole order are taken off it."""
         return not (self.is_gift_card or self.reference.startswith(NOT_GOODS))
 
     def values(self, product_go_id: int | None, *, standard_account: bool) -> dict[str, Value]:
         """Return the line's members under PowerOffice Go's names.
 
-        Price, allowance, description and UseStandardSalesAccount are always given, because Go
-        inherits whatever is left out from the product or the customer.
+        Price, allowance, description and UseStandardSalesAccount are always sent, because Go takes
+        what is left out from the product or the customer.
         """
         if self.is_text:
             return {
@@ -160,39 +160,39 @@ def read_lines(order: Record, codes: ServiceCodes) -> list[OrderLine]:
     Freight and fees that cost nothing are left out.
 
     Raises:
-        Unusable: with the reason of each line that cannot be read; or two have the same id, or a
-            row of `taxes` cannot be read.
+        Unusable: lines cannot be read (the message has the reason of each), two have the same id,
+            or a row of `taxes` cannot be read.
     """
     rates = _rates_of(order, codes)
-    found: list[OrderLine] = []
+    lines: list[OrderLine] = []
     reasons: list[str] = []
     for member in LISTS:
         for number, raw in enumerate(dicts(order.get(member), label=member), start=1):
             try:
-                line = _read_line(member, raw, number, len(found), codes, rates)
+                line = _read_line(member, raw, number, len(lines), codes, rates)
             except Unusable as unusable:
                 reasons.append(str(unusable))
             else:
-                found += [] if line is None else [line]
-    counts = Counter(line.reference for line in found)
+                lines += [] if line is None else [line]
+    counts = Counter(line.reference for line in lines)
     doubled = sorted(reference for reference, count in counts.items() if count > 1)
     reasons += [f"two lines have the id {values.quoted(reference)}" for reference in doubled]
     if reasons:
         raise Unusable("; ".join(reasons))
-    return found
+    return lines
 
 
 def _rates_of(order: Record, codes: ServiceCodes) -> Rates:
     """Return the rates from which a missing one is chosen: the merchant's, else Norway's."""
     rows = dicts(order.get("taxes"), label="taxes")
-    named = [values.vat_rate(row.get("rate"), label="taxes, rate") for row in rows]
-    return Rates(codes.rates or NORWEGIAN_RATES, [one for one in named if one is not None])
+    listed = [values.vat_rate(row.get("rate"), label="taxes, rate") for row in rows]
+    return Rates(codes.rates or NORWEGIAN_RATES, [rate for rate in listed if rate is not None])
 
 
 def _read_line(
     member: str, raw: Record, number: int, place: int, codes: ServiceCodes, rates: Rates
 ) -> OrderLine | None:
-    """Return what an object of one of the `LISTS` says; None for a charge that costs nothing."""
+    """Return the line for an object in one of the `LISTS`; None for a charge that costs nothing."""
     if member != "lines":
         return _charge(member, raw, number, place, codes, rates)
     if raw.get("type") == "text":
@@ -203,7 +203,7 @@ def _read_line(
 def _charge(
     member: str, raw: Record, number: int, place: int, codes: ServiceCodes, rates: Rates
 ) -> OrderLine | None:
-    """Return the line of a freight or fee; one without a rate gets what its amounts imply."""
+    """Return the line of a freight or fee; a missing rate follows from its amounts."""
     kinds = {
         "shipping": ("freight", codes.shipping, "Frakt"),
         "fees": ("fee", codes.fee, "Gebyr"),
@@ -215,7 +215,7 @@ def _charge(
     if not total.incl and not total.excl:
         return None
     if rate is None:
-        rate = rates.of(total, label) if total.tax else ZERO
+        rate = rates.infer(total, label) if total.tax else ZERO
     service = service_at(code, name, rate or ZERO)
     reference = values.text(raw.get("id"), label=f"{label}, id") or number
     description = values.unescaped_text(raw.get("name"), label=f"{label}, name") or name
@@ -225,7 +225,7 @@ def _charge(
 def _text_line(raw: Record, label: str, sort_order: int) -> OrderLine:
     rate = values.vat_rate(raw.get("tax_rate"), label=f"{label}, tax_rate")
     amounts = [raw.get(name) for name in ("total_excl", "total_incl")]
-    if any(values.amount(one, label=f"{label}, total") for one in amounts):
+    if any(values.amount(amount, label=f"{label}, total") for amount in amounts):
         raise Unusable(f"{label} is a text but has an amount")
     return OrderLine(
         reference=_reference(raw, label),
@@ -249,19 +249,20 @@ def _product_line(
     reference = _reference(raw, label)
     sku = values.text(raw.get("sku"), label=f"{label}, sku", longest=100)
     product_id = values.shop_id(raw.get("product_id"), label=f"{label}, product_id")
-    told = values.amount(raw.get("quantity"), label=f"{label}, quantity")
-    quantity = values.require(told, f"{label} has no quantity")
+    quantity = values.require(
+        values.amount(raw.get("quantity"), label=f"{label}, quantity"), f"{label} has no quantity"
+    )
     is_gift_card = raw.get("type") == "gift_card"
     has_product = product_id is not None or sku is not None
     rate = values.vat_rate(raw.get("tax_rate"), label=f"{label}, tax_rate")
     rate = ZERO if rate is None and is_gift_card else rate
     total = read_money(raw, rate, label)
     if rate is None and (codes.rates or not has_product):
-        rate = rates.of(total, label)
+        rate = rates.infer(total, label)
     if rate is None and not has_product:
         rate = ZERO
-    code, nameless = (codes.gift_card, "Gavekort") if is_gift_card else (codes.fee, "Gebyr")
-    service = service_at(code, nameless, rate or ZERO, is_gift_card=is_gift_card)
+    code, default_name = (codes.gift_card, "Gavekort") if is_gift_card else (codes.fee, "Gebyr")
+    service = service_at(code, default_name, rate or ZERO, is_gift_card=is_gift_card)
     return OrderLine(
         reference=reference,
         product_id=product_id,
@@ -269,7 +270,7 @@ def _product_line(
         service=None if has_product else service,
         description=values.unescaped_text(raw.get("name"), label=f"{label}, name")
         or sku
-        or nameless,
+        or default_name,
         quantity=quantity,
         price=_line_price(raw, quantity, total, rate, label),
         unit=unit_code(values.text(raw.get("unit"), label=f"{label}, unit")),
@@ -305,9 +306,9 @@ def _line_price(
 def _discount(raw: Record, total: Money, label: str) -> Decimal:
     """Return the fraction that was taken off the line, between 0 and 1."""
     for kind, left in (("excl", total.excl), ("incl", total.incl)):
-        taken = values.amount(raw.get(f"discount_{kind}"), label=f"{label}, discount_{kind}")
-        if taken and left + taken:
-            return taken / (left + taken)
+        discount = values.amount(raw.get(f"discount_{kind}"), label=f"{label}, discount_{kind}")
+        if discount and left + discount:
+            return discount / (left + discount)
     return ZERO
 
 
@@ -317,7 +318,7 @@ def total_incl(lines: Iterable[OrderLine]) -> Decimal:
 
 
 def format_deductions(lines: Iterable[OrderLine]) -> str:
-    """Say what negative lines take off at which rate: "10.00 at 25 % and 2.00 at 15 %"."""
+    """Return what negative lines take off at each rate: "10.00 at 25 % and 2.00 at 15 %"."""
     return " and ".join(f"{-line.total.incl} at {rate_key(line.rate or ZERO)} %" for line in lines)
 
 
@@ -329,7 +330,7 @@ def dicts(raw: object, *, label: str) -> list[Record]:
     """
     if raw is None:
         return []
-    if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
+    if not isinstance(raw, list) or not all(isinstance(item, dict) for item in raw):
         raise Unusable(f"{label} should be a list but is a {values.kind_of(raw)}")
     return raw
 
@@ -342,7 +343,7 @@ def service_line(
     rate: Decimal | None,
     total: Money,
 ) -> OrderLine:
-    """Return a line of one unit of a service; an amount below zero is a quantity of -1.
+    """Return a line of one unit of a service; an amount below zero has a quantity of -1.
 
     PowerOffice Go credits by quantity.
     """
@@ -363,10 +364,10 @@ def service_line(
 
 
 def rounding_line(order: Record, codes: ServiceCodes, start: int) -> list[OrderLine]:
-    """Return the line, without VAT, for the shop's rounding of the whole order, if there is any.
+    """Return the line, without VAT, for the shop's rounding of the order as a whole, if any.
 
     Raises:
-        Contradiction: the merchant has no product for it.
+        Contradiction: the merchant has set no product for it.
         Unusable: it is not a number.
     """
     amount = round_to_ore(values.amount(order.get("rounding"), label="rounding") or ZERO)
@@ -386,29 +387,28 @@ def spread_lines(
     reference: str, code: str, name: str, description: str, start: int, shares: ByRate
 ) -> list[OrderLine]:
     """Return a negative line for each VAT rate, the highest rate first."""
-    wanted = [(rate, share) for rate, share in sorted(shares.items(), reverse=True) if share.incl]
+    nonzero = [(rate, share) for rate, share in sorted(shares.items(), reverse=True) if share.incl]
     return [
         service_line(
-            f"{reference}:{service.code.rpartition('-')[2]}",
-            service,
+            f"{reference}:{rate_key(rate)}",
+            service_at(code, name, rate),
             description,
             start + place,
             rate,
             -share,
         )
-        for place, (rate, share) in enumerate(wanted)
-        for service in [service_at(code, name, rate)]
+        for place, (rate, share) in enumerate(nonzero)
     ]
 
 
 def without_rate(lines: Iterable[OrderLine], label: str) -> str:
-    """Say that an amount cannot be split by VAT rate, because one of these lines has none."""
-    line = next(one for one in lines if one.rate is None and one.total.incl)
+    """Return the reason why an amount cannot be split by VAT rate: one of these lines has none."""
+    line = next(line for line in lines if line.rate is None and line.total.incl)
     return f"{label} cannot be split by VAT rate: {values.quoted(line.description)} has none"
 
 
 def by_rate(lines: Iterable[OrderLine]) -> ByRate | None:
-    """Return what lines come to at each VAT rate; None when a line that counts has no rate."""
+    """Return what lines come to at each VAT rate; None if a line with an amount has no rate."""
     lines = list(lines)
     if any(line.rate is None and line.total.incl for line in lines):
         return None

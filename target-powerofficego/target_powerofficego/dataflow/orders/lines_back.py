@@ -1,8 +1,8 @@
-"""Lines of an order on the way back: what Go changed in them, and the patch that says so; pure.
+"""Lines of an order on the way back: what was edited in Go, and the patch for the shop; pure.
 
-The law of the patch: what the way forward reads from the order afterwards is, to the øre, exactly
-what Go says of the edited lines; the other lines are unchanged. Where the shop has no form that
-achieves this, nothing is written.
+The law of the patch: what the way forward then reads from the order is, to the øre, exactly what Go
+has for the edited lines, and the other lines are unchanged. If the shop has no form that achieves
+this, nothing is written.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Agreement, Record
 
 _DISCOUNTS = ("discount_excl", "discount_incl")
-_FINEST = Decimal("1E-12")  # kroner: as many decimals as the way forward reads
+_SMALLEST_STEP = Decimal("1E-12")  # kroner: as many decimals as the way forward reads
 
 NUMBERS = ("Quantity", "ProductUnitPrice", "Allowance")
 """The members that flow together, because they make up one amount."""
@@ -42,16 +42,17 @@ class LineEdit:
     rate: Decimal | None
 
     @property
-    def moves_amounts(self) -> bool:
-        """Whether the edit may change what the line comes to."""
+    def may_change_amounts(self) -> bool:
+        """Whether the edit may change the line's amounts."""
         return NUMBERS[0] in self.members
 
-    def is_held_by(self, line: OrderLine) -> bool:
-        """Return whether a line of the shop agrees exactly with this edit."""
-        told = _members(line)
+    def is_equal_to(self, line: OrderLine) -> bool:
+        """Return whether a line of the shop has exactly what the edit gives it."""
+        in_shop = _members(line)
         return all(
-            _same(name, told.get(name)) == _same(name, one) for name, one in self.members.items()
-        ) and (line.total == self.total or not self.moves_amounts)
+            _normalise(name, in_shop.get(name)) == _normalise(name, value)
+            for name, value in self.members.items()
+        ) and (line.total == self.total or not self.may_change_amounts)
 
 
 def lines_of(entry: Mapping[str, Any]) -> dict[str, Record]:
@@ -65,7 +66,7 @@ def lines_of(entry: Mapping[str, Any]) -> dict[str, Record]:
 
 
 def members_by_reference(order: ShopOrder) -> dict[str, dict[str, Value]]:
-    """Return the values that the lines of a shop order have for the members that flow back.
+    """Return, by reference, the members of a shop order's lines that flow back.
 
     Raises:
         Unusable: they cannot be read.
@@ -73,86 +74,85 @@ def members_by_reference(order: ShopOrder) -> dict[str, dict[str, Value]]:
     return {line.reference: _members(line) for line in order.lines}
 
 
-def lines_agree(one: Value, other: Value) -> bool:
+def lines_agree(first: Value, second: Value) -> bool:
     """Return whether two lines agree on the members that flow back and that both have."""
-    if not isinstance(one, dict) or not isinstance(other, dict):
-        return bool(one == other)
+    if not isinstance(first, dict) or not isinstance(second, dict):
+        return bool(first == second)
     return all(
-        _same(name, one[name]) == _same(name, other[name])
+        _normalise(name, first[name]) == _normalise(name, second[name])
         for name in BACK_MEMBERS
-        if name in one and name in other
+        if name in first and name in second
     )
 
 
 def lines_never_read(
     lines: Mapping[str, Record], base: Mapping[str, Agreement]
 ) -> dict[str, dict[str, Value] | None]:
-    """Return, as they are in Go, or None, the lines of which the base has never held Go's side.
+    """Return the lines whose base has never held Go's side, as they are in Go; None if missing.
 
     The base of an order that was found in Go and linked comes from the shop alone. What differs
-    then is nobody's edit, and stays. A line that was read from Go has Go's Id in the base.
+    then is not an edit, and stays. A line that was read from Go has Go's Id in the base.
     """
     return {
-        reference: None
-        if line is None
-        else {name: line.get(name) for name in ("Id", *LINE_MEMBERS)}
-        for reference, one in base.items()
-        if one.go is not None and "Id" not in one.go
-        for line in [lines.get(reference)]
+        reference: {name: lines[reference].get(name) for name in ("Id", *LINE_MEMBERS)}
+        if reference in lines
+        else None
+        for reference, agreed in base.items()
+        if agreed.go is not None and "Id" not in agreed.go
     }
 
 
 def unsupported_edits(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> Iterator[str]:
-    """Say what was done to lines in Go that is never done in the shop.
+    """Yield the edits of lines in Go that are never made in the shop.
 
-    A line that only Go has was added since, unless Go's lines are not the shop's lines at all.
+    A line that only Go has was added there, unless Go's lines are not the shop's lines at all.
     """
-    for reference, one in base.items():
+    for reference, agreed in base.items():
         line = lines.get(reference)
-        if one.go is None:
+        if agreed.go is None:
             continue
         if line is None:
             yield (
                 f"line {reference} was removed in Go, and a line is never deleted in the shop:"
                 " take it out of the order in the shop as well, or add it in Go again"
             )
-        elif _same("ProductId", line.get("ProductId")) != _same("ProductId", one.go["ProductId"]):
+        elif _is_edited("ProductId", line, agreed.go):
             yield (
-                f"line {reference} has another product in Go, and a product is never exchanged in"
-                " the shop: change it in the shop, or back in Go"
+                f"line {reference} has another product in Go, and a line's product is never changed"
+                " in the shop: change it in the shop by hand, or change it back in Go"
             )
-    if all(one.go is not None for one in base.values()):
+    if all(agreed.go is not None for agreed in base.values()):
         for reference in lines.keys() - base.keys() - {ROUNDING}:
-            named = values.quoted(lines[reference].get("Description"))
+            description = values.quoted(lines[reference].get("Description"))
             yield (
-                f"the line {named} was added in Go, and a line is never made in the shop: remove it"
-                " in Go and add it to the order in the shop"
+                f"the line {description} was added in Go, and a line is never added in the shop:"
+                " remove it in Go and add it to the order in the shop"
             )
 
 
 def line_edits(lines: Mapping[str, Record], base: Mapping[str, Agreement]) -> dict[str, LineEdit]:
-    """Return what Go changed in the lines that the base has, by reference.
+    """Return the edits in Go of the lines that the base has, by reference.
 
     Raises:
-        Unusable: a number of Go's cannot be read.
+        Unusable: a number in Go cannot be read.
     """
-    found = {}
-    for reference, one in base.items():
+    edits = {}
+    for reference, agreed in base.items():
         line = lines.get(reference)
-        if line is None or one.go is None:
+        if line is None or agreed.go is None:
             continue
-        moved = [
-            name
-            for name in BACK_MEMBERS
-            if _same(name, line.get(name)) != _same(name, one.go[name])
-        ]
-        if moved:
-            found[reference] = _edit(reference, line, moved)
-    return found
+        edited = [name for name in BACK_MEMBERS if _is_edited(name, line, agreed.go)]
+        if edited:
+            edits[reference] = _edit(reference, line, edited)
+    return edits
+
+
+def _is_edited(name: str, line: Record, agreed: Mapping[str, Value]) -> bool:
+    return bool(_normalise(name, line.get(name)) != _normalise(name, agreed[name]))
 
 
 def sales_order_total(entry: Mapping[str, Any]) -> Decimal:
-    """Return what a sales order in Go comes to with VAT, in kroner, without our rounding line.
+    """Return what a sales order in Go comes to with VAT, in kroner, without our line for rounding.
 
     Raises:
         Unusable: Go does not give it.
@@ -167,7 +167,7 @@ def _members(line: OrderLine) -> dict[str, Value]:
     return {name: members[name] for name in BACK_MEMBERS if name in members}
 
 
-def _same(name: str, value: Value) -> Value:
+def _normalise(name: str, value: Value) -> Value:
     """Return a member's value in the form used for comparison.
 
     Raises:
@@ -176,15 +176,15 @@ def _same(name: str, value: Value) -> Value:
     try:
         return LINE_MEMBERS[name](value)
     except InvalidOperation:
-        raise Unusable(f"{name} of a line in Go is no number: {values.quoted(value)}") from None
+        raise Unusable(f"{name} of a line in Go is not a number: {values.quoted(value)}") from None
 
 
-def _edit(reference: str, line: Record, moved: list[str]) -> LineEdit:
+def _edit(reference: str, line: Record, edited: list[str]) -> LineEdit:
     label = f"line {reference}, "
     names = [
         name
         for name in BACK_MEMBERS
-        if name in moved or (name in NUMBERS and not set(moved).isdisjoint(NUMBERS))
+        if name in edited or (name in NUMBERS and not set(edited).isdisjoint(NUMBERS))
     ]
     members = {
         name: values.number_in_go(line.get(name), label=label + name)
@@ -202,37 +202,39 @@ def _edit(reference: str, line: Record, moved: list[str]) -> LineEdit:
 
 
 def patch_of(order: ShopOrder, edited: Mapping[str, LineEdit], total: Decimal) -> Record:
-    """Return the merge patch that makes an order's lines say what Go says of them.
+    """Return the merge patch that gives an order's lines what Go has for them.
 
     `total` is what the order comes to in Go. The order's totals and VAT change by as much as its
     lines do.
 
     Raises:
-        Unusable: the shop has no form for it.
+        Unusable: the shop cannot represent it.
     """
     before = {line.reference: line for line in order.lines}
     patch: Record = {name: list(dicts(order.raw.get(name), label=name)) for name in LISTS}
     places = _places(order.raw)
     for reference, edit in edited.items():
         if reference not in places:
-            raise Unusable(f"line {reference} is no line of the shop's own; change it in the shop")
+            raise Unusable(
+                f"line {reference} is not one of the shop's own lines; change it in the shop"
+            )
         kind, place = places[reference]
         patch[kind][place] = _edited(kind, patch[kind][place], before[reference], edit)
-    more = [_more(before[reference], edit) for reference, edit in edited.items()]
-    patch |= _totals(order.raw, more)
-    patch["taxes"] = _taxes(order.raw, more)
-    _check(ShopOrder({**order.raw, **patch}), before, edited, total)
+    increases = [_increase(before[reference], edit) for reference, edit in edited.items()]
+    patch |= _totals(order.raw, increases)
+    patch["taxes"] = _taxes(order.raw, increases)
+    _require_equal(ShopOrder({**order.raw, **patch}), before, edited, total)
     return {name: value for name, value in patch.items() if value != (order.raw.get(name) or [])}
 
 
 def _places(order: Record) -> dict[str, tuple[str, int]]:
-    """Return, by reference, the list that each line is in and its position there."""
-    found = {}
+    """Return each line's list and its position there, by reference."""
+    places = {}
     for kind, prefix in LISTS.items():
         for place, raw in enumerate(dicts(order.get(kind), label=kind)):
             shop_id = values.text(raw.get("id"), label=f"{kind}, id")
-            found[f"{prefix}{shop_id or place + 1}"] = (kind, place)
-    return found
+            places[f"{prefix}{shop_id or place + 1}"] = (kind, place)
+    return places
 
 
 def _edited(kind: str, raw: Record, before: OrderLine, edit: LineEdit) -> Record:
@@ -249,29 +251,31 @@ def _edited(kind: str, raw: Record, before: OrderLine, edit: LineEdit) -> Record
     if "Description" in edit.members:
         name = values.normalise_text(edit.members["Description"])
         raw = {**raw, "name": values.written_like(name, raw.get("name"))}
-    forms = _with_amounts(raw, edit, before.rate or edit.rate) if edit.moves_amounts else [raw]
+    forms = _with_amounts(raw, edit, before.rate or edit.rate) if edit.may_change_amounts else [raw]
     for form in forms:
-        if _says(kind, form, edit):
+        if _gives(kind, form, edit):
             return form
-    raise Unusable(f"the shop has no form for what Go says of line {before.reference}")
+    raise Unusable(f"the shop cannot represent Go's values of line {before.reference}")
 
 
-def _says(kind: str, raw: Record, edit: LineEdit) -> bool:
+def _gives(kind: str, raw: Record, edit: LineEdit) -> bool:
+    """Return whether the way forward reads a line of the shop as exactly what was edited."""
     try:
-        read = ShopOrder({kind: [raw]}).lines
+        lines = ShopOrder({kind: [raw]}).lines
     except Unusable:
         return False
-    return len(read) == 1 and edit.is_held_by(read[0])
+    return len(lines) == 1 and edit.is_equal_to(lines[0])
 
 
 def _with_amounts(raw: Record, edit: LineEdit, rate: Decimal | None) -> Iterator[Record]:
-    """Yield the forms that a line can take with Go's numbers; members it lacks are not added.
+    """Yield the forms that a line can take with Go's numbers; only members it has are set.
 
-    A unit price with VAT is rounded to whole øre.
+    If Go has an allowance and the line no discount, one is added. A unit price with VAT is rounded
+    to whole øre.
     """
     quantity, price, allowance = (edit.members[name] for name in NUMBERS)
     with_vat = 1 + (rate or ZERO) / 100
-    told = {
+    amounts = {
         "quantity": format(values.normalise_amount(quantity), "f"),
         "unit_price_excl": money(price),
         "unit_price_incl": money(round_to_ore(price * with_vat)),
@@ -279,7 +283,7 @@ def _with_amounts(raw: Record, edit: LineEdit, rate: Decimal | None) -> Iterator
         "total_tax": money(edit.total.tax),
         "total_incl": money(edit.total.incl),
     }
-    names = [name for name in (*told, *_DISCOUNTS) if raw.get(name) not in (None, "")]
+    names = [name for name in (*amounts, *_DISCOUNTS) if raw.get(name) not in (None, "")]
     if allowance and not set(names) & set(_DISCOUNTS):
         names.append(_DISCOUNTS[0])
     full = quantity * price
@@ -288,8 +292,8 @@ def _with_amounts(raw: Record, edit: LineEdit, rate: Decimal | None) -> Iterator
         _discounts(full * with_vat, edit.total.incl, allowance),
         strict=True,
     ):
-        whole = {**told, **dict(zip(_DISCOUNTS, map(money, discounts), strict=True))}
-        yield {**raw, **{name: whole[name] for name in names}}
+        members = {**amounts, **dict(zip(_DISCOUNTS, map(money, discounts), strict=True))}
+        yield {**raw, **{name: members[name] for name in names}}
 
 
 def _discounts(full: Decimal, left: Decimal, allowance: Decimal) -> list[Decimal]:
@@ -299,31 +303,31 @@ def _discounts(full: Decimal, left: Decimal, allowance: Decimal) -> list[Decimal
     """
     if not allowance:
         return [ZERO]
-    in_ore = [round_to_ore(full) - left]
+    rounded = round_to_ore(full) - left
     if allowance == 100:
-        return in_ore
-    return [*in_ore, (left * allowance / (100 - allowance)).quantize(_FINEST)]
+        return [rounded]
+    return [rounded, (left * allowance / (100 - allowance)).quantize(_SMALLEST_STEP)]
 
 
-def _more(before: OrderLine, edit: LineEdit) -> tuple[Decimal | None, Money]:
-    """Return a line's VAT rate in percent, and by how much it comes to more than before."""
+def _increase(before: OrderLine, edit: LineEdit) -> tuple[Decimal | None, Money]:
+    """Return a line's VAT rate in percent, and by how much its amounts grow."""
     rate = edit.rate if before.rate is None else before.rate
-    return rate, edit.total - before.total if edit.moves_amounts else NOTHING
+    return rate, edit.total - before.total if edit.may_change_amounts else NOTHING
 
 
-def _totals(order: Record, differences: list[tuple[Decimal | None, Money]]) -> Record:
-    """Return those totals that the order has, after its lines have changed."""
-    found = {}
+def _totals(order: Record, increases: list[tuple[Decimal | None, Money]]) -> Record:
+    """Return those of the order's totals that change with its lines; missing ones are not added."""
+    totals = {}
     for kind in ("excl", "tax", "incl"):
         name = f"total_{kind}"
-        known = values.amount(order.get(name), label=name)
-        added = sum((getattr(more, kind) for _, more in differences), ZERO)
-        if known is not None and added:
-            found[name] = money(known + added)
-    return found
+        stated = values.amount(order.get(name), label=name)
+        added = sum((getattr(increase, kind) for _, increase in increases), ZERO)
+        if stated is not None and added:
+            totals[name] = money(stated + added)
+    return totals
 
 
-def _taxes(order: Record, differences: list[tuple[Decimal | None, Money]]) -> list[Record]:
+def _taxes(order: Record, increases: list[tuple[Decimal | None, Money]]) -> list[Record]:
     """Return an order's VAT by rate after its lines have changed; an empty list stays empty.
 
     Raises:
@@ -333,43 +337,45 @@ def _taxes(order: Record, differences: list[tuple[Decimal | None, Money]]) -> li
     if not rows:
         return rows
     rates = [values.vat_rate(row.get("rate"), label="taxes, rate") for row in rows]
-    for rate, more in differences:
-        if not more.tax and (not more.excl or rate not in rates):
+    for rate, increase in increases:
+        if not increase.tax and (not increase.excl or rate not in rates):
             continue
         if rate not in rates:
-            told = "its" if rate is None else f"{rate_key(rate)} %"
+            shown_rate = "not known" if rate is None else f"{rate_key(rate)} %"
             raise Unusable(
-                f"the order's taxes in the shop have no row for the VAT rate of a line ({told})"
+                "the order's `taxes` in the shop have no row for the VAT rate of an edited line"
+                f" ({shown_rate})"
             )
         place = rates.index(rate)
-        added = {"base": more.excl, "amount": more.tax}
-        rows[place] = {**rows[place], **_raised(rows[place], added)}
+        added = {"base": increase.excl, "amount": increase.tax}
+        rows[place] = {**rows[place], **_increased(rows[place], added)}
     return rows
 
 
-def _raised(row: Record, added: Mapping[str, Decimal]) -> Record:
-    known = {name: values.amount(row.get(name), label=f"taxes, {name}") for name in added}
-    return {name: money(one + added[name]) for name, one in known.items() if one is not None}
+def _increased(row: Record, added: Mapping[str, Decimal]) -> Record:
+    stated = {name: values.amount(row.get(name), label=f"taxes, {name}") for name in added}
+    return {
+        name: money(amount + added[name]) for name, amount in stated.items() if amount is not None
+    }
 
 
-def _check(
+def _require_equal(
     order: ShopOrder,
     before: Mapping[str, OrderLine],
     edited: Mapping[str, LineEdit],
     total: Decimal,
 ) -> None:
-    """Check that an order, read as the way forward reads it, says what Go says.
+    """Require that the way forward reads exactly what Go has from the patched order.
 
     Raises:
         Unusable: it does not.
     """
     for line in order.lines:
         edit = edited.get(line.reference)
-        is_right = line == before[line.reference] if edit is None else edit.is_held_by(line)
+        is_right = line == before[line.reference] if edit is None else edit.is_equal_to(line)
         if not is_right:
-            raise Unusable(f"the shop has no form for what Go says of line {line.reference}")
-    come_to = order.total
-    if come_to != total:
+            raise Unusable(f"the shop cannot represent Go's values of line {line.reference}")
+    if order.total != total:
         raise Unusable(
-            f"with Go's lines the shop's order comes to {come_to} with VAT, but Go's to {total}"
+            f"with Go's lines the shop's order comes to {order.total} with VAT, but Go's to {total}"
         )

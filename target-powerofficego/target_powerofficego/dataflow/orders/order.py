@@ -1,4 +1,4 @@
-"""Order ↔ SalesOrders: the property table of the header, its invoice on the way back included."""
+"""Order ↔ SalesOrders: the property table of the header, and of its invoice on the way back."""
 
 from __future__ import annotations
 
@@ -32,36 +32,35 @@ ORDER_STATUSES = (
     "failed",
 )
 """The possible statuses of an order (docs/shop-api.md)."""
-_STAKES = (
+_MONEY_MEMBERS = (
     *("lines", "shipping", "fees", "discounts", "taxes", "refunds"),
     *("total_excl", "total_tax", "rounding", "total_incl", "total_refunded", "currency"),
 )
 """The members of an order that decide what is owed."""
 DELETING_STATUSES = frozenset({"cancelled", "failed"})
 """An order with one of these should no longer be in Go."""
-LIVE_STATUSES = tuple(one for one in ORDER_STATUSES if one not in DELETING_STATUSES)
+LIVE_STATUSES = tuple(status for status in ORDER_STATUSES if status not in DELETING_STATUSES)
 """An order with one of these can be in Go."""
 GUEST = "guest:"
-"""Prefix of the shop id under which a guest, who has none, is linked."""
+"""Prefix of the id under which a guest is linked, who has no id in the shop."""
 
 MADE_FOR_ORDERS = "made_for_orders"
 """Marks a record that the shop never sent: it was made from an order that needs it."""
 
-
 SERVICE = "service:"
-"""Prefix of the id of a product for freight, fees or discounts, which the shop does not have."""
+"""Prefix of the id of a product for freight, fees or discounts, which is not in the shop."""
 CREDIT = "credit:"
 """Prefix of the id of a credit note, which the shop lists as a refund inside an order."""
 _SKU = "sku:"
 
 
 def is_internal_id(shop_id: str) -> bool:
-    """Return whether an id is ours, with no record in the shop, such as a guest's."""
+    """Return whether we made an id, such as a guest's: the shop has no record under it."""
     return shop_id.startswith((GUEST, SERVICE, CREDIT, _SKU))
 
 
 CANCEL = ""
-"""Used in place of a refund's id, which is never empty, for the credit note of what is left of a
+"""Used in place of a refund's id, which is never empty, by the credit note for what is left of a
 cancelled order."""
 
 _CANCELLED = ":cancel"
@@ -70,8 +69,8 @@ _REFUNDED = ":refund:"
 
 def credit_name(order_id: str, refund_id: str) -> str:
     """Return the name of an order's credit note, as used in its reference in Go."""
-    told = _CANCELLED if refund_id == CANCEL else f"{_REFUNDED}{refund_id}"
-    return order_id + told
+    suffix = _CANCELLED if refund_id == CANCEL else f"{_REFUNDED}{refund_id}"
+    return order_id + suffix
 
 
 def credited_order(shop_id: str) -> str:
@@ -85,7 +84,7 @@ def credited_order(shop_id: str) -> str:
 def money_members(order: Record) -> Record:
     """Return what was sold and paid back, and whether the order is cancelled, failed or deleted."""
     is_ended = order.get("status") in tuple(DELETING_STATUSES) or bool(order.get("deleted_at"))
-    return {"is_ended": is_ended, **{name: order.get(name) for name in _STAKES}}
+    return {"is_ended": is_ended, **{name: order.get(name) for name in _MONEY_MEMBERS}}
 
 
 def buyer_name(order: Record) -> str | None:
@@ -117,7 +116,8 @@ def product_from_line(line: Record, currency: str | None, rate: Decimal | None) 
     }
 
 
-def _set_by_the_sink(_record: Record, _: Conversion) -> Value:
+def _set_later(_record: Record, _: Conversion) -> Value:
+    """Return ABSENT: the id in Go is added when the order is written."""
     return ABSENT
 
 
@@ -131,7 +131,7 @@ def _date(name: str) -> Callable[[Record, Conversion], Value]:
 
 
 def _currency(order: Record, conversion: Conversion) -> Value:
-    """Return the currency, NOK where none is given, because Go would use the customer's."""
+    """Return the currency; if the shop gives none, the client's: Go would use the customer's."""
     return values.currency(order.get("currency"), label="currency") or conversion.client_currency
 
 
@@ -163,8 +163,8 @@ def _invoice(name: str) -> Callable[[Record, Conversion], Value]:
     return read
 
 
-def _to_invoice(name: str, told: Callable[[Value], Value]) -> Callable[[Value, Record], Record]:
-    return lambda value, _: {"invoice": {name: None if value is None else told(value)}}
+def _to_invoice(name: str, convert: Callable[[Value], Value]) -> Callable[[Value, Record], Record]:
+    return lambda value, _: {"invoice": {name: None if value is None else convert(value)}}
 
 
 def _invoice_number(value: Value) -> Value:
@@ -181,14 +181,14 @@ def _moment(value: Value) -> Value:
 
 
 def _payment(order: Record, _: Conversion) -> Value:
-    """Return "paid" for an order that the shop no longer counts as open."""
+    """Return "paid" for an order whose payment the shop no longer expects."""
     if "payment_status" not in order:
         return ABSENT
     return None if order["payment_status"] in (*_UNPAID, None) else PAID
 
 
 def _is_paid(entry: Mapping[str, Any]) -> Value:
-    """Return "paid" for an invoice with nothing outstanding; a credited one was not paid."""
+    """Return "paid" for an invoice with nothing outstanding that was not credited; else None."""
     balance, total = entry.get("Balance"), entry.get("TotalAmount")
     is_open = balance is None or values.number_in_go(balance, label="Balance") != 0
     is_sale = total is not None and values.number_in_go(total, label="TotalAmount") > 0
@@ -243,9 +243,9 @@ ORDER = Table(
             "CustomerId",
             "int64",
             Direction.TO_GO,
-            _set_by_the_sink,
+            _set_later,
             normalise=values.normalise_amount,
-            note="the linked customer; guests by the setting `guests`",
+            note="the linked customer; for guests, see the setting `guests`",
         ),
         Property(
             "placed_at",
@@ -275,7 +275,7 @@ ORDER = Table(
             Direction.ON_CREATE,
             _currency,
             normalise=values.normalise_code,
-            note="NOK when the shop tells none",
+            note="NOK if the shop gives none",
         ),
         Property(
             "reference",
@@ -300,9 +300,9 @@ ORDER = Table(
             "ContactDeliveryAddressId",
             "int64",
             Direction.TO_GO,
-            _set_by_the_sink,
+            _set_later,
             normalise=values.normalise_amount,
-            note="when it differs from the customer's primary one",
+            note="if it differs from the customer's primary address",
         ),
         Property(
             "invoice_number",
@@ -313,7 +313,7 @@ ORDER = Table(
             _invoice("number"),
             normalise=_invoice_number,
             to_shop=_to_invoice("number", str),
-            note="of OutgoingInvoices; once the invoice is sent, by whomever",
+            note="of OutgoingInvoices; once anybody has sent the invoice",
         ),
         Property(
             "invoice_sent_at",
@@ -357,8 +357,8 @@ ORDER = Table(
             to_shop=_to_payment,
             read_from_go=_is_paid,
             needs=("TotalAmount", "RelatedInvoiceNo", "IsReversed"),
-            note="0: `paid`, from unpaid, authorized or partially_paid only, and not when a"
-            " credit note relates to the invoice",
+            note="0: `paid`, only from unpaid, authorized or partially_paid, and not if a credit"
+            " note relates to the invoice",
         ),
     ),
 )

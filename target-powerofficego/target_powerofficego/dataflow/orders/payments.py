@@ -1,4 +1,4 @@
-"""Payments of an order: which are posted, what the shop has changed, and their vouchers; pure.
+"""Payments of an order: which to post, which changed since, and their vouchers; pure.
 
 One bank voucher for each day and payment method debits the method's account, and credits the
 customer ledger line by line (PowerOffice's documents on payment events and on payments of orders).
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from target_powerofficego.dataflow.table import Record
 
 CURRENCY = "NOK"
-"""The only currency in which payments are posted: how a voucher in another one must state its rate,
-and what Go makes of it, is not known."""
+"""The only currency in which payments are posted: it is not known how a voucher in another currency
+must state its rate, or what Go makes of it."""
 
 ITS_PAYMENT = "its payment of"
 """Prefix of a message about a payment of an order."""
 
 PAID_STATUSES = ("paid", "captured")
-"""The statuses of a payment whose money was taken (docs/shop-api.md)."""
+"""The statuses of a payment whose money was received (docs/shop-api.md)."""
 
 _UNPAID_STATUSES = frozenset(
     {
@@ -39,16 +39,16 @@ _UNPAID_STATUSES = frozenset(
         *("expired", "cancelled", "canceled", "voided", "refunded"),
     }
 )
-"""Known statuses of a payment whose money was not taken, or was all paid back; others are noted."""
+"""Statuses of a payment whose money was not received, or was all paid back; others are noted."""
 
-_PAID_AT, _AMOUNT = "has a paid_at that is wrong:", "has an amount that is wrong:"
+_PAID_AT, _AMOUNT = "has an invalid paid_at:", "has an invalid amount:"
 
 
 @dataclass(frozen=True)
 class Payment:
     """A payment of an order: its day in the shop's time zone, and the amount in kroner.
 
-    `payment_id` is the shop's, or is derived from the payment's content where the shop gives none.
+    `payment_id` is the shop's, or is derived from the payment's content if the shop gives none.
     """
 
     order_id: str
@@ -60,7 +60,7 @@ class Payment:
 
     @property
     def description(self) -> str:
-        """What was paid, how and when, in words."""
+        """What was paid, how and when: "250.00 NOK by vipps on 2026-01-31"."""
         return f"{self.amount:.2f} {self.currency} by {self.method} on {self.day}"
 
 
@@ -73,16 +73,16 @@ class PostedPayment:
 
     @property
     def description(self) -> str:
-        """A statement in words that it was posted."""
+        """What was paid, and its voucher, for a message."""
         return f"{ITS_PAYMENT} {self.payment.description} was posted in Go ({self.voucher})"
 
 
 @dataclass(frozen=True)
 class StatedPayments:
-    """What an order says about its payments.
+    """The payments that the shop states for an order.
 
-    `problems` says why a payment that was made cannot be posted; `unknown_statuses` are statuses of
-    which it is not known whether they mean paid.
+    `problems` are the reasons why payments cannot be posted; `unknown_statuses` are statuses that
+    may or may not mean paid.
     """
 
     paid: tuple[Payment, ...] = ()
@@ -97,96 +97,96 @@ class _Reading:
     zone: ZoneInfo
     paid: dict[str, Payment] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    strange: list[str] = field(default_factory=list)
-    alike: Counter[str] = field(default_factory=Counter)
+    unknown_statuses: list[str] = field(default_factory=list)
+    same_content: Counter[str] = field(default_factory=Counter)
 
-    def take(self, told: object) -> None:
-        """Read one payment; what cannot be read is left out, with the reason."""
+    def add(self, raw: object) -> None:
+        """Read a payment; if it cannot be read, note the reason instead."""
         try:
-            if not isinstance(told, dict):
-                raise Unusable(f"should be a group of fields but is a {values.kind_of(told)}")
-            if not self._is_paid(told):
+            if not isinstance(raw, dict):
+                raise Unusable(f"should be a group of fields but is a {values.kind_of(raw)}")
+            if not self._is_paid(raw):
                 return
-            payment = self._payment(told)
+            payment = self._payment(raw)
             if payment.payment_id in self.paid:
                 raise Unusable(
                     f"has the same id {values.quoted(payment.payment_id)} as another one"
                 )
-        except Unusable as why:
-            self.problems.append(f"{_named(told)} is not posted: it {why}")
+        except Unusable as unusable:
+            self.problems.append(f"{_label(raw)} is not posted: it {unusable}")
         else:
             self.paid[payment.payment_id] = payment
 
-    def _is_paid(self, told: Record) -> bool:
-        word = (values.text(told.get("status"), label="has a status that") or "").lower()
-        if word not in PAID_STATUSES and word not in _UNPAID_STATUSES:
-            self.strange.append(word)
-        return word in PAID_STATUSES
+    def _is_paid(self, raw: Record) -> bool:
+        status = (values.text(raw.get("status"), label="has a status that") or "").lower()
+        if status not in PAID_STATUSES and status not in _UNPAID_STATUSES:
+            self.unknown_statuses.append(status)
+        return status in PAID_STATUSES
 
-    def _payment(self, told: Record) -> Payment:
+    def _payment(self, raw: Record) -> Payment:
         return Payment(
             self.order_id,
-            self._id(told),
+            self._id(raw),
             values.require(
-                values.date_in_zone(told.get("paid_at"), zone=self.zone, label=_PAID_AT),
+                values.date_in_zone(raw.get("paid_at"), zone=self.zone, label=_PAID_AT),
                 "has no paid_at",
             ),
-            values.require(method_key(told.get("method")), "has no method"),
+            values.require(method_key(raw.get("method")), "has no method"),
             self._in_kroner(
-                values.require(values.amount(told.get("amount"), label=_AMOUNT), "has no amount")
+                values.require(values.amount(raw.get("amount"), label=_AMOUNT), "has no amount")
             ),
         )
 
     def _in_kroner(self, amount: Decimal) -> Decimal:
         if amount <= 0 or amount != values.round_to_ore(amount):
-            raise Unusable(f"is of {amount}, which is no amount above zero in whole øre")
+            raise Unusable(f"has an amount of {amount}; it should be above zero and in whole øre")
         if self.currency != CURRENCY:
-            told = f"in {self.currency}" if self.currency else "in a currency that is not known"
-            raise Unusable(f"is {told}; only {CURRENCY} is posted")
+            currency = self.currency or "a currency that is not known"
+            raise Unusable(f"is in {currency}; only {CURRENCY} is posted")
         return values.round_to_ore(amount)
 
-    def _id(self, told: Record) -> str:
-        if given := _given_id(told):
-            given = given.strip()
-            is_short = len(given) <= values.LONGEST_ID  # so that a database can index it
-            return given if is_short else f"long:{_digest(given)}"
-        said = [told.get(name) for name in ("method", "reference", "amount", "paid_at")]
-        content = f"content:{_digest(json.dumps(said, default=str))}"
-        self.alike[content] += 1
-        return f"{content}:{self.alike[content]}"
+    def _id(self, raw: Record) -> str:
+        if shop_id := _shop_id(raw):
+            shop_id = shop_id.strip()
+            is_short = len(shop_id) <= values.LONGEST_ID  # so that a database can index it
+            return shop_id if is_short else f"long:{_digest(shop_id)}"
+        members = [raw.get(name) for name in ("method", "reference", "amount", "paid_at")]
+        content = f"content:{_digest(json.dumps(members, default=str))}"
+        self.same_content[content] += 1
+        return f"{content}:{self.same_content[content]}"
 
 
-def _named(told: object) -> str:
-    """Return a payment's name in words, by the shop's id where it has one."""
-    given = _given_id(told) if isinstance(told, dict) else None
-    return f"payment {values.quoted(given)}" if given else "a payment without an id"
+def _label(raw: object) -> str:
+    """Return what to call a payment in a message: by the shop's id if it has one."""
+    shop_id = _shop_id(raw) if isinstance(raw, dict) else None
+    return f"payment {values.quoted(shop_id)}" if shop_id else "a payment without an id"
 
 
-def _given_id(told: Record) -> str | None:
-    given = told.get("id")
-    is_id = isinstance(given, (str, int)) and not isinstance(given, bool) and str(given).strip()
-    return str(given) if is_id else None
+def _shop_id(raw: Record) -> str | None:
+    shop_id = raw.get("id")
+    is_id = isinstance(shop_id, (str, int)) and not isinstance(shop_id, bool)
+    return str(shop_id) if is_id and str(shop_id).strip() else None
 
 
 def read_payments(order: Record, currency: str | None, zone: ZoneInfo) -> StatedPayments | None:
-    """Return what an order says about its payments; None if it says nothing.
+    """Return the payments that the shop states for an order; None if it states nothing.
 
     Args:
         order: the shop's order.
-        currency: the currency of the order, None where it is not known.
+        currency: the currency of the order; None if it is not known.
         zone: the time zone in which a stamp gives a payment's day.
     """
     if "payments" not in order:
         return None
-    told = order["payments"] or ()
-    if not isinstance(told, (list, tuple)):
-        kind = values.kind_of(told)
+    payments = order["payments"] or ()
+    if not isinstance(payments, (list, tuple)):
+        kind = values.kind_of(payments)
         return StatedPayments(problems=(f"payments should be a list but is a {kind}",))
     reading = _Reading(order["id"], currency, zone)
-    for one in told:
-        reading.take(one)
+    for raw in payments:
+        reading.add(raw)
     paid = tuple(reading.paid.values())
-    return StatedPayments(paid, tuple(reading.problems), tuple(reading.strange))
+    return StatedPayments(paid, tuple(reading.problems), tuple(reading.unknown_statuses))
 
 
 def method_key(method: object) -> str | None:
@@ -195,32 +195,35 @@ def method_key(method: object) -> str | None:
     Raises:
         Unusable: it is not text.
     """
-    told = values.text(method, label="has a method that")
-    return None if told is None else told.lower()
+    name = values.text(method, label="has a method that")
+    return None if name is None else name.lower()
 
 
-def changes_since_posting(posted: Iterable[PostedPayment], told: StatedPayments) -> Iterator[str]:
-    """Say which posted payments the shop no longer lists as they were posted."""
-    now = {one.payment_id: one for one in told.paid}
-    for one in posted:
-        said = now.get(one.payment.payment_id)
-        if said != one.payment:
-            tells = (
-                "no longer tells it as paid" if said is None else f"now tells {said.description}"
-            )
-            yield f"{one.description}, but the shop {tells}"
+def changes_since_posting(posted: Iterable[PostedPayment], stated: StatedPayments) -> Iterator[str]:
+    """Yield the posted payments that the shop no longer lists as they were posted."""
+    current = {payment.payment_id: payment for payment in stated.paid}
+    for entry in posted:
+        payment = current.get(entry.payment.payment_id)
+        if payment is None:
+            yield f"{entry.description}, but the shop no longer lists it as paid"
+        elif payment != entry.payment:
+            yield f"{entry.description}, but the shop now lists {payment.description}"
 
 
 def payments_to_post(
-    posted: Collection[PostedPayment], told: StatedPayments, methods: Collection[str]
+    posted: Collection[PostedPayment], stated: StatedPayments, methods: Collection[str]
 ) -> list[Payment]:
-    """Return the payments to be posted: those never posted whose method has an account."""
-    known = {one.payment.payment_id for one in posted}
-    return [one for one in told.paid if one.payment_id not in known and one.method in methods]
+    """Return the payments that were never posted and whose method has an account."""
+    posted_ids = {entry.payment.payment_id for entry in posted}
+    return [
+        payment
+        for payment in stated.paid
+        if payment.payment_id not in posted_ids and payment.method in methods
+    ]
 
 
-def _digest(told: Any) -> str:  # noqa: ANN401 - text
-    return hashlib.blake2b(str(told).encode(errors="replace"), digest_size=16).hexdigest()
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(errors="replace"), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -242,10 +245,10 @@ class PaymentAccounts:
 
 @dataclass(frozen=True)
 class OrderInGo:
-    """What Go says of a paid order: who owes it, how it is matched, and what is outstanding.
+    """A paid order in Go: its customer's account, how it is matched, and what is outstanding.
 
-    `open_amount` and `invoice_total` are None while the order is not yet an invoice.
-    `ledger_account_id` is the customer's own account in the customer ledger.
+    `open_amount` and `invoice_total` are None until the order is an invoice. `ledger_account_id` is
+    the customer's own account in the customer ledger.
     """
 
     currency: str | None
@@ -256,9 +259,9 @@ class OrderInGo:
     invoice_total: Decimal | None = None
 
     def open_amount_without(self, posted: Decimal) -> Decimal | None:
-        """Return what is outstanding apart from what was posted from here; None if no invoice.
+        """Return what is outstanding without the payments that we posted; None if no invoice.
 
-        Go may not have matched that yet, in which case its balance still includes it.
+        Go's balance still includes those that it has not matched yet.
         """
         if self.open_amount is None or self.invoice_total is None:
             return self.open_amount
@@ -277,14 +280,14 @@ class Voucher:
     @property
     def total(self) -> Decimal:
         """The total paid."""
-        return sum((one.amount for one in self.payments), Decimal(0))
+        return sum((payment.amount for payment in self.payments), Decimal(0))
 
     def planned(self, account: PaymentAccount) -> dict[str, Any]:
-        """Return the voucher for a plan: with the shop's ids, as Go has not given its own yet."""
+        """Return the voucher as a plan shows it: with the shop's ids, as Go may have none yet."""
         paid: dict[str, Decimal] = {}
-        for one in self.payments:
-            name = f"credit, order {one.order_id}"
-            paid[name] = paid.get(name, Decimal(0)) + one.amount
+        for payment in self.payments:
+            name = f"credit, order {payment.order_id}"
+            paid[name] = paid.get(name, Decimal(0)) + payment.amount
         return {
             "VoucherDate": self.day,
             "CurrencyCode": CURRENCY,
@@ -300,14 +303,14 @@ def next_voucher_reference(shop_name: str, method: str, day: str, taken: Collect
 
 
 def line_reference(shop_name: str, payment: Payment) -> str:
-    """Return the reference by which a payment's line is recognised in Go's voucher."""
+    """Return the reference of a payment's line in a voucher in Go."""
     return values.short_reference(shop_name, f"{payment.order_id}:{payment.payment_id}")
 
 
 def by_day_and_method(payments: Iterable[Payment]) -> dict[tuple[str, str], list[Payment]]:
     """Return payments grouped by what is posted together, in the order of their days."""
-    ordered = sorted(payments, key=lambda one: (one.day, one.method, one.order_id))
-    groups = itertools.groupby(ordered, key=lambda one: (one.day, one.method))
+    ordered = sorted(payments, key=lambda paid: (paid.day, paid.method, paid.order_id))
+    groups = itertools.groupby(ordered, key=lambda paid: (paid.day, paid.method))
     return {key: list(group) for key, group in groups}
 
 
@@ -322,46 +325,46 @@ def voucher_body(
     A positive amount is a debit. Every line needs AccountId, VatId and PostingDate.
     """
     account = accounts.by_method[voucher.method]
-    usual = {"PostingDate": voucher.day, "CurrencyCode": CURRENCY}
+    common = {"PostingDate": voucher.day, "CurrencyCode": CURRENCY}
     debit = {
-        **usual,
+        **common,
         "AccountId": account.go_id,
         "VatId": account.vat_id,
         "CurrencyAmount": voucher.total,
     }
-    paid = [
+    credit_lines = [
         {
-            **usual,
-            "AccountId": orders[one.order_id].ledger_account_id,
+            **common,
+            "AccountId": orders[payment.order_id].ledger_account_id,
             "VatId": accounts.no_vat_id,
-            "CurrencyAmount": -one.amount,
-            "CustomMatchingReference": orders[one.order_id].matching_reference,
-            "ExternalLineReference": line_reference(shop_name, one),
+            "CurrencyAmount": -payment.amount,
+            "CustomMatchingReference": orders[payment.order_id].matching_reference,
+            "ExternalLineReference": line_reference(shop_name, payment),
         }
-        for one in voucher.payments
+        for payment in voucher.payments
     ]
     return {
         "ExternalImportReference": voucher.reference,
         "VoucherDate": voucher.day,
         "CurrencyCode": CURRENCY,
         "Description": f"{shop_name}: {voucher.method} {voucher.day}",
-        "VoucherLines": [debit, *paid],
+        "VoucherLines": [debit, *credit_lines],
     }
 
 
 def payments_in_voucher(
     entry: Mapping[str, Any], shop_name: str, payments: Sequence[Payment]
 ) -> list[Payment]:
-    """Return those of these payments that a voucher in Go holds, with its amounts for them."""
+    """Return the payments that a voucher in Go has, with the amounts that it has for them."""
     lines = {
         line["ExternalLineReference"]: line
         for line in entry.get("VoucherLines") or ()
         if line.get("ExternalLineReference")
     }
-    known = {line_reference(shop_name, one): one for one in payments}
-    paid = {
-        name: values.number_in_go(lines[name].get("CurrencyAmount") or 0, label="CurrencyAmount")
-        for name in known
-        if name in lines
-    }
-    return [replace(known[name], amount=values.round_to_ore(-one)) for name, one in paid.items()]
+    found = []
+    for reference, payment in {line_reference(shop_name, paid): paid for paid in payments}.items():
+        if reference in lines:
+            amount = lines[reference].get("CurrencyAmount") or 0
+            credited = -values.number_in_go(amount, label="CurrencyAmount")
+            found.append(replace(payment, amount=values.round_to_ore(credited)))
+    return found

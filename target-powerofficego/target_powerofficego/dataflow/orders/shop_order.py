@@ -1,7 +1,7 @@
 """An order as the shop gives it, and who buys it; pure.
 
-Each part is read once, when it is first asked for. It is read that late because much of an order is
-never needed: one that its status leaves alone is not rejected for a line that cannot be read.
+Each part is read once, when it is first needed. Much of an order never is: an order that is left
+out because of its status is not rejected for a line that cannot be read.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from target_powerofficego.dataflow.orders.order import (
 )
 from target_powerofficego.dataflow.orders.refunds import Refund, read_refunds
 from target_powerofficego.dataflow.orders.sums import (
+    adjusted_to_sums,
     discount_lines,
-    misrated,
     read_discounts,
-    settled,
     stated_sums,
     sums_of,
+    vat_faults,
 )
 from target_powerofficego.dataflow.table import Record, is_deleted
 from target_powerofficego.dataflow.values import Contradiction, Unusable, Value, round_to_ore
@@ -52,38 +52,38 @@ if TYPE_CHECKING:
 
 
 _PAID_BACK = ("refunded", "partially_refunded")
-_PLAIN = ServiceCodes(rounding="AVRUND")
-"""For callers that only read what an order comes to."""
+_DEFAULT_CODES = ServiceCodes(rounding="AVRUND")
+"""For callers that need only the sums of an order."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShopOrder:
-    """An order of the shop; a part that cannot be read raises `Unusable` when it is asked for.
+    """An order of the shop; reading a part that is invalid raises `Unusable`.
 
     `raw` is the record itself, to be kept, hashed, or read through the property table.
     """
 
     raw: Record
-    codes: ServiceCodes = _PLAIN
+    codes: ServiceCodes = _DEFAULT_CODES
 
     @property
     def id(self) -> str:
-        """The shop's id of the order; for a credit note, an id made from its order's."""
+        """The shop's id of the order; for a credit note, an id made from that of its order."""
         return str(self.raw["id"])
 
     @property
     def status(self) -> str | None:
-        """The status in the shop, whether it is a known one or not."""
+        """The status in the shop, known or unknown."""
         return values.text(self.raw.get("status"), label="status")
 
     @property
     def currency(self) -> str | None:
-        """The currency that the shop gives, ISO 4217."""
+        """The order's currency, ISO 4217; None where the shop gives none."""
         return values.currency(self.raw.get("currency"), label="currency")
 
     @property
     def customer_id(self) -> str | None:
-        """The id of the registered customer who buys it; None for a guest."""
+        """The id of the registered customer who placed it; None for a guest."""
         return values.shop_id(self.raw.get("customer_id"), label="customer_id")
 
     @property
@@ -93,12 +93,12 @@ class ShopOrder:
 
     @property
     def is_of_guest(self) -> bool:
-        """Whether it names no registered customer, or not one that can be read."""
+        """Whether it has no `customer_id`, or not one that can be read."""
         return values.text_id(self.raw.get("customer_id")) is None
 
     @property
     def updated_at(self) -> Value:
-        """When the shop last changed it, according to the shop."""
+        """The shop's stamp of the last change."""
         return self.raw.get("updated_at")
 
     @property
@@ -108,17 +108,17 @@ class ShopOrder:
 
     @property
     def states_refunds(self) -> bool:
-        """Whether anything is said about refunds, even if only that there are none."""
+        """Whether the shop states its refunds, even if only that there are none."""
         return self.raw.get("refunds") is not None
 
     @cached_property
     def buyer(self) -> Buyer:
-        """Who buys it; what cannot be read counts as not given."""
+        """Who placed it; what cannot be read counts as not given."""
         return read_buyer(self.raw)
 
     @cached_property
     def address(self) -> Address | None:
-        """Where it is sent: the shipping address, else the billing address, if complete."""
+        """Where it is sent: the first complete one of shipping address and billing address."""
         for name in ("shipping_address", "billing_address"):
             address = read_address(self.raw.get(name), label=name)
             if address is not None and address.is_complete:
@@ -127,49 +127,51 @@ class ShopOrder:
 
     @cached_property
     def refunds(self) -> tuple[Refund, ...]:
-        """What was paid back of it, the earliest first; see `read_refunds`."""
+        """Its refunds, the earliest first; see `read_refunds`."""
         return read_refunds(self.raw)
 
     @cached_property
     def lines(self) -> tuple[OrderLine, ...]:
         """Its lines as sold: the shop's own in their order, freight, fees, discounts, rounding.
 
-        They come to the shop's own sums, to the øre; only what it does not give is calculated.
+        They add up to the sums that the shop states, to the øre; only what it does not state is
+        calculated.
 
         Raises:
             Contradiction: the shop's sums cannot all be true.
-            Unusable: with every reason found.
+            Unusable: lines, discounts or sums cannot be read; the message has every reason found.
         """
         order, codes = self.raw, self.codes
-        found = read_lines(order, codes)
-        rounding = rounding_line(order, codes, len(found))
-        told = stated_sums(order, total_incl(rounding))
-        found += discount_lines(order, codes, found, told)
-        sums = sums_of(found)
-        wrong = [*misrated(sums), *told.contradictions(sums)]
-        if wrong:
+        lines = read_lines(order, codes)
+        rounding = rounding_line(order, codes, len(lines))
+        stated = stated_sums(order, total_incl(rounding))
+        lines += discount_lines(order, codes, lines, stated)
+        sums = sums_of(lines)
+        faults = [*vat_faults(sums), *stated.contradictions(sums)]
+        if faults:
             raise Contradiction(
-                f"the order's own sums contradict each other: {'; '.join(wrong)}. Correct them in"
-                " the shop; what it rounds the whole order by belongs in `rounding`"
+                f"the order's own sums contradict each other: {'; '.join(faults)}. Correct them in"
+                " the shop; the amount by which it rounds the order as a whole belongs in"
+                " `rounding`"
             )
-        return (*settled(found, told), *rounding)
+        return (*adjusted_to_sums(lines, stated), *rounding)
 
     @property
     def total(self) -> Decimal:
         """What the order comes to with VAT, as sold.
 
         Raises:
-            Unusable: the shop does not give it, or the lines cannot be read; the text says why.
+            Unusable: the shop does not give it, or the lines cannot be read; the message says why.
         """
         self._require_total()
         return total_incl(self.lines)
 
     def _require_total(self) -> None:
-        told = values.amount(self.raw.get("total_incl"), label="total_incl")
-        values.require(told, "the order has no total_incl, the whole order with VAT")
+        total = values.amount(self.raw.get("total_incl"), label="total_incl")
+        values.require(total, "the order has no total_incl, its total with VAT")
 
     def faults(self) -> Iterator[str]:
-        """Say of each part why it cannot be read, so that whoever mends it can mend all at once."""
+        """Yield why parts of it cannot be read, so that all can be corrected at once."""
         parts: tuple[Callable[[], object], ...] = (
             lambda: read_lines(self.raw, self.codes),
             lambda: read_discounts(self.raw),
@@ -184,34 +186,34 @@ class ShopOrder:
                 yield str(unusable)
 
     def unlisted_refund(self, paid_back: Decimal) -> str | None:
-        """Say that money was paid back that the refunds do not account for; else None.
+        """Return a sentence if the refunds do not account for all that was paid back; else None.
 
-        `paid_back` is what its refunds come to.
+        `paid_back` is what the refunds come to.
 
         Raises:
             Unusable: `total_refunded` is not a number.
         """
         raw = self.raw
-        told = values.amount(raw.get("total_refunded"), label="total_refunded")
-        if told is not None and round_to_ore(abs(told)) != paid_back:
-            back = round_to_ore(abs(told))
-            return f"the shop says that {back} was paid back, but its refunds come to {paid_back}"
+        stated = values.amount(raw.get("total_refunded"), label="total_refunded")
+        if stated is not None and round_to_ore(abs(stated)) != paid_back:
+            stated = round_to_ore(abs(stated))
+            return f"the shop says that {stated} was paid back, but its refunds come to {paid_back}"
         is_marked = raw.get("status") == "refunded" or raw.get("payment_status") in _PAID_BACK
         if is_marked and not paid_back and values.amount(raw.get("total_incl"), label="total_incl"):
-            return "the shop says that it was paid back, but tells no refund"
+            return "the shop says that it was paid back, but lists no refund"
         return None
 
     def product_of(self, line: OrderLine) -> Record:
         """Return the product record for a line whose product the shop does not list."""
-        raw = next(
-            one for one in self.raw["lines"] if values.text_id(one.get("id")) == line.reference
+        shop_line = next(
+            raw for raw in self.raw["lines"] if values.text_id(raw.get("id")) == line.reference
         )
         currency = values.text(self.raw.get("currency"), label="currency")
-        return product_from_line(raw, currency, line.rate)
+        return product_from_line(shop_line, currency, line.rate)
 
 
 OF_ONE_ORDER = f"{GUEST}order-"
-"""Prefix of the key of a guest without an e-mail address, who is identified by the order."""
+"""Prefix of the id of a guest without an e-mail address, who is identified by the order."""
 
 _T = TypeVar("_T")
 
@@ -255,7 +257,7 @@ class Buyer:
 
     @property
     def identity(self) -> str:
-        """What distinguishes one buyer from another; while it is the same, so is Go's customer."""
+        """What distinguishes buyers: while it stays the same, so does the customer in Go."""
         if self.customer_id is None:
             return self.guest_id
         return f"{self.customer_id} {self.company_id or ''}".strip()
@@ -271,8 +273,8 @@ class Buyer:
 class AgreedBuyer:
     """Who bought an order as last agreed on: the shop id of the customer who gets the invoice.
 
-    `identity` is None where an earlier version stored it; `is_known` is whether the shop gave both
-    a name and an e-mail address at that time.
+    `identity` is None if an earlier version stored the buyer; `is_known` is whether the shop gave
+    both a name and an e-mail address at that time.
     """
 
     id: str
@@ -292,7 +294,7 @@ def guest_id(email: str) -> str:
 
 
 def other_guest_id(email: str) -> str:
-    """Return a guest's second id, for where an earlier version gave the first one to a company."""
+    """Return a guest's second id, used where an earlier version gave the first to a company."""
     return _guest(f"person {email.strip().lower()}")
 
 
@@ -307,75 +309,75 @@ def order_email(order: Record) -> str | None:
 
 
 def read_buyer(order: Record) -> Buyer:
-    """Return who buys an order; a credit note goes to the buyer of its order."""
+    """Return the buyer of an order; a credit note goes to the buyer of its order."""
     buyer = _members(order, "buyer")
     return Buyer(
         order_id=credited_order(order["id"]),
-        customer_id=_readable(values.shop_id, order.get("customer_id"), label="customer_id"),
+        customer_id=_read_or_none(values.shop_id, order.get("customer_id"), label="customer_id"),
         email=values.normalise_email(order_email(order)),
-        name=_readable(buyer_name, {"buyer": buyer}),
-        company=_readable(company_name, buyer),
+        name=_read_or_none(buyer_name, {"buyer": buyer}),
+        company=_read_or_none(company_name, buyer),
         number=_number(order),
     )
 
 
 def buyer_ids(order: Record) -> tuple[str, str]:
-    """Return the shop ids of an order's buyer: the current one, and that of an earlier version."""
+    """Return the shop ids of an order's buyer: the current one, and an earlier version's."""
     buyer = read_buyer(order)
     return buyer.customer_id or buyer.guest_id, buyer.id_by_email
 
 
 def has_unusable_number(order: Record) -> bool:
-    """Return whether the buyer typed something in place of an organisation number."""
-    told = _members(order, "buyer").get("organization_number")
-    return bool(values.normalise_text(told)) and _number(order) is None
+    """Return whether the buyer typed something that is not a valid organisation number."""
+    typed = _members(order, "buyer").get("organization_number")
+    return bool(values.normalise_text(typed)) and _number(order) is None
 
 
 def _number(order: Record) -> str | None:
     country = _members(order, "billing_address").get("country_code")
-    return _readable(
+    return _read_or_none(
         values.organization_number,
         _members(order, "buyer").get("organization_number"),
-        country_code=_readable(values.country, country, label="billing_address, country_code"),
+        country_code=_read_or_none(values.country, country, label="billing_address, country_code"),
         label="buyer, organization_number",
     )
 
 
 def _members(order: Record, name: str) -> Record:
-    told = order.get(name)
-    return told if isinstance(told, dict) else {}
+    members = order.get(name)
+    return members if isinstance(members, dict) else {}
 
 
-def _readable(read: Callable[..., _T | None], *told: object, **how: object) -> _T | None:
+def _read_or_none(read: Callable[..., _T | None], *raw: object, **options: object) -> _T | None:
     with contextlib.suppress(Unusable):
-        return read(*told, **how)
+        return read(*raw, **options)
     return None
 
 
 def buyer_as_customer(order: Record, customer_id: str) -> Record:
     """Return the customer record that an order's buyer stands for.
 
-    It is used for a guest, and for a customer whom the shop names but does not list. Whether the
-    buyer is a company follows from members that only companies have; a person who is named is then
+    It is used for guests, and for customers that the shop names but does not list. The buyer is a
+    company if the order has members that only companies have; a person named beside them is then
     its contact.
     """
-    told, buyer = _members(order, "buyer"), read_buyer(order)
+    raw, buyer = _members(order, "buyer"), read_buyer(order)
     person = buyer_name(order)
-    name = person or buyer.company or told.get("email")
-    is_person = person is not None or not buyer.is_company
-    first, last = person_names({**told, "name": name}) if is_person else (None, None)
+    name = person or buyer.company or raw.get("email")
+    has_person = person is not None or not buyer.is_company
+    first, last = person_names({**raw, "name": name}) if has_person else (None, None)
     billing = order.get("billing_address")
     return {
         "id": customer_id,
         "is_guest": True,
         "type": "company" if buyer.is_company else "person",
-        "email": told.get("email"),
+        "email": raw.get("email"),
         "name": name,
         "first_name": first,
         "last_name": last,
         "company_name": buyer.company,
         "organization_number": buyer.number,
-        "phone": told.get("phone"),
+        "phone": raw.get("phone"),
         "currency": order.get("currency"),
         "addresses": [{**billing, "type": "billing"}] if isinstance(billing, dict) else [],
         MADE_FOR_ORDERS: True,

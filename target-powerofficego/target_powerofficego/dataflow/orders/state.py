@@ -1,8 +1,8 @@
-"""What is kept of a linked order, as the base of its link keeps it, and how far it is to go; pure.
+"""What the base of an order's link keeps of it, and what its status asks of Go; pure.
 
-Besides what both sides hold for each row and line, that is what only the shop knows (where it is
-sent, who bought it, which refunds it has, what it comes to), and what was done in Go: its stage,
-and once it is invoiced, its credit notes.
+The base keeps what both sides agreed on for each row and line; what only the shop knows (where the
+order is sent, who bought it, its refunds, what it comes to); and what was done in Go: its stage
+and, once it is invoiced, its credit notes.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ LINE = "line:"
 AMOUNTS = "amounts"
 """The name under which the base keeps what an order comes to in the shop."""
 
-_ADDRESS, _BUYER, _BUYER_TOLD, _REFUNDS = "address_key", "buyer_id", "buyer_told", "refunds"
+_ADDRESS, _BUYER, _BUYER_IDENTITY, _REFUNDS = "address_key", "buyer_id", "buyer_told", "refunds"
 _CREDITED, _TAKEN_BACK, _UNLOCKED, _STAGE = "credited", "taken_back", "unlocked", "stage"
 
-_TOLD_BY_THE_SHOP = (_ADDRESS, _BUYER, _BUYER_TOLD, _REFUNDS, AMOUNTS)
+_SHOP_ONLY = (_ADDRESS, _BUYER, _BUYER_IDENTITY, _REFUNDS, AMOUNTS)
 _LASTING = (_CREDITED, _TAKEN_BACK, _UNLOCKED, _STAGE)
-"""What is kept no matter how often both sides come to agree again."""
+"""What stays in the base when both sides agree again."""
 
 
 def shop_side_of_base(
@@ -47,8 +47,8 @@ def shop_side_of_base(
     refunds: Collection[str],
     amounts: OrderAmounts,
 ) -> dict[str, Value]:
-    """Return what only the shop knows of an order, under the names and in the form of the base."""
-    identity = {} if buyer.identity is None else {_BUYER_TOLD: [buyer.identity, buyer.is_known]}
+    """Return what only the shop knows of an order, with the names and the form of the base."""
+    identity = {} if buyer.identity is None else {_BUYER_IDENTITY: [buyer.identity, buyer.is_known]}
     return {
         _ADDRESS: address,
         _BUYER: [buyer.id],
@@ -60,9 +60,9 @@ def shop_side_of_base(
 
 @dataclass(frozen=True)
 class OrderState:
-    """The base of an order's link, read and written by meaning; each change returns a new one.
+    """The base of an order's link, with its values by name; each change returns a new state.
 
-    A change that makes no difference returns the same base, so that nothing need be stored.
+    A change that makes no difference keeps the same base, so that nothing needs to be stored.
     """
 
     base: Mapping[str, Agreement]
@@ -70,10 +70,10 @@ class OrderState:
     @property
     def rows(self) -> dict[str, Agreement]:
         """What both sides last agreed on of the header, by row."""
-        others = (*_TOLD_BY_THE_SHOP, *_LASTING)
+        others = (*_SHOP_ONLY, *_LASTING)
         return {
-            name: one
-            for name, one in self.base.items()
+            name: agreed
+            for name, agreed in self.base.items()
             if name not in others and not name.startswith(LINE)
         }
 
@@ -81,26 +81,28 @@ class OrderState:
     def lines(self) -> Mapping[str, Agreement]:
         """What both sides last agreed on of the lines, by reference."""
         return {
-            name.removeprefix(LINE): one for name, one in self.base.items() if name.startswith(LINE)
+            name.removeprefix(LINE): agreed
+            for name, agreed in self.base.items()
+            if name.startswith(LINE)
         }
 
     def with_rows(self, rows: Mapping[str, Agreement]) -> OrderState:
-        """Return it with these rows."""
+        """Return the state with these rows."""
         return OrderState({**self.base, **rows}) if rows else self
 
     def with_lines(self, lines: Mapping[str, Agreement]) -> OrderState:
-        """Return it with these lines, by reference."""
-        return self.with_rows({f"{LINE}{reference}": one for reference, one in lines.items()})
+        """Return the state with these lines, by reference."""
+        return self.with_rows({f"{LINE}{reference}": lines[reference] for reference in lines})
 
     def without_line(self, reference: str) -> OrderState:
-        """Return it without a line."""
+        """Return the state without a line."""
         return self._without(f"{LINE}{reference}")
 
     def with_go_lines(self, lines: Mapping[str, Record], read_at: datetime.datetime) -> OrderState:
-        """Return it with Go's lines as they are, where it has never held them.
+        """Return the state with Go's lines as they are, where it has never held Go's side.
 
-        For an order that was found in Go and linked, only the shop's side is known, and what
-        differs is not an edit in Go: it must not count as one when the totals are compared.
+        For an order that was found in Go and linked, only the shop's side is known. What differs is
+        then not an edit in Go, and must not count as one when the totals are compared.
         """
         base = self.lines
         return self.with_lines(
@@ -111,7 +113,7 @@ class OrderState:
         )
 
     def after(self, before: OrderState) -> OrderState:
-        """Return it with what lasts of the earlier state, once both sides have agreed again."""
+        """Return the state with what stays of the previous one, once both sides agree again."""
         is_same = self._kept(AMOUNTS) == before._kept(AMOUNTS)
         names = (*_LASTING, AMOUNTS) if is_same else _LASTING
         return self.with_rows({name: before.base[name] for name in names if name in before.base})
@@ -120,38 +122,38 @@ class OrderState:
 
     @property
     def buyer(self) -> AgreedBuyer | None:
-        """Who bought the order, or None if unknown; several buyers may share a customer in Go."""
+        """Who bought the order; None if unknown. Several buyers may share a customer in Go."""
         if _BUYER not in self.base:
             return None
         (shop_id,) = self.base[_BUYER].shop
-        if _BUYER_TOLD in self.base:
-            return AgreedBuyer(shop_id, *self.base[_BUYER_TOLD].shop)
+        if _BUYER_IDENTITY in self.base:
+            return AgreedBuyer(shop_id, *self.base[_BUYER_IDENTITY].shop)
         has_name = "buyer" in self.base and bool(self.base["buyer"].shop)
         return AgreedBuyer(shop_id, None, has_name and not shop_id.startswith(OF_ONE_ORDER))
 
     @property
     def address(self) -> Sequence[str]:
-        """The content of the address to which the order is sent; empty if none is known."""
+        """The parts of the address to which the order is sent; empty if it is not known."""
         return (self._kept(_ADDRESS) or ())[1:]
 
     def goes_to(self, address: Sequence[str] | None) -> bool:
-        """Return whether the order was last known to go to this address and customer in Go."""
+        """Return whether the order was last sent to this customer in Go and address."""
         return _ADDRESS in self.base and self.base[_ADDRESS].shop == address
 
     def with_address(self, address: Sequence[str] | None, read_at: datetime.datetime) -> OrderState:
-        """Return it with where the order is sent: the customer in Go, and the address."""
+        """Return the state with where the order is sent: the customer in Go, and the address."""
         return self._with(_ADDRESS, address, read_at)
 
     @property
     def refunds(self) -> tuple[str, ...]:
-        """The ids of the refunds that have been subtracted from the order's lines in Go."""
+        """The ids of the refunds that are subtracted from the order's lines in Go."""
         return tuple(self._kept(_REFUNDS) or ())
 
     def with_refunds(self, refunds: Collection[str], read_at: datetime.datetime) -> OrderState:
-        """Return it with the refunds now subtracted from an order that is otherwise unchanged.
+        """Return the state with the refunds now subtracted from an otherwise unchanged order.
 
-        A shop may take a refund back and make another that comes to the same. Those that came after
-        the invoice are credited.
+        A shop may replace a refund by another of the same amount. Refunds after the invoice are
+        credited instead.
         """
         if self.is_invoiced or set(self.refunds) == set(refunds):
             return self
@@ -159,22 +161,22 @@ class OrderState:
 
     @functools.cached_property
     def amounts(self) -> OrderAmounts | None:
-        """What the order comes to in the shop; None if it was linked before that was kept."""
+        """What the order comes to in the shop; None if it was linked before this was kept."""
         kept = self._kept(AMOUNTS)
         return None if kept is None else amounts_from_base(kept)
 
     def with_amounts(self, amounts: OrderAmounts, read_at: datetime.datetime) -> OrderState:
-        """Return it with what the order comes to according to the shop."""
+        """Return the state with what the order comes to in the shop."""
         kept = amounts_to_base(amounts)
         return self if kept == self._kept(AMOUNTS) else self._with(AMOUNTS, kept, read_at)
 
     def without_buyer(self, rows: Collection[str]) -> OrderState:
-        """Return what is kept when the buyer is erased: of the header, only these rows."""
+        """Return what is kept once the buyer is erased: of the header, only these rows."""
         names = {*rows, _ADDRESS, _REFUNDS, AMOUNTS, *_LASTING}
         return OrderState(
             {
-                name: replace(one, shop=None, go=None) if name == _ADDRESS else one
-                for name, one in self.base.items()
+                name: replace(agreed, shop=None, go=None) if name == _ADDRESS else agreed
+                for name, agreed in self.base.items()
                 if name in names or name.startswith(LINE)
             }
         )
@@ -183,41 +185,41 @@ class OrderState:
 
     @property
     def stage(self) -> Stage | None:
-        """How far the order has been brought."""
+        """The stage that the order has reached; None before the first."""
         kept = self._kept(_STAGE)
         return None if kept is None else Stage(kept[0])
 
     def at_stage(
         self, stage: Stage | None, status: str | None, read_at: datetime.datetime
     ) -> OrderState:
-        """Return it with a stage reached and the status that asked for it; unchanged for None."""
+        """Return the state with a stage, and the status that asked for it; unchanged for None."""
         return self if stage is None else self._with(_STAGE, [stage.value, status], read_at)
 
     @property
     def is_unlocked(self) -> bool:
-        """Whether the order was Confirmed, and was made a Draft so that we can edit it."""
+        """Whether the order was Confirmed and we made it a Draft, to edit it."""
         return _UNLOCKED in self.base
 
     def unlocked(self, read_at: datetime.datetime) -> OrderState:
-        """Return it with the note that the order must be Confirmed again."""
+        """Return the state with the note that the order must be Confirmed again."""
         return self._with(_UNLOCKED, ["Confirmed"], read_at)
 
     def locked(self) -> OrderState:
-        """Return it without that note, once the order is again as a person left it."""
+        """Return the state without that note, once the order is Confirmed again."""
         return self._without(_UNLOCKED)
 
     @property
     def is_invoiced(self) -> bool:
-        """Whether the order is known to be invoiced: what is paid back since is credited."""
+        """Whether the order is known to be invoiced; what is paid back since then is credited."""
         return _CREDITED in self.base
 
     def invoiced(self, read_at: datetime.datetime) -> OrderState:
-        """Return it with the note that the order is invoiced."""
+        """Return the state with the note that the order is invoiced."""
         return self if self.is_invoiced else self.with_credit_marks({}, read_at)
 
     @property
     def credit_marks(self) -> dict[str, str | None]:
-        """The marks kept of credit notes, by refund id, in the order in which they were made.
+        """The marks of credit notes by refund id, in the order in which the notes were made.
 
         A mark shows whether the refund is still the same; it is None while the credit note is only
         begun.
@@ -227,12 +229,12 @@ class OrderState:
     def with_credit_marks(
         self, marks: Mapping[str, str | None], read_at: datetime.datetime
     ) -> OrderState:
-        """Return it with these marks in place of all others."""
+        """Return the state with these marks in place of all others."""
         return self._with(_CREDITED, [[name, mark] for name, mark in marks.items()], read_at)
 
     @property
     def credited(self) -> dict[str, str]:
-        """The marks of refunds that have a credit note in Go, or that moved no sum."""
+        """The marks of refunds that have a credit note in Go, or that changed no sum."""
         return {name: mark for name, mark in self.credit_marks.items() if mark is not None}
 
     @property
@@ -242,17 +244,17 @@ class OrderState:
 
     @property
     def taken_back(self) -> dict[str, list[str]]:
-        """What is kept of credit notes deleted because Go made them differently from what was sent.
+        """The credit notes that were deleted because Go's amounts differed from those sent.
 
-        By the refund's id: what was to be credited, and why it is held.
+        By refund id: the mark of what was to be credited, and the reason for the hold.
         """
         return dict(self._kept(_TAKEN_BACK) or {})
 
     def with_taken_back(
-        self, name: str, was: Sequence[str], read_at: datetime.datetime
+        self, name: str, entry: Sequence[str], read_at: datetime.datetime
     ) -> OrderState:
-        """Return it with a credit note that was taken back."""
-        return self._with(_TAKEN_BACK, {**self.taken_back, name: list(was)}, read_at)
+        """Return the state with a credit note that was taken back."""
+        return self._with(_TAKEN_BACK, {**self.taken_back, name: list(entry)}, read_at)
 
     def _kept(self, name: str) -> Value:
         return self.base[name].shop if name in self.base else None
@@ -261,11 +263,11 @@ class OrderState:
         return self.with_rows({name: Agreement(value, None, read_at, now())})
 
     def _without(self, name: str) -> OrderState:
-        return OrderState({other: one for other, one in self.base.items() if other != name})
+        return OrderState({other: self.base[other] for other in self.base if other != name})
 
 
 class Stage(enum.Enum):
-    """How far an order was brought; a later stage includes the earlier ones.
+    """How far an order has come in Go; a later stage includes the earlier ones.
 
     `UNDELIVERED`: Go made the invoice, but could not deliver it to the buyer.
     """
@@ -298,8 +300,8 @@ def wanted(
     money paid back for it is not missed.
 
     Raises:
-        Unusable: `status` is not a known one, `deleted_at` or `placed_at` is not a timestamp, or it
-            is not known whether the order was placed before `orders_from`.
+        Unusable: `status` is unknown, `deleted_at` or `placed_at` is not a timestamp, or there is
+            no stamp to compare with `orders_from`.
     """
     status = order.status
     if status in DELETING_STATUSES or order.is_deleted:
@@ -309,8 +311,8 @@ def wanted(
     if not is_linked and orders_from and _placed_on(order, zone) < orders_from:
         return Wanted.LEFT_BY_DATE
     if status not in ORDER_STATUSES:
-        told = "is missing" if status is None else f"{values.quoted(status)} is not known"
-        raise Unusable(f"the status {told}; it should be one of {', '.join(ORDER_STATUSES)}")
+        fault = "is missing" if status is None else f"{values.quoted(status)} is not known"
+        raise Unusable(f"the status {fault}; it should be one of {', '.join(ORDER_STATUSES)}")
     return Wanted.WRITTEN
 
 
@@ -318,28 +320,28 @@ def _placed_on(order: ShopOrder, zone: datetime.tzinfo) -> datetime.date:
     """Return the day on which an order was placed, else that on which it was created.
 
     Raises:
-        Unusable: the shop gives neither, or the one that it gives is not a timestamp.
+        Unusable: the shop gives neither, or what it gives is not a timestamp.
     """
     for name in ("placed_at", "created_at"):
         moment = values.instant(order.raw.get(name), label=name)
         if moment is not None:
             return moment.astimezone(zone).date()
     raise Unusable(
-        "it has neither placed_at nor created_at, so whether orders_from leaves it is not known"
+        "it has neither placed_at nor created_at, so it cannot be compared with orders_from"
     )
 
 
 def asked_stage(
     status: str | None, confirm_on: Collection[str], invoice_on: Collection[str]
 ) -> Stage | None:
-    """Return how far an order's status asks it to be brought; an invoice need not be Confirmed."""
+    """Return the stage that a status asks for; an order may be invoiced without being Confirmed."""
     if status in invoice_on:
         return Stage.INVOICED
     return Stage.CONFIRMED if status in confirm_on else None
 
 
 def is_due(asked: Stage | None, reached: Stage | None) -> bool:
-    """Return whether a stage is asked for that has not been reached.
+    """Return whether the stage that is asked for has not been reached.
 
     Each stage is reached only once, so an order that a person sets back in Go stays that way.
     """
@@ -352,8 +354,8 @@ def is_due(asked: Stage | None, reached: Stage | None) -> bool:
 class OrderAmounts:
     """What an order comes to: its date, currency, and sums by VAT rate.
 
-    `date` is ISO, in the shop's time zone. A rate is in percent as `rate_key` writes it; None
-    stands for lines for which no rate is given.
+    `date` is ISO, in the shop's time zone. A rate is in percent as `rate_key` writes it; None is
+    that of lines for which no rate is given.
     """
 
     date: str | None = None
@@ -376,11 +378,11 @@ def order_amounts(header: Mapping[str, Value], lines: Iterable[OrderLine]) -> Or
 
 def amounts_to_base(amounts: OrderAmounts) -> list[Value]:
     """Return amounts as the base keeps them: a list of JSON, decimals as text."""
-    rates = sorted(amounts.by_rate.items(), key=lambda one: one[0] or "")
+    rates = sorted(amounts.by_rate.items(), key=lambda item: item[0] or "")
     return [
         amounts.date,
         amounts.currency,
-        [[rate, str(one.excl), str(one.tax), str(one.incl)] for rate, one in rates],
+        [[rate, str(money.excl), str(money.tax), str(money.incl)] for rate, money in rates],
     ]
 
 

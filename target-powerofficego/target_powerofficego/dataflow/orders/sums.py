@@ -1,11 +1,11 @@
 """What an order comes to according to the shop, and lines that come to the same øre; pure.
 
 Shops round VAT on each line, once per rate or once per order, and some do not round lines at all.
-All of that is lawful, so a shop's sum is accepted when the lines come to it within rounding, and
-the lines are then given the missing øre. What no rounding explains is a contradiction.
+All of that is lawful. So a sum that the shop states is accepted if the lines come to it within
+rounding, and the lines then get the missing øre. What rounding cannot explain is a contradiction.
 
 A coupon, a gift card or store credit on the whole order is given as one amount. Which VAT rates
-bear it follows from these sums: the first way to take it off that agrees with every one of them.
+bear it follows from the stated sums: the first way of taking it off that agrees with all of them.
 """
 
 from __future__ import annotations
@@ -44,28 +44,28 @@ if TYPE_CHECKING:
 
 
 def tolerance(count: int) -> Decimal:
-    """Return by how many kroner rounding may change the VAT of this many amounts at one rate."""
+    """Return the most, in kroner, by which rounding may change the VAT of `count` amounts."""
     return (count + 1) * ORE / 2
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What lines come to at each VAT rate in percent, and how many amounts make that up.
+    """What lines come to at each VAT rate in percent, and the number of amounts in it.
 
-    None stands for lines for which no rate is given.
+    The rate None is that of lines for which no rate is given.
     """
 
     by_rate: Mapping[Decimal | None, Money]
     counts: Mapping[Decimal | None, int]
 
     @property
-    def whole(self) -> Money:
+    def total(self) -> Money:
         """The total over all rates."""
         return sum(self.by_rate.values(), NOTHING)
 
     @property
     def tolerance(self) -> Decimal:
-        """By how much lawful roundings of the whole order may differ."""
+        """The most by which lawful roundings of the order may differ."""
         return sum((tolerance(count) for count in self.counts.values()), ZERO)
 
     def at(self, rate: Decimal | None) -> Money:
@@ -75,13 +75,13 @@ class Sums:
 
 def sums_of(lines: Iterable[OrderLine]) -> Sums:
     """Return what lines come to by VAT rate; lines of zero are left out."""
-    told = [(line.rate, line.total) for line in lines if line.total != NOTHING]
-    return Sums(sum_by(told), Counter(rate for rate, _ in told))
+    amounts = [(line.rate, line.total) for line in lines if line.total != NOTHING]
+    return Sums(sum_by(amounts), Counter(rate for rate, _ in amounts))
 
 
 @dataclass(frozen=True)
 class StatedTax:
-    """A row of an order's `taxes`: the VAT at one rate, and its base where that is given."""
+    """A row of an order's `taxes`: the VAT at one rate, and its base if that is stated."""
 
     base: Decimal | None
     tax: Decimal
@@ -89,10 +89,10 @@ class StatedTax:
 
 @dataclass(frozen=True)
 class StatedSums:
-    """An order's totals as sold, as the shop gives them; None where it does not.
+    """An order's totals as sold, as the shop states them; None for those that it does not state.
 
-    `incl` and `excl` exclude what the shop adds or takes off to round the whole order. `by_rate`
-    has each rate that bears VAT; a rate that it does not have bears none.
+    `incl` and `excl` exclude the shop's rounding of the order as a whole. `by_rate` has each rate
+    that bears VAT; a rate that is missing there bears none.
     """
 
     incl: Decimal | None = None
@@ -101,73 +101,73 @@ class StatedSums:
     by_rate: Mapping[Decimal, StatedTax] = field(default_factory=dict)
 
     def tax_at(self, rate: Decimal | None) -> Decimal | None:
-        """Return the VAT at a rate; None when it is given for no rate."""
+        """Return the VAT at a rate; None if the shop states it for no rate."""
         if not self.by_rate or rate is None:
             return None
         return self.by_rate[rate].tax if rate in self.by_rate else ZERO
 
     def base_at(self, rate: Decimal | None) -> Decimal | None:
-        """Return the base of the VAT at a rate; None when it is not given.
+        """Return the base of the VAT at a rate; None if it is not stated.
 
-        A base at 0 % is ignored: only some shops subtract what was paid by gift card from it.
+        A base at 0 % is ignored: only some shops subtract from it what was paid by gift card.
         """
         return self.by_rate[rate].base if rate and rate in self.by_rate else None
 
     @property
-    def whole_excl(self) -> Decimal | None:
-        """The total without VAT, as given or as it follows from the others."""
+    def known_excl(self) -> Decimal | None:
+        """The total without VAT, as stated or as it follows from the other totals."""
         if self.excl is not None or self.tax is None or self.incl is None:
             return self.excl
         return self.incl - self.tax
 
     @property
-    def whole_tax(self) -> Decimal | None:
-        """The total VAT, in whichever way it is given."""
+    def known_tax(self) -> Decimal | None:
+        """The total VAT, as stated or as it follows from the VAT by rate or the other totals."""
         if self.tax is not None:
             return self.tax
         if self.by_rate:
-            return sum((one.tax for one in self.by_rate.values()), ZERO)
+            return sum((row.tax for row in self.by_rate.values()), ZERO)
         return None if self.excl is None or self.incl is None else self.incl - self.excl
 
     def contradictions(self, sums: Sums) -> Iterator[str]:
-        """Say which of these sums the lines miss by more than rounding explains."""
-        known = sums.by_rate.keys() | self.by_rate.keys()
-        for rate in sorted((one for one in known if one is not None), reverse=True):
+        """Yield each of these sums that differs from the lines by more than rounding explains."""
+        rates = sums.by_rate.keys() | self.by_rate.keys()
+        for rate in sorted((rate for rate in rates if rate is not None), reverse=True):
             if None in sums.by_rate:  # these lines may have any rate
                 break
             most = tolerance(sums.counts.get(rate, 0))
-            for label, told, ours in (
+            for label, stated, of_lines in (
                 ("VAT", self.tax_at(rate), sums.at(rate).tax),
                 ("the amount without VAT", self.base_at(rate), sums.at(rate).excl),
             ):
-                if told is not None and abs(told - ours) > most:
-                    yield f"{label} at {rate_key(rate)} % is {_two(told, ours)}"
-        whole = sums.whole
-        for label, told, ours in (
-            ("total_tax", self.whole_tax, whole.tax),
-            ("total_excl", self.excl, whole.excl),
-            ("total_incl", self.incl, whole.incl),
+                if stated is not None and abs(stated - of_lines) > most:
+                    yield f"{label} at {rate_key(rate)} % is {_compared(stated, of_lines)}"
+        total = sums.total
+        for label, stated, of_lines in (
+            ("total_tax", self.known_tax, total.tax),
+            ("total_excl", self.excl, total.excl),
+            ("total_incl", self.incl, total.incl),
         ):
-            if told is not None and abs(told - ours) > sums.tolerance:
-                yield f"{label} is {_two(told, ours)}"
+            if stated is not None and abs(stated - of_lines) > sums.tolerance:
+                yield f"{label} is {_compared(stated, of_lines)}"
 
-    def of_one_rate(self, sums: Sums) -> StatedSums:
-        """Return the sums with those by rate, where they follow as only one rate bears VAT."""
+    def with_single_rate(self, sums: Sums) -> StatedSums:
+        """Return these sums with those by rate added, if only one rate bears VAT."""
         rates = [rate for rate in sums.by_rate if rate != ZERO]
-        if self.by_rate or self.whole_tax is None or len(rates) != 1 or rates[0] is None:
+        if self.by_rate or self.known_tax is None or len(rates) != 1 or rates[0] is None:
             return self
-        base = self.whole_excl if len(sums.by_rate) == 1 else None
-        return replace(self, by_rate={rates[0]: StatedTax(base, self.whole_tax)})
+        base = self.known_excl if len(sums.by_rate) == 1 else None
+        return replace(self, by_rate={rates[0]: StatedTax(base, self.known_tax)})
 
 
-def _two(told: Decimal, ours: Decimal) -> str:
-    return f"{round_to_ore(told)}, but the lines come to {round_to_ore(ours)}"
+def _compared(stated: Decimal, of_lines: Decimal) -> str:
+    return f"{round_to_ore(stated)}, but the lines come to {round_to_ore(of_lines)}"
 
 
 def stated_sums(order: Record, rounding: Decimal) -> StatedSums:
-    """Return the totals that an order gives, without its `rounding`.
+    """Return the totals that the shop states for an order, without `rounding`.
 
-    Some shops include that in `total_excl`.
+    Some shops include `rounding` in `total_excl`.
 
     Raises:
         Unusable: one is not a number.
@@ -178,66 +178,66 @@ def stated_sums(order: Record, rounding: Decimal) -> StatedSums:
     )
     if excl is not None and tax is not None and excl + tax == incl:
         excl -= rounding
-    without = None if incl is None else round_to_ore(incl) - rounding
-    return StatedSums(without, excl, tax, _taxes(order))
+    if incl is not None:
+        incl = round_to_ore(incl) - rounding
+    return StatedSums(incl, excl, tax, _taxes(order))
 
 
 def _taxes(order: Record) -> dict[Decimal, StatedTax]:
     """Return the rows of `taxes` by rate; none at all if one of them lacks its rate or VAT."""
-    found: dict[Decimal, StatedTax] = {}
+    taxes: dict[Decimal, StatedTax] = {}
     for raw in dicts(order.get("taxes"), label="taxes"):
         rate = values.vat_rate(raw.get("rate"), label="taxes, rate")
         base = values.amount(raw.get("base"), label="taxes, base")
         tax = values.amount(raw.get("amount"), label="taxes, amount")
         if rate is None or tax is None:
             return {}
-        before = found.get(rate, StatedTax(ZERO, ZERO))
-        known = None if base is None or before.base is None else before.base + base
-        found[rate] = StatedTax(known, before.tax + tax)
-    return found
+        previous = taxes.get(rate, StatedTax(ZERO, ZERO))
+        total_base = None if base is None or previous.base is None else previous.base + base
+        taxes[rate] = StatedTax(total_base, previous.tax + tax)
+    return taxes
 
 
-def misrated(sums: Sums) -> Iterator[str]:
-    """Say at which rates the lines' VAT is not what the rate gives.
+def vat_faults(sums: Sums) -> Iterator[str]:
+    """Yield the rates at which the lines' VAT is not what the rate gives.
 
-    The amounts with and without VAT may each have been rounded by itself, which doubles the
-    tolerance.
+    The amounts with and without VAT may have been rounded separately, which doubles the tolerance.
     """
-    for rate, one in sums.by_rate.items():
+    for rate, amount in sums.by_rate.items():
         if rate is None:
             continue
-        due = one.excl * rate / 100
-        if abs(one.tax - due) > 2 * tolerance(sums.counts[rate]):
+        due = amount.excl * rate / 100
+        if abs(amount.tax - due) > 2 * tolerance(sums.counts[rate]):
             percent = rate_key(rate)
             yield (
-                f"its lines at {percent} % tell VAT of {round_to_ore(one.tax)}, but {percent} % of"
-                f" {round_to_ore(one.excl)} is {round_to_ore(due)}"
+                f"its lines at {percent} % have VAT of {round_to_ore(amount.tax)}, but"
+                f" {percent} % of {round_to_ore(amount.excl)} is {round_to_ore(due)}"
             )
 
 
-def settled(lines: Sequence[OrderLine], told: StatedSums) -> tuple[OrderLine, ...]:
-    """Return lines in whole øre that come to the shop's sums, by rate and in total.
+def adjusted_to_sums(lines: Sequence[OrderLine], stated: StatedSums) -> tuple[OrderLine, ...]:
+    """Return the lines in whole øre that add up to the stated sums, by rate and in total.
 
-    The lines must be ones that none of these sums contradicts beyond rounding.
+    No stated sum may differ from the lines by more than rounding.
     """
     sums = sums_of(lines)
-    found = list(lines)
-    for rate, wanted in _wanted(sums, told.of_one_rate(sums)).items():
+    adjusted = list(lines)
+    for rate, wanted in _wanted_by_rate(sums, stated.with_single_rate(sums)).items():
         places = [
             place for place, line in enumerate(lines) if line.rate == rate and line.total != NOTHING
         ]
-        excl = in_ore([lines[place].total.excl for place in places], wanted.excl)
-        tax = in_ore([lines[place].total.tax for place in places], wanted.tax)
+        excl = _rounded_to_sum([lines[place].total.excl for place in places], wanted.excl)
+        tax = _rounded_to_sum([lines[place].total.tax for place in places], wanted.tax)
         for place, net, vat in zip(places, excl, tax, strict=True):
-            found[place] = with_total(lines[place], Money(net, vat, net + vat))
-        told_tax = told.tax_at(rate)
-        if told_tax is not None:
-            first = found[places[0]]
-            found[places[0]] = replace(first, vat_moved=wanted.tax - round_to_ore(told_tax))
-    return tuple(found)
+            adjusted[place] = _with_total(lines[place], Money(net, vat, net + vat))
+        stated_tax = stated.tax_at(rate)
+        if stated_tax is not None:
+            first = adjusted[places[0]]
+            adjusted[places[0]] = replace(first, vat_moved=wanted.tax - round_to_ore(stated_tax))
+    return tuple(adjusted)
 
 
-def with_total(line: OrderLine, total: Money) -> OrderLine:
+def _with_total(line: OrderLine, total: Money) -> OrderLine:
     """Return a line that comes to this total, at a price that gives it."""
     if total.excl == line.total.excl:
         return replace(line, total=total)
@@ -245,58 +245,66 @@ def with_total(line: OrderLine, total: Money) -> OrderLine:
     return replace(line, total=total, price=price)
 
 
-def in_ore(parts: Sequence[Decimal], whole: Decimal) -> list[Decimal]:
-    """Return parts in whole øre that add up to the whole: those nearest the next øre are moved."""
-    found = [round_to_ore(part) for part in parts]
-    missing = whole - sum(found, ZERO)
+def _rounded_to_sum(parts: Sequence[Decimal], total: Decimal) -> list[Decimal]:
+    """Return parts in whole øre that add up to the total; those nearest the next øre are moved."""
+    rounded = [round_to_ore(part) for part in parts]
+    missing = total - sum(rounded, ZERO)
     step = ORE.copy_sign(missing)
-    order = sorted(range(len(parts)), key=lambda n: ((found[n] - parts[n]) * step, -abs(parts[n])))
+    order = sorted(
+        range(len(parts)), key=lambda n: ((rounded[n] - parts[n]) * step, -abs(parts[n]))
+    )
     for turn in range(int(abs(missing) / ORE)):
-        found[order[turn % len(order)]] += step
-    return found
+        rounded[order[turn % len(order)]] += step
+    return rounded
 
 
-def _wanted(sums: Sums, told: StatedSums) -> dict[Decimal | None, Money]:
+def _wanted_by_rate(sums: Sums, stated: StatedSums) -> dict[Decimal | None, Money]:
     """Return what the lines at each rate should come to, in whole øre.
 
-    That is what the shop gives for the rate, else what its lines come to. What is then missing from
-    the order's total was rounded away somewhere, and goes where the shop's figures are least firm.
+    That is what the shop states for the rate, else what the lines come to. If that misses the
+    order's total, the rest was rounded away somewhere, and goes to the least certain amounts.
     """
-    own = {rate: _whole_ore(one) for rate, one in sums.by_rate.items()}
-    excl = {rate: _or(told.base_at(rate), one.excl) for rate, one in own.items()}
-    tax = {rate: _or(told.tax_at(rate), one.tax) for rate, one in own.items()}
-    if told.incl is not None and own:
-        if not told.by_rate and told.whole_excl is not None:
-            _give(round_to_ore(told.whole_excl) - sum(excl.values(), ZERO), excl, own)
-        missing = told.incl - sum(excl.values(), ZERO) - sum(tax.values(), ZERO)
-        missing = _give_back(missing, tax, {rate: one.tax for rate, one in own.items()})
-        missing = _give_back(missing, excl, {rate: one.excl for rate, one in own.items()})
-        taxed = {rate: one for rate, one in own.items() if one.tax and told.tax_at(rate) is None}
+    of_lines = {rate: _rounded(amount) for rate, amount in sums.by_rate.items()}
+    excl = {rate: _or(stated.base_at(rate), amount.excl) for rate, amount in of_lines.items()}
+    tax = {rate: _or(stated.tax_at(rate), amount.tax) for rate, amount in of_lines.items()}
+    if stated.incl is not None and of_lines:
+        if not stated.by_rate and stated.known_excl is not None:
+            _add(round_to_ore(stated.known_excl) - sum(excl.values(), ZERO), excl, of_lines)
+        missing = stated.incl - sum(excl.values(), ZERO) - sum(tax.values(), ZERO)
+        missing = _move_back(missing, tax, {rate: of_lines[rate].tax for rate in of_lines})
+        missing = _move_back(missing, excl, {rate: of_lines[rate].excl for rate in of_lines})
+        taxed = {
+            rate: amount
+            for rate, amount in of_lines.items()
+            if amount.tax and stated.tax_at(rate) is None
+        }
         if taxed:
-            _give(missing, tax, taxed)
+            _add(missing, tax, taxed)
         else:
-            _give(missing, excl, own)
-    return {rate: Money(excl[rate], tax[rate], excl[rate] + tax[rate]) for rate in own}
+            _add(missing, excl, of_lines)
+    return {rate: Money(excl[rate], tax[rate], excl[rate] + tax[rate]) for rate in of_lines}
 
 
-def _whole_ore(one: Money) -> Money:
-    return Money(
-        round_to_ore(one.excl),
-        round_to_ore(one.incl) - round_to_ore(one.excl),
-        round_to_ore(one.incl),
-    )
+def _rounded(amount: Money) -> Money:
+    excl, incl = round_to_ore(amount.excl), round_to_ore(amount.incl)
+    return Money(excl, incl - excl, incl)
 
 
-def _or(told: Decimal | None, own: Decimal) -> Decimal:
-    return own if told is None else round_to_ore(told)
+def _or(stated: Decimal | None, of_lines: Decimal) -> Decimal:
+    return of_lines if stated is None else round_to_ore(stated)
 
 
-def _give_back(
-    missing: Decimal, amounts: dict[Decimal | None, Decimal], own: Mapping[Decimal | None, Decimal]
+def _move_back(
+    missing: Decimal,
+    amounts: dict[Decimal | None, Decimal],
+    of_lines: Mapping[Decimal | None, Decimal],
 ) -> Decimal:
-    """Move amounts back towards what the lines come to, as far as that makes up what is missing."""
+    """Move amounts towards what the lines come to, to make up for what is missing.
+
+    Return what is still missing.
+    """
     for rate, amount in amounts.items():
-        away = own[rate] - amount
+        away = of_lines[rate] - amount
         if away * missing > 0:
             moved = min(abs(away), abs(missing)).copy_sign(missing)
             amounts[rate] += moved
@@ -304,45 +312,45 @@ def _give_back(
     return missing
 
 
-def _give(
+def _add(
     missing: Decimal,
     amounts: dict[Decimal | None, Decimal],
     bearing: Mapping[Decimal | None, Money],
 ) -> None:
     """Add what is missing to the rates that bear it, an øre each in turn, the largest first."""
     rates = sorted(bearing, key=lambda rate: -abs(bearing[rate].incl))
-    for rate, more in zip(rates, in_ore([ZERO] * len(rates), missing), strict=True):
+    for rate, more in zip(rates, _rounded_to_sum([ZERO] * len(rates), missing), strict=True):
         amounts[rate] += more
 
 
-_MOST_APART = 3
+_MOST_SEPARATE = 3
 """Up to this many discounts are tried separately; more are treated as one."""
 
 
 @dataclass(frozen=True)
 class Discount:
-    """An amount with VAT in whole øre, and without VAT if that is given; both above zero."""
+    """An amount with VAT in whole øre, and without VAT if the shop states that; both above zero."""
 
     incl: Decimal
     excl: Decimal | None
     name: str | None = None
 
     @property
-    def says_no_vat(self) -> bool:
-        """Whether both amounts are equal: there is no VAT, or the shop never calculates it."""
+    def has_no_vat(self) -> bool:
+        """Whether both amounts are equal: it has no VAT, or the shop never calculates VAT."""
         return self.excl == self.incl
 
-    def is_true_of(self, shares: ByRate) -> bool:
-        """Return whether shares by rate come to the given amounts, within rounding."""
-        excl = sum((one.excl for one in shares.values()), ZERO)
+    def agrees_with(self, shares: ByRate) -> bool:
+        """Return whether shares by rate add up to these amounts, within rounding."""
+        excl = sum((share.excl for share in shares.values()), ZERO)
         return self.excl is None or abs(excl - self.excl) <= tolerance(len(shares))
 
 
 def read_discounts(order: Record) -> list[Discount]:
-    """Return the discounts on the order that are still to be taken off.
+    """Return the discounts on the whole order that its lines do not include yet.
 
     Raises:
-        Unusable: one cannot be read, or has no amount.
+        Unusable: a discount cannot be read, or has no amount.
     """
     return [
         _discount(raw, f"discount {number}")
@@ -363,120 +371,132 @@ def _discount(raw: Record, label: str) -> Discount:
 
 
 def discount_lines(
-    order: Record, codes: ServiceCodes, lines: Sequence[OrderLine], told: StatedSums
+    order: Record, codes: ServiceCodes, lines: Sequence[OrderLine], stated: StatedSums
 ) -> list[OrderLine]:
     """Return one negative line for each VAT rate that bears the discounts on the order.
 
     Raises:
-        Contradiction: they exceed the order, or no way to take them off agrees with the sums.
+        Contradiction: they exceed the order, or no way of taking them off agrees with the sums.
         Unusable: a discount has no amount, or a line has no rate.
     """
-    named = read_discounts(order)
-    found = [one for one in named if one.incl]
-    if not found:
+    listed = read_discounts(order)
+    discounts = [discount for discount in listed if discount.incl]
+    if not discounts:
         return []
-    description = ", ".join(dict.fromkeys(one.name for one in named if one.name)) or "Rabatt"
-    shares = _shares(found, lines, told)
-    return spread_lines("discount", codes.discount, "Rabatt", description, len(lines), shares)
+    names = dict.fromkeys(discount.name for discount in listed if discount.name)
+    shares = _shares(discounts, lines, stated)
+    return spread_lines(
+        "discount", codes.discount, "Rabatt", ", ".join(names) or "Rabatt", len(lines), shares
+    )
 
 
 def describe_assumed_rates(order: Record, lines: Iterable[OrderLine]) -> str | None:
-    """Say which rates bear a discount for which the shop gives no VAT; else None."""
-    taken = [line for line in lines if line.reference.startswith("discount:")]
-    told = [order.get(name) for name in ("total_excl", "total_tax", "taxes")]
-    own = [one.get("amount_excl") for one in dicts(order.get("discounts"), label="discounts")]
-    if not taken or any(told) or all(own):
+    """Return a sentence about the rates that bear a discount whose VAT is not stated; else None."""
+    deductions = [line for line in lines if line.reference.startswith("discount:")]
+    stated = [order.get(name) for name in ("total_excl", "total_tax", "taxes")]
+    amounts_excl = [
+        raw.get("amount_excl") for raw in dicts(order.get("discounts"), label="discounts")
+    ]
+    if not deductions or any(stated) or all(amounts_excl):
         return None
     return (
-        "no VAT is told of its discount, which is taken off the goods in proportion:"
-        f" {format_deductions(taken)}; a gift card, or a coupon for some goods only, needs `taxes` or"
-        " total_tax"
+        "the shop states no VAT for its discount, which is taken off the goods in proportion:"
+        f" {format_deductions(deductions)}; a gift card, or a coupon for some goods only, needs"
+        " `taxes` or total_tax"
     )
 
 
-def _shares(discounts: list[Discount], lines: Sequence[OrderLine], told: StatedSums) -> ByRate:
-    """Return what each VAT rate bears, by the first way that agrees with all the shop's sums."""
-    sums = _sums(discounts, lines)
+def _shares(discounts: list[Discount], lines: Sequence[OrderLine], stated: StatedSums) -> ByRate:
+    """Return what each VAT rate bears: the first split that agrees with all stated sums."""
+    sums = _sums_before(discounts, lines)
     first: list[str] | None = None
-    ways = (way for one in _readings(discounts, told) for way in _ways(one, lines, sums, told))
-    for shares in ways:
-        wrong = list(told.contradictions(_less(sums, shares)))
-        if not wrong:
-            return shares
-        first = first or wrong
+    for reading in _readings(discounts, stated):
+        for shares in _splits(reading, lines, sums, stated):
+            faults = list(stated.contradictions(_less(sums, shares)))
+            if not faults:
+                return shares
+            first = first or faults
     amount = _together(discounts).incl
     reasons = "; ".join(first or ["the discount's own amount without VAT fits none of its rates"])
     raise Contradiction(
-        f"the discount of {amount} cannot be taken off so that the order's sums are true. Taken off"
-        f" the goods in proportion: {reasons}. Let the shop name each rate that has VAT left in"
-        " `taxes`, or put the sums right"
+        f"the discount of {amount} cannot be taken off in a way that agrees with the order's sums."
+        f" Taken off the goods in proportion: {reasons}. Let the shop list in `taxes` each rate"
+        " that has VAT left, or correct the sums"
     )
 
 
-def _sums(discounts: Iterable[Discount], lines: Sequence[OrderLine]) -> Sums:
-    """Return what the lines come to by rate, having checked that the discounts fit.
+def _sums_before(discounts: Iterable[Discount], lines: Sequence[OrderLine]) -> Sums:
+    """Return what the lines come to by rate before the discounts.
 
     Raises:
         Contradiction: the lines come to less than the discounts.
         Unusable: a line has no rate.
     """
     sums = sums_of(lines)
-    amount = sum((one.incl for one in discounts), ZERO)
-    if amount > round_to_ore(sums.whole.incl):
-        whole = round_to_ore(sums.whole.incl)
-        raise Contradiction(f"the discount is {amount}, but the order comes to {whole} before it")
+    amount = sum((discount.incl for discount in discounts), ZERO)
+    total = round_to_ore(sums.total.incl)
+    if amount > total:
+        raise Contradiction(f"the discount is {amount}, but the order comes to {total} before it")
     if None in sums.by_rate:
         raise Unusable(without_rate(lines, "the discount"))
     return sums
 
 
-def _readings(discounts: list[Discount], told: StatedSums) -> Iterator[list[Discount]]:
+def _readings(discounts: list[Discount], stated: StatedSums) -> Iterator[list[Discount]]:
     """Yield the possible readings: equal amounts mean 0 %, or that VAT was never calculated."""
     readings = [discounts]
-    if told.whole_tax is not None:
-        readings.append([replace(one, excl=None) if one.says_no_vat else one for one in discounts])
+    if stated.known_tax is not None:
+        readings.append(
+            [
+                replace(discount, excl=None) if discount.has_no_vat else discount
+                for discount in discounts
+            ]
+        )
     for reading in readings:
-        yield [_together(reading)] if len(reading) > _MOST_APART else reading
+        yield [_together(reading)] if len(reading) > _MOST_SEPARATE else reading
 
 
-def _ways(
-    discounts: list[Discount], lines: Sequence[OrderLine], sums: Sums, told: StatedSums
+def _splits(
+    discounts: list[Discount], lines: Sequence[OrderLine], sums: Sums, stated: StatedSums
 ) -> Iterator[ByRate]:
     """Yield ways to take discounts off: as `taxes` imply, in proportion, on one rate, on two."""
     together = _together(discounts)
-    as_told = _as_told(together.incl, sums, told)
-    if as_told is not None and together.is_true_of(as_told):
-        yield as_told
-    options = [[way for way in _each(one, lines, sums) if one.is_true_of(way)] for one in discounts]
+    by_taxes = _split_by_taxes(together.incl, sums, stated)
+    if by_taxes is not None and together.agrees_with(by_taxes):
+        yield by_taxes
+    options = [
+        [split for split in _splits_of_one(discount, lines, sums) if discount.agrees_with(split)]
+        for discount in discounts
+    ]
     for chosen in itertools.product(*options):
-        yield sum_by(share for way in chosen for share in way.items())
-    on_two = _on_two(together.incl, sums, told)
-    if on_two is not None and together.is_true_of(on_two):
-        yield on_two
+        yield sum_by(share for split in chosen for share in split.items())
+    on_two_rates = _split_on_two_rates(together.incl, sums, stated)
+    if on_two_rates is not None and together.agrees_with(on_two_rates):
+        yield on_two_rates
 
 
 def _together(discounts: list[Discount]) -> Discount:
-    told = [one.excl for one in discounts if one.excl is not None]
-    excl = sum(told, ZERO) if len(told) == len(discounts) else None
-    return Discount(sum((one.incl for one in discounts), ZERO), excl)
+    amounts_excl = [discount.excl for discount in discounts if discount.excl is not None]
+    excl = sum(amounts_excl, ZERO) if len(amounts_excl) == len(discounts) else None
+    return Discount(sum((discount.incl for discount in discounts), ZERO), excl)
 
 
-def _as_told(amount: Decimal, sums: Sums, told: StatedSums) -> ByRate | None:
-    """Return by how much each rate exceeds what `taxes` say is left of it; 0 % bears the rest.
+def _split_by_taxes(amount: Decimal, sums: Sums, stated: StatedSums) -> ByRate | None:
+    """Return by how much each rate exceeds what `taxes` state is left of it; 0 % bears the rest.
 
-    None where `taxes` do not say that, or where the differences do not make up the amount.
+    None if `taxes` lack the bases, or if the differences do not add up to the amount.
     """
-    if not told.by_rate or any(rate and told.base_at(rate) is None for rate in told.by_rate):
+    if not stated.by_rate or any(rate and stated.base_at(rate) is None for rate in stated.by_rate):
         return None
     shares: ByRate = {}
-    for rate, one in sums.by_rate.items():
+    for rate, before in sums.by_rate.items():
         if rate:
-            base, tax = told.base_at(rate) or ZERO, told.tax_at(rate) or ZERO
-            lacking = one - Money(base, tax, base + tax)
-            if abs(lacking.incl) > tolerance(sums.counts[rate]):
-                excl, tax = round_to_ore(lacking.excl), round_to_ore(lacking.tax)
+            base, tax = stated.base_at(rate) or ZERO, stated.tax_at(rate) or ZERO
+            excess = before - Money(base, tax, base + tax)
+            if abs(excess.incl) > tolerance(sums.counts[rate]):
+                excl, tax = round_to_ore(excess.excl), round_to_ore(excess.tax)
                 shares[rate] = Money(excl, tax, excl + tax)
-    rest = amount - sum((one.incl for one in shares.values()), ZERO)
+    rest = amount - sum((share.incl for share in shares.values()), ZERO)
     if abs(rest) > sums.tolerance:
         shares[ZERO] = Money(rest, ZERO, rest)
     elif not shares:
@@ -484,45 +504,46 @@ def _as_told(amount: Decimal, sums: Sums, told: StatedSums) -> ByRate | None:
     else:
         largest = max(shares, key=lambda rate: shares[rate].incl)
         shares[largest] += Money(rest, ZERO, rest)
-    return shares if all(one.incl > 0 for one in shares.values()) else None
+    return shares if all(share.incl > 0 for share in shares.values()) else None
 
 
-def _each(discount: Discount, lines: Sequence[OrderLine], sums: Sums) -> Iterator[ByRate]:
-    """Yield the ways to take one discount off: over the goods, over all, on one rate."""
+def _splits_of_one(discount: Discount, lines: Sequence[OrderLine], sums: Sums) -> Iterator[ByRate]:
+    """Yield ways to take one discount off: over the goods, over all lines, on one rate."""
     amount = discount.incl
     goods = sums_of(line for line in lines if line.is_goods)
     for bearing in (goods, sums):
-        if amount <= bearing.whole.incl:
+        if amount <= bearing.total.incl:
             yield _in_proportion(amount, bearing)
-    for rate in sorted({*sums.by_rate, ZERO}, reverse=True, key=lambda one: one or ZERO):
+    for rate in sorted({*sums.by_rate, ZERO}, reverse=True, key=lambda rate: rate or ZERO):
         if rate is not None and (not rate or amount <= sums.at(rate).incl + ORE):
             yield {rate: with_vat_of(amount, rate)}
 
 
 def _in_proportion(amount: Decimal, bearing: Sums) -> ByRate:
     """Return an amount split in proportion; the øre left over go to the largest rate's share."""
-    whole = bearing.whole.incl
-    there = {rate: one.incl for rate, one in bearing.by_rate.items() if rate is not None}
-    parts = {rate: round_to_ore(amount * one / whole) for rate, one in there.items()}
-    largest = max(parts, key=lambda rate: (there[rate], rate))
+    total = bearing.total.incl
+    bounds = {rate: money.incl for rate, money in bearing.by_rate.items() if rate is not None}
+    parts = {rate: round_to_ore(amount * bound / total) for rate, bound in bounds.items()}
+    largest = max(parts, key=lambda rate: (bounds[rate], rate))
     parts[largest] += amount - sum(parts.values(), ZERO)
     return {rate: with_vat_of(part, rate) for rate, part in parts.items() if part}
 
 
-def _on_two(amount: Decimal, sums: Sums, told: StatedSums) -> ByRate | None:
-    """Return the split between the order's only two rates that gives the VAT the shop states."""
+def _split_on_two_rates(amount: Decimal, sums: Sums, stated: StatedSums) -> ByRate | None:
+    """Return the split between the order's only two rates that gives the stated VAT."""
     rates = sorted((rate for rate in sums.by_rate if rate is not None), reverse=True)
-    if len(rates) != 2 or told.whole_tax is None:
+    if len(rates) != 2 or stated.known_tax is None:
         return None
     high, low = rates
-    wanted = sums.whole.tax - told.whole_tax
+    wanted = sums.total.tax - stated.known_tax
     part = (wanted - amount * low / (100 + low)) / (high / (100 + high) - low / (100 + low))
     parts = {high: round_to_ore(part), low: amount - round_to_ore(part)}
-    is_there = all(0 <= one <= sums.at(rate).incl + ORE for rate, one in parts.items())
-    return {rate: with_vat_of(one, rate) for rate, one in parts.items()} if is_there else None
+    if any(not 0 <= part <= sums.at(rate).incl + ORE for rate, part in parts.items()):
+        return None
+    return {rate: with_vat_of(part, rate) for rate, part in parts.items()}
 
 
 def _less(sums: Sums, shares: ByRate) -> Sums:
-    taken = [(rate, -one) for rate, one in shares.items()]
-    by_rate = sum_by([*sums.by_rate.items(), *taken])
+    deductions = [(rate, -share) for rate, share in shares.items()]
+    by_rate = sum_by([*sums.by_rate.items(), *deductions])
     return Sums(by_rate, Counter(sums.counts) + Counter(shares.keys()))

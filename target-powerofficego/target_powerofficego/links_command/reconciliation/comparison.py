@@ -1,4 +1,4 @@
-"""Which entry of Go is which order of the shop, and how the two differ; without any I/O."""
+"""Which entry in Go belongs to which order of the shop, and how the two differ; without I/O."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     )
 
 _SURE_FROM = 200
-"""Krone without VAT from which on VAT in whole øre shows the rate of a single line: rates that
-differ by 0.01 percentage points make VAT that differs by 0.02, which rounding cannot hide."""
+"""Kroner without VAT from which the VAT in whole øre identifies the rate of a single line: rates
+that differ by 0.01 percentage points give VAT that differs by 0.02, which rounding cannot hide."""
 ALL_RATES = "all"
-"""Stands for the sum of all rates of a currency; each order is counted in it once."""
+"""The row for all rates of a currency together; it counts each order once."""
 _NOK = "NOK"
 _UNREAD = object()
 _GONE = "removed in Go"
@@ -55,10 +55,10 @@ FindingKind = Literal[
 
 @dataclass(frozen=True)
 class Stray:
-    """An entry that no order is linked to, though it bears a sign of one.
+    """An entry that no order is linked to, although something about it shows that it is ours.
 
-    `order` is the linked order that it credits or doubles, if that is known; `credits` says that it
-    is a credit note of that order.
+    `order` is the linked order that it credits or duplicates, if known. `credits` is true if it is
+    a credit note of that order.
     """
 
     entry: GoEntry
@@ -68,12 +68,12 @@ class Stray:
 
 @dataclass(frozen=True)
 class Matched:
-    """The orders of a period with their entries, and the entries without a link."""
+    """The orders of a period with their entries, and the entries that are not linked."""
 
     pairs: tuple[tuple[KnownOrder, GoEntry | None], ...]
     strays: tuple[Stray, ...]
 
-    def to_read(self) -> list[GoEntry]:
+    def entries_to_read(self) -> list[GoEntry]:
         """Return the entries whose lines have to be read."""
         linked = [
             entry
@@ -84,12 +84,12 @@ class Matched:
 
 
 class Books:
-    """All orders and all entries, found by what they share.
+    """All orders and all entries, indexed by what they have in common.
 
     Args:
-        orders: every order that the store knows.
-        entries: every entry of Go, by id.
-        shop_name: what our references begin with.
+        orders: all orders in the link store.
+        entries: all entries in Go, by id.
+        shop_name: the prefix of our references.
     """
 
     def __init__(
@@ -98,115 +98,116 @@ class Books:
         self.entries = entries
         self._orders = orders
         self._shop_name = shop_name
-        self._by_go_id = {one.go_id: one for one in orders if one.go_id is not None}
-        self._by_id = {one.shop_id: one for one in orders}
-        linked = [one for one in orders if one.go_id is not None]
-        self._by_reference = {short_reference(shop_name, one.shop_id): one for one in linked}
-        self._by_matching = self._matching(linked)
+        linked = [order for order in orders if order.go_id is not None]
+        self._by_go_id = {order.go_id: order for order in linked}
+        self._by_shop_id = {order.shop_id: order for order in orders}
+        self._by_reference = {short_reference(shop_name, order.shop_id): order for order in linked}
+        self._by_matching_reference = self._index_matching_references(linked)
         self._by_invoice = {
             entry.number: order
             for entry in entries.values()
             if entry.kind == "invoice" and (order := self._by_go_id.get(entry.id)) is not None
         }
         self._with_parts: defaultdict[str, list[KnownOrder]] = defaultdict(list)
-        for one in linked:
-            self._with_parts[credited_order(one.shop_id)].append(one)
-        self._credits: defaultdict[str, list[GoEntry]] = defaultdict(list)
-        self._credited_of: defaultdict[int | None, Decimal] = defaultdict(Decimal)
+        for order in linked:
+            self._with_parts[credited_order(order.shop_id)].append(order)
+        self._credit_notes: defaultdict[str, list[GoEntry]] = defaultdict(list)
+        self._credited_amounts: defaultdict[int | None, Decimal] = defaultdict(Decimal)
         for entry in entries.values():
             if entry.kind == "credit note":
-                self._credited_of[entry.related_invoice] += entry.total
-            if entry.id not in self._by_go_id and (order := self._credited(entry)) is not None:
-                self._credits[order.shop_id].append(entry)
+                self._credited_amounts[entry.related_invoice] += entry.total
+            if entry.id not in self._by_go_id and (credited := self._credited(entry)) is not None:
+                self._credit_notes[credited.shop_id].append(entry)
 
-    def _matching(self, linked: Iterable[KnownOrder]) -> dict[str, KnownOrder]:
-        found: dict[str, KnownOrder] = {}
+    def _index_matching_references(self, linked: Iterable[KnownOrder]) -> dict[str, KnownOrder]:
+        index: dict[str, KnownOrder] = {}
         for order in linked:
             entry = self.entries.get(order.go_id or "")
-            for number in (order.matching_reference, entry and entry.matching_reference):
-                if number:
-                    found.setdefault(number, order)
-        return found
+            for reference in (order.matching_reference, entry and entry.matching_reference):
+                if reference:
+                    index.setdefault(reference, order)
+        return index
 
-    def matched(self, period: Period) -> Matched:
-        """Return what belongs to a period: orders by their date in the shop, strays by that in Go.
+    def match(self, period: Period) -> Matched:
+        """Return what belongs to a period: orders by date in the shop, strays by date in Go.
 
-        A stray that doubles an order of the period belongs to it as well, whatever its own date.
+        A stray that duplicates an order of the period belongs to it too, whatever its own date.
         """
         pairs = tuple(
             (order, self.entries.get(order.go_id or ""))
             for order in self._orders
             if period.has(order.date)
         )
-        mine = {order.shop_id for order, _ in pairs}
-        return Matched(pairs, tuple(self._strays(period, mine)))
+        shop_ids = {order.shop_id for order, _ in pairs}
+        return Matched(pairs, tuple(self._strays(period, shop_ids)))
 
-    def _strays(self, period: Period, mine: Collection[str]) -> Iterable[Stray]:
+    def _strays(self, period: Period, shop_ids: Collection[str]) -> Iterator[Stray]:
         for entry in self.entries.values():
             stray = None if entry.id in self._by_go_id else self._stray(entry)
             if stray is None:
                 continue
-            doubles = not stray.credits and stray.order is not None and stray.order.shop_id in mine
-            if doubles or period.has(entry.date):
+            original = None if stray.credits else stray.order
+            is_copy = original is not None and original.shop_id in shop_ids
+            if is_copy or period.has(entry.date):
                 yield stray
 
     def _stray(self, entry: GoEntry) -> Stray | None:
-        """Return the entry as a stray if it bears a sign of ours; another shop's never does."""
+        """Return the entry as a stray if something shows that it is ours, not another shop's."""
         credited = self._credited(entry)
         if credited is not None:
             return Stray(entry, credited, credits=True)
         if entry.reference:
             is_ours = entry.reference.startswith(f"{self._shop_name}:")
-            doubled = self._by_reference.get(entry.reference)
-            return Stray(entry, doubled, credits=False) if is_ours else None
+            original = self._by_reference.get(entry.reference)
+            return Stray(entry, original, credits=False) if is_ours else None
         if entry.kind == "credit note":
             return None
-        doubled = self._by_matching.get(entry.matching_reference or "")
-        return None if doubled is None else Stray(entry, doubled, credits=False)
+        original = self._by_matching_reference.get(entry.matching_reference or "")
+        return None if original is None else Stray(entry, original, credits=False)
 
     def _credited(self, entry: GoEntry) -> KnownOrder | None:
-        """Return the order whose invoice a credit note names, by its number or our reference."""
+        """Return the order whose invoice a credit note refers to, by number or by our reference."""
         if entry.kind != "credit note":
             return None
         if entry.related_invoice is not None and entry.related_invoice in self._by_invoice:
             return self._by_invoice[entry.related_invoice]
         shop_id = (entry.reference or "").removeprefix(f"{self._shop_name}:")
-        return self._by_id.get(credited_order(shop_id)) if shop_id != entry.reference else None
+        return self._by_shop_id.get(credited_order(shop_id)) if shop_id != entry.reference else None
 
     def credit_notes_of(self, order: KnownOrder) -> Sequence[GoEntry]:
-        """Return the credit notes of an order's invoice that have no link, whatever their date."""
-        return self._credits[order.shop_id]
+        """Return the unlinked credit notes of an order's invoice, whatever their date."""
+        return self._credit_notes[order.shop_id]
 
     def is_credited(self, entry: GoEntry) -> bool:
-        """Return whether credit notes that name an invoice take all of it back."""
-        return entry.kind == "invoice" and self._credited_of[entry.number] == -entry.total
+        """Return whether credit notes cancel all of an invoice."""
+        return entry.kind == "invoice" and self._credited_amounts[entry.number] == -entry.total
 
-    def comes_to(self, order: KnownOrder) -> Decimal:
-        """Return what an order comes to in Go with VAT, refunds and credit notes taken off."""
-        linked = [self.entries.get(one.go_id or "") for one in self._with_parts[order.shop_id]]
-        there = (one for one in (*linked, *self.credit_notes_of(order)) if one is not None)
-        return sum((one.total for one in there), Decimal(0))
+    def total_in_go(self, order: KnownOrder) -> Decimal:
+        """Return an order's total in Go with VAT, after refunds and credit notes."""
+        linked = [self.entries.get(part.go_id or "") for part in self._with_parts[order.shop_id]]
+        entries = (*linked, *self.credit_notes_of(order))
+        return sum((entry.total for entry in entries if entry is not None), Decimal(0))
 
 
 def is_surely_same(order: KnownOrder, entry: GoEntry) -> bool:
-    """Return whether the header alone shows an entry's amounts and VAT rate to be the shop's.
+    """Return whether an entry's header alone proves that its amounts and VAT rate are the shop's.
 
-    It can for a single line only: several lines of different rates may come to the same VAT.
+    It can do so for a single line only: lines with different rates can add up to the same VAT.
     """
     if order.amounts is None or entry.line_count != 1 or len(order.amounts.by_rate) != 1:
         return False
-    ((rate, one),) = order.amounts.by_rate.items()
-    if rate is None or one != entry.money or abs(one.excl) < _SURE_FROM:
+    ((rate, money),) = order.amounts.by_rate.items()
+    if rate is None or money != entry.money or abs(money.excl) < _SURE_FROM:
         return False
-    return round_to_ore(one.excl * Decimal(rate) / 100) == one.tax
+    return round_to_ore(money.excl * Decimal(rate) / 100) == money.tax
 
 
 @dataclass(frozen=True)
 class Finding:
-    """An order that differs, or that has to be mentioned.
+    """A difference, or a remark, about an order.
 
     `is_difference`: it counts for the exit status. `shop` and `go` are the amounts of each side by
-    VAT rate; None: it has none, or they are not known.
+    VAT rate; None if a side has none, or they are not known.
     """
 
     kind: FindingKind
@@ -222,7 +223,7 @@ class Finding:
 
 @dataclass
 class SumsRow:
-    """Both sides' sums in one currency and VAT rate; `rate` is `ALL_RATES` for all together."""
+    """The sums of both sides in a currency at a VAT rate, or at `ALL_RATES` together."""
 
     currency: str
     rate: str | None
@@ -233,19 +234,19 @@ class SumsRow:
 
     @property
     def difference(self) -> Money:
-        """What Go has more than the shop."""
+        """How much more Go has than the shop."""
         return self.go - self.shop
 
     @property
-    def place(self) -> tuple[str, bool, bool, float]:
-        """The sort key: the row of all rates comes first, that of no known rate last."""
+    def sort_key(self) -> tuple[str, bool, bool, float]:
+        """The sort key: the row of all rates comes first, and the one without a rate last."""
         is_number = self.rate not in (ALL_RATES, None)
-        by_size = -float(self.rate or 0) if is_number else 0
-        return self.currency, self.rate != ALL_RATES, self.rate is None, by_size
+        descending = -float(self.rate or 0) if is_number else 0
+        return self.currency, self.rate != ALL_RATES, self.rate is None, descending
 
 
 class _Sums:
-    """What has been counted so far, by currency and VAT rate."""
+    """The sums so far, by currency and VAT rate."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str | None], SumsRow] = {}
@@ -253,34 +254,34 @@ class _Sums:
 
     def count_shop(self, currency: str, by_rate: Mapping[str | None, Money]) -> None:
         """Count an order of the shop."""
-        for row, money in self._parts(currency, by_rate):
+        for row, money in self._rows_of(currency, by_rate):
             row.shop_orders += 1
             row.shop += money
 
     def count_go(self, entry: GoEntry, by_rate: Mapping[str | None, Money]) -> None:
         """Count an entry of Go."""
-        for row, money in self._parts(entry.currency, by_rate):
+        for row, money in self._rows_of(entry.currency, by_rate):
             row.entries[entry.kind] += 1
             row.go += money
         if not entry.is_in_ledger:
             self.not_in_ledger[entry.kind] += 1
 
-    def _parts(
+    def _rows_of(
         self, currency: str, by_rate: Mapping[str | None, Money]
     ) -> Iterator[tuple[SumsRow, Money]]:
         for rate, money in ((ALL_RATES, sum(by_rate.values(), NOTHING)), *by_rate.items()):
             yield self._rows.setdefault((currency, rate), SumsRow(currency, rate)), money
 
     def rows(self) -> tuple[SumsRow, ...]:
-        """Return a row for each currency and rate, in the order in which they are shown."""
-        return tuple(sorted(self._rows.values(), key=lambda row: row.place))
+        """Return a row for each currency and rate, in display order."""
+        return tuple(sorted(self._rows.values(), key=lambda row: row.sort_key))
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found: counts and sums, and every order that differs or has to be mentioned.
+    """The result: counts and sums, differences and remarks.
 
-    `not_in_ledger` counts the entries of Go that are not booked yet.
+    `not_in_ledger` counts the entries in Go that are not booked yet.
     """
 
     sums: tuple[SumsRow, ...]
@@ -290,28 +291,28 @@ class Comparison:
     @property
     def differing(self) -> tuple[Finding, ...]:
         """The findings that count for the exit status."""
-        return tuple(one for one in self.findings if one.is_difference)
+        return tuple(finding for finding in self.findings if finding.is_difference)
 
     @property
     def remarks(self) -> tuple[Finding, ...]:
         """The findings that do not count for the exit status."""
-        return tuple(one for one in self.findings if not one.is_difference)
+        return tuple(finding for finding in self.findings if not finding.is_difference)
 
 
 def compare(
     books: Books, matched: Matched, read: Mapping[str, EntryAmounts | None], period: Period
 ) -> Comparison:
-    """Compare what was matched; `read` has by id the entries whose lines were read."""
-    comparing = _Comparing(books, read, period)
+    """Compare what was matched; `read` has the entries whose lines were read, by id."""
+    comparer = _Comparer(books, read, period)
     findings = [
-        finding for order, entry in matched.pairs for finding in comparing.pair(order, entry)
+        finding for order, entry in matched.pairs for finding in comparer.compare_pair(order, entry)
     ]
-    findings += [finding for stray in matched.strays for finding in comparing.stray(stray)]
-    return Comparison(comparing.sums.rows(), tuple(findings), comparing.sums.not_in_ledger)
+    findings += [finding for stray in matched.strays for finding in comparer.examine_stray(stray)]
+    return Comparison(comparer.sums.rows(), tuple(findings), comparer.sums.not_in_ledger)
 
 
-class _Comparing:
-    """Finds what differs, and counts on the way."""
+class _Comparer:
+    """Finds differences, and counts and sums along the way."""
 
     def __init__(
         self, books: Books, read: Mapping[str, EntryAmounts | None], period: Period
@@ -321,67 +322,69 @@ class _Comparing:
         self._period = period
         self.sums = _Sums()
 
-    def pair(self, order: KnownOrder, entry: GoEntry | None) -> Iterator[Finding]:
-        """Compare an order with its entry."""
+    def compare_pair(self, order: KnownOrder, entry: GoEntry | None) -> Iterator[Finding]:
+        """Yield the findings about an order and its entry."""
         if order.go_id is None:
-            yield self._not_in_go(order)
+            yield self._not_in_go_finding(order)
             return
         if entry is None or self._read.get(entry.id, _UNREAD) is None:
-            yield self._missing(order)
+            yield self._missing_finding(order)
             return
         if order.waiting is not None:
-            yield self._open(order, entry, order.waiting)
+            yield self._open_finding(order, entry, order.waiting)
         if order.amounts is None:
-            text = "what it comes to in the shop is not known; a full read of the shop tells it"
+            text = "its amounts are not in the link store; let the tap read everything once"
             yield _finding("not known", order, entry, text, is_difference=False)
         else:
-            yield from self._linked(order, entry, order.amounts.by_rate)
+            yield from self._compare_linked(order, entry, order.amounts.by_rate)
 
-    def _not_in_go(self, order: KnownOrder) -> Finding:
-        """Return a finding for an order that is not in Go; no difference once acknowledged."""
-        text = "it waits" if order.waiting is None else order.waiting.in_words
-        is_known = order.waiting is not None and order.waiting.is_acknowledged
-        if is_known:
+    def _not_in_go_finding(self, order: KnownOrder) -> Finding:
+        """Return a finding about an order not in Go; once acknowledged, it is only a remark."""
+        text = "it waits" if order.waiting is None else order.waiting.description
+        is_acknowledged = order.waiting is not None and order.waiting.is_acknowledged
+        if is_acknowledged:
             text += " (acknowledged)"
         else:
             self._count_as_in_shop(order)
         if order.amounts is None:
-            text += "; what it comes to is not certain"
+            text += "; its total is not certain"
         else:
-            text += f"; with VAT it comes to {order.amounts.total.incl:.2f}"
+            text += f"; its total with VAT is {order.amounts.total.incl:.2f}"
             if order.amounts.currency not in (None, "", _NOK):
                 text += f" {order.amounts.currency}"
-        return _finding("not in Go", order, None, text, is_difference=not is_known)
+        return _finding("not in Go", order, None, text, is_difference=not is_acknowledged)
 
     def _count_as_in_shop(self, order: KnownOrder) -> None:
         if order.amounts is not None:
             self.sums.count_shop(order.amounts.currency or _NOK, order.amounts.by_rate)
 
-    def _open(self, order: KnownOrder, entry: GoEntry, waiting: Waiting) -> Finding:
-        """Return why what the shop sent last of an order waits; the rest is as last agreed.
+    def _open_finding(self, order: KnownOrder, entry: GoEntry, waiting: Waiting) -> Finding:
+        """Return a finding about an order whose last change waits; the rest is as last agreed.
 
-        It is no difference where the shop's amount is what the order comes to in Go.
+        It is only a remark if the shop's total is the order's total in Go.
         """
-        in_go = self._books.comes_to(order)
-        text = waiting.in_words + (" (acknowledged)" if waiting.is_acknowledged else "")
+        in_go = self._books.total_in_go(order)
+        text = waiting.description + (" (acknowledged)" if waiting.is_acknowledged else "")
         if waiting.due is None:
             return _finding("open", order, entry, text, is_difference=not waiting.is_acknowledged)
         if waiting.due != in_go:
-            text += f"; with VAT the shop then says {waiting.due}, Go {in_go}"
+            text += f"; with that change, the total with VAT is {waiting.due}, but {in_go} in Go"
         return _finding("open", order, entry, text, is_difference=waiting.due != in_go)
 
-    def _missing(self, order: KnownOrder) -> Finding:
-        """Return a finding for an order gone from Go; no difference once that is acknowledged."""
+    def _missing_finding(self, order: KnownOrder) -> Finding:
+        """Return a finding about an order gone from Go; once acknowledged, it is only a remark."""
         waiting = order.waiting
-        is_known = waiting is not None and waiting.is_acknowledged and _GONE in waiting.reason
-        if not is_known:
+        is_acknowledged = (
+            waiting is not None and waiting.is_acknowledged and _GONE in waiting.reason
+        )
+        if not is_acknowledged:
             self._count_as_in_shop(order)
-        text = f"it is linked to {order.go_id}, which Go no longer has"
+        text = f"it is linked to {order.go_id}, which is no longer in Go"
         if waiting is not None:
-            text += f" ({waiting.in_words}{', acknowledged' if is_known else ''})"
-        return _finding("missing", order, None, text, is_difference=not is_known)
+            text += f" ({waiting.description}{', acknowledged' if is_acknowledged else ''})"
+        return _finding("missing", order, None, text, is_difference=not is_acknowledged)
 
-    def _linked(
+    def _compare_linked(
         self, order: KnownOrder, entry: GoEntry, by_rate: Mapping[str | None, Money]
     ) -> Iterator[Finding]:
         currency = (order.amounts and order.amounts.currency) or entry.currency
@@ -394,78 +397,80 @@ class _Comparing:
         self.sums.count_shop(currency, shop)
         self.sums.count_go(entry, go)
         if currency != entry.currency:
-            text = f"the shop says {currency}, Go says {entry.currency}"
+            text = f"the shop has {currency}, Go has {entry.currency}"
             yield _finding("currency", order, entry, text, shop=shop, go=go)
-        is_rounded = read is not None and is_rounding(by_rate, go, read.line_count)
-        text = "" if is_rounded else "; ".join(differences(shop, go))
+        is_rounded = read is not None and is_only_rounding(by_rate, go, read.line_count)
+        text = "" if is_rounded else "; ".join(describe_differences(shop, go))
         if text:
-            kind: FindingKind = "VAT rate" if have_other_rates(shop, go) else "amount"
+            kind: FindingKind = "VAT rate" if have_different_rates(shop, go) else "amount"
             yield _finding(kind, order, entry, text, shop=shop, go=go)
         buyers = (order.customer_id, entry.customer_id)
         if None not in buyers and len(set(map(str, buyers))) > 1:
             text = (
-                f"its buyer is customer id {order.customer_id} in Go, but there it is of customer"
-                f" id {entry.customer_id}"
+                f"its buyer is customer id {order.customer_id} in Go, but the entry there has"
+                f" customer id {entry.customer_id}"
             )
             yield _finding("buyer", order, entry, text, is_difference=False)
         if not self._period.has(entry.date):
-            text = f"Go dates it {entry.date}, outside the period; it is counted by the shop's date"
+            text = f"its date in Go is {entry.date}, outside the period; the shop's date counts"
             yield _finding("date", order, entry, text, is_difference=False)
         if entry.is_reversed and not self._books.credit_notes_of(order):
             yield _finding("reversed", order, entry, "its invoice is reversed in Go")
 
-    def stray(self, stray: Stray) -> Iterator[Finding]:
-        """Yield what is found of an entry without a link."""
+    def examine_stray(self, stray: Stray) -> Iterator[Finding]:
+        """Yield the finding about an entry without a link, if it still exists."""
         read = self._read.get(stray.entry.id)
         if read is None:
             return
         entry, order = read.entry, stray.order
         if stray.credits and order is not None:
-            yield self._credit_note(order, read)
+            yield self._credit_note_finding(order, read)
             return
         is_credited = self._books.is_credited(entry)
         if not is_credited:
             self.sums.count_go(entry, read.by_rate)
         kind: FindingKind = "doubled"
         if order is None:
-            kind, text = "not linked", f"it bears our reference {entry.reference} and has no link"
+            kind, text = "not linked", f"it has our reference {entry.reference}, but no link"
         else:
-            text = f"it is in Go twice: linked is {order.go_id}, this is {_sign(entry)}"
-        text += "; credit notes take all of it back" if is_credited else ""
-        yield _stray(kind, order, read, text, is_difference=not is_credited)
+            text = f"it is in Go twice: {order.go_id} is linked, and this one has {_sign(entry)}"
+        text += "; credit notes cancel all of it" if is_credited else ""
+        yield _stray_finding(kind, order, read, text, is_difference=not is_credited)
 
-    def _credit_note(self, order: KnownOrder, read: EntryAmounts) -> Finding:
-        """Return a finding for a credit note without a link; no difference if the shop agrees.
+    def _credit_note_finding(self, order: KnownOrder, read: EntryAmounts) -> Finding:
+        """Return a finding about an unlinked credit note; it is only a remark if the shop agrees.
 
-        So it is when a person credits an invoice because the shop cancelled its order.
+        The shop agrees if, for example, a person credits an invoice because the shop cancelled its
+        order.
         """
         waiting, entry = order.waiting, read.entry
         self.sums.count_go(entry, read.by_rate)
-        is_due = waiting is not None and waiting.due == self._books.comes_to(order)
+        is_due = waiting is not None and waiting.due == self._books.total_in_go(order)
         if waiting is not None and is_due:
             self.sums.count_shop(entry.currency, read.by_rate)
             text = (
-                f"with it the order comes to {waiting.due}, as the shop told ({waiting.in_words})"
+                f"with it, the order's total is {waiting.due}, as in the shop"
+                f" ({waiting.description})"
             )
-            return _stray("credited by hand", order, read, text, is_difference=False)
-        text = f"it credits {self._invoice_of(order)}, and the shop tells no such refund"
+            return _stray_finding("credited by hand", order, read, text, is_difference=False)
+        text = f"it credits {self._invoice_of(order)}, but the shop has no such refund"
         if waiting is not None and waiting.due is not None:
             text += (
-                f": by the shop the order comes to {waiting.due}, in Go to"
-                f" {self._books.comes_to(order)}"
+                f": the order's total is {waiting.due} in the shop, but"
+                f" {self._books.total_in_go(order)} in Go"
             )
-        return _stray("credit note without refund", order, read, text)
+        return _stray_finding("credit note without refund", order, read, text)
 
     def _invoice_of(self, order: KnownOrder) -> str:
         entry = self._books.entries.get(order.go_id or "")
-        return "an order of ours" if entry is None else entry.in_words
+        return "one of our orders" if entry is None else entry.description
 
 
 def _sign(entry: GoEntry) -> str:
-    """Return in words the sign by which an entry is known to be ours."""
+    """Return what shows that an entry is ours."""
     if entry.reference:
-        return f"with our reference {entry.reference}"
-    return f"with the matching reference {entry.matching_reference}"
+        return f"our reference {entry.reference}"
+    return f"the matching reference {entry.matching_reference}"
 
 
 def _finding(
@@ -478,7 +483,7 @@ def _finding(
     shop: Mapping[str | None, Money] | None = None,
     go: Mapping[str | None, Money] | None = None,
 ) -> Finding:
-    """Return a finding about an order; `shop` is what the store knows of it, unless given."""
+    """Return a finding about an order; `shop` defaults to its amounts in the store."""
     currency = None if entry is None else entry.currency
     if order.amounts is not None:
         currency = order.amounts.currency or currency
@@ -486,7 +491,7 @@ def _finding(
     return Finding(kind, is_difference, text, order.shop_id, order.date, currency, entry, shop, go)
 
 
-def _stray(
+def _stray_finding(
     kind: FindingKind,
     order: KnownOrder | None,
     read: EntryAmounts,
@@ -501,56 +506,60 @@ def _stray(
     )
 
 
-def rate_in_words(rate: str | None) -> str:
-    """Name a VAT rate in percent."""
-    return "rate not told" if rate is None else f"{rate} %"
+def format_rate(rate: str | None) -> str:
+    """Return the text of a VAT rate in percent."""
+    return "rate unknown" if rate is None else f"{rate} %"
 
 
-def have_other_rates(shop: Mapping[str | None, Money], go: Mapping[str | None, Money]) -> bool:
-    """Return whether the two sides have amounts of different VAT rates."""
+def have_different_rates(shop: Mapping[str | None, Money], go: Mapping[str | None, Money]) -> bool:
+    """Return whether the two sides have different VAT rates."""
     return {rate for rate in shop if rate is not None} != {rate for rate in go if rate is not None}
 
 
-def differences(shop: Mapping[str | None, Money], go: Mapping[str | None, Money]) -> Iterator[str]:
-    """Say for each VAT rate how the two sides differ.
+def describe_differences(
+    shop: Mapping[str | None, Money], go: Mapping[str | None, Money]
+) -> Iterator[str]:
+    """Yield how the two sides differ, for each VAT rate.
 
-    Where the shop does not give the rate of every line, only the whole can be compared.
+    If the shop does not state the rate of every line, only the totals are compared.
     """
     if None in shop:
-        yield from _in_words("in all", sum(shop.values(), NOTHING), sum(go.values(), NOTHING))
+        yield from _describe("in total", sum(shop.values(), NOTHING), sum(go.values(), NOTHING))
         return
-    for rate in sorted({*shop, *go}, key=lambda one: (one is None, one)):
-        yield from _in_words(rate_in_words(rate), shop.get(rate, NOTHING), go.get(rate, NOTHING))
+    for rate in sorted({*shop, *go}, key=lambda rate: (rate is None, rate)):
+        yield from _describe(format_rate(rate), shop.get(rate, NOTHING), go.get(rate, NOTHING))
 
 
-def is_rounding(
+def is_only_rounding(
     shop: Mapping[str | None, Money], go: Mapping[str | None, Money], line_count: int
 ) -> bool:
-    """Return whether both sides come to the same with VAT and differ by rate only as Go rounds.
+    """Return whether both totals with VAT are equal and the rates differ only by Go's rounding.
 
-    An order whose øre were moved between lines differs so too: by an øre at most for each line,
-    also on the line for rounding, which is without VAT. VAT may differ as far as it may in an order
-    that is written. `shop` has all rates of the order's lines: where they come to nothing, as
-    freight does that a coupon takes off, Go's lines may be an øre off too.
+    Moving øre between lines has the same effect: at most one øre for each line, including the line
+    for rounding, which has no VAT. VAT may differ by as much as in an order that is written. `shop`
+    has all rates of the order's lines, even those whose sum is zero, such as freight that a coupon
+    cancels: Go's lines may be an øre off there too.
     """
-    apart = sum(shop.values(), NOTHING) - sum(go.values(), NOTHING)
-    if shop.get(None, NOTHING) != NOTHING or None in go or apart.incl:
+    difference = sum(shop.values(), NOTHING) - sum(go.values(), NOTHING)
+    if shop.get(None, NOTHING) != NOTHING or None in go or difference.incl:
         return False
-    most = line_count * ORE
+    largest = line_count * ORE
     by_rate = (shop.get(rate, NOTHING) - go.get(rate, NOTHING) for rate in {*shop, *go})
     return all(
-        abs(one.incl) <= most and abs(one.tax) <= tolerance(line_count) for one in by_rate
+        abs(money.incl) <= largest and abs(money.tax) <= tolerance(line_count) for money in by_rate
     ) and {*shop, "0"} >= set(go)
 
 
-def _in_words(what: str, shop: Money, go: Money) -> Iterator[str]:
+def _describe(label: str, shop: Money, go: Money) -> Iterator[str]:
     pairs = (
         ("without VAT", shop.excl, go.excl),
         ("VAT", shop.tax, go.tax),
         ("with VAT", shop.incl, go.incl),
     )
     parts = [
-        f"{name} the shop says {one}, Go says {other}" for name, one, other in pairs if one != other
+        f"{name} {in_shop} in the shop and {in_go} in Go"
+        for name, in_shop, in_go in pairs
+        if in_shop != in_go
     ]
     if parts:
-        yield f"{what}: {'; '.join(parts)}"
+        yield f"{label}: {'; '.join(parts)}"

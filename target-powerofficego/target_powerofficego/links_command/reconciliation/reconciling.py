@@ -38,28 +38,28 @@ USED = (
     *("shop_name", "link_store", "time_zone"),
     *("requests_per_second", "rate_limit_store", "workers", "request_timeout", "retry_seconds"),
 )
-"""The settings that reading needs; the others decide what is written, so they are not looked at."""
+"""The settings that reading needs. All others decide what is written and are ignored."""
 _START_UP_SECONDS = 10.0
-"""How long the first call is tried; a wrong address should be reported while a person watches."""
+"""How long the first call is retried, so that a wrong address is reported while a person waits."""
 
 
-def reconciled(choices: Choices, paths: Sequence[str], period: Period) -> Comparison:
-    """Compare a period, using the link store that was chosen, else the one in the config.
+def read_and_compare(choices: Choices, paths: Sequence[str], period: Period) -> Comparison:
+    """Compare a period, with the link store of the options, or else that of the config.
 
     Raises:
-        click.ClickException: with one line that says why it cannot be done.
+        click.ClickException: it cannot be compared; the text is one line with the reason.
     """
     config = {} if choices.given_link_store else _config(paths)
     location = choices.given_link_store or config.get("link_store") or choices.link_store
     with open_store(str(location)) as store:
-        return _compared(store, _settings(config or _config(paths)), period)
+        return _connect_and_compare(store, _settings(config or _config(paths)), period)
 
 
-def _compared(store: LinkStore, settings: Settings, period: Period) -> Comparison:
-    """Read both sides and compare them.
+def _connect_and_compare(store: LinkStore, settings: Settings, period: Period) -> Comparison:
+    """Connect to Go, read both sides and compare them.
 
     Raises:
-        click.ClickException: with one line that says why Go could not be read.
+        click.ClickException: Go could not be read; the text is one line with the reason.
     """
     go = GoClient(
         settings.connection,
@@ -73,7 +73,7 @@ def _compared(store: LinkStore, settings: Settings, period: Period) -> Compariso
         try:
             with go.giving_up_after(_START_UP_SECONDS):
                 client_id = side.client_id()
-            _enter(store, client_id, settings.shop_name)
+            _choose_namespace(store, client_id, settings.shop_name)
             return _read_and_compare(store, side, settings, period, progress)
         except GoError as error:
             fail(" ".join(str(error).split()))
@@ -82,39 +82,42 @@ def _compared(store: LinkStore, settings: Settings, period: Period) -> Compariso
 def _read_and_compare(
     store: LinkStore, side: GoSide, settings: Settings, period: Period, progress: Progress
 ) -> Comparison:
-    """Read Go before the store, so that an order which a run writes meanwhile has its link."""
-    entries = side.entries(_counting(progress, "sales orders and invoices"))
+    """Read Go before the store, so that an order that a run writes in between has its link."""
+    entries = side.entries(_progress_counter(progress, "sales orders and invoices"))
     orders = shop_orders(store, settings.time_zone)
     for order in orders:
         if order.go_id is not None and order.go_id not in entries and period.has(order.date):
             entry = side.find(order.go_id)
             entries |= {entry.id: entry} if entry is not None else {}
     books = Books(orders, entries, settings.shop_name)
-    matched = books.matched(period)
-    to_read = matched.to_read()
-    read = side.read_all(to_read, _counting(progress, "lines of orders", len(to_read)))
+    matched = books.match(period)
+    to_read = matched.entries_to_read()
+    read = side.read_all(to_read, _progress_counter(progress, "lines of orders", len(to_read)))
     return compare(books, matched, read, period)
 
 
-def _enter(store: LinkStore, client_id: str, shop_name: str) -> None:
-    """Work in the namespace of this Go client and shop.
+def _choose_namespace(store: LinkStore, client_id: str, shop_name: str) -> None:
+    """Choose the namespace of this Go client and shop.
 
     Raises:
         click.ClickException: the store has no such namespace.
     """
-    known = {(one.client_id, one.shop_name): one for one in store.namespaces.all()}
-    if (client_id, shop_name) not in known:
-        names = ", ".join(f"{shop} with client {client}" for client, shop in known) or "none"
+    namespaces = {
+        (namespace.client_id, namespace.shop_name): namespace
+        for namespace in store.namespaces.all()
+    }
+    if (client_id, shop_name) not in namespaces:
+        listed = ", ".join(f"{shop} with client {client}" for client, shop in namespaces) or "none"
         fail(
-            f'the link store does not know the shop "{shop_name}" with the Go client that the keys'
-            f" are for ({client_id}); it knows {names}"
+            f'the link store does not have the shop "{shop_name}" with the Go client of these keys'
+            f" ({client_id}); it has {listed}"
         )
-    store.namespaces.choose(known[client_id, shop_name])
+    store.namespaces.choose(namespaces[client_id, shop_name])
     newest = [run for run in store.runs.newest_of_each() if run.shop_name == shop_name]
     if any(run.exit_status is None for run in newest):
         click.echo(
-            "a run of the sync is under way or was cut off: what it has not finished may be told"
-            " as differing; compare again after the next run",
+            "a run of the sync is under way or was cut off: orders that it has not finished may be"
+            " listed as differences; compare again after the next run",
             err=True,
         )
 
@@ -127,25 +130,27 @@ def _progress() -> Iterator[Progress]:
         yield progress
 
 
-def _counting(progress: Progress, what: str, total: int | None = None) -> Callable[[int], None]:
-    task: TaskID = progress.add_task(what, total=total)
+def _progress_counter(
+    progress: Progress, label: str, total: int | None = None
+) -> Callable[[int], None]:
+    task: TaskID = progress.add_task(label, total=total)
     return lambda number: progress.advance(task, number)
 
 
 def _config(paths: Sequence[str]) -> dict[str, Any]:
-    """Return the settings of config files as the target takes them.
+    """Return the settings of config files, read as the target reads them.
 
-    The environment variables count where ENV stands among the files, or when no file is named.
+    Environment variables are used if ENV is among the files, or if no file is named.
 
     Raises:
-        click.ClickException: with one line, for a file that is missing or not JSON.
+        click.ClickException: a file is missing or is not JSON.
     """
     config: dict[str, Any] = {}
     for path in paths:
         if path != _ENVIRONMENT:
             config |= read_config_file(path)
     if not paths or _ENVIRONMENT in paths:
-        config |= _of_environment()
+        config |= _settings_of_environment()
     return {name: config[name] for name in USED if config.get(name) not in (None, "")}
 
 
@@ -153,21 +158,21 @@ def _settings(config: dict[str, Any]) -> Settings:
     """Check a config, convert its values to their types and fill in the defaults.
 
     Raises:
-        click.ClickException: with one line that names everything that is missing or wrong.
+        click.ClickException: settings are missing or invalid; the text names them all.
     """
-    wrong = broken_rules(config, CONFIG.to_dict())
-    if not wrong:
+    errors = broken_rules(config, CONFIG.to_dict())
+    if not errors:
         try:
             return Settings.from_config(config)
         except SettingsError as error:
-            wrong = error.lines
+            errors = error.lines
     raise click.ClickException(
-        f"{'; '.join(wrong)}. The settings of target-powerofficego are needed: name their file with"
-        f" --config FILE, or set the variables {_PREFIX}…"
+        f"{'; '.join(errors)}. This needs the settings of target-powerofficego: name their file"
+        f" with --config FILE, or set the variables {_PREFIX}…"
     )
 
 
-def _of_environment() -> dict[str, Any]:
+def _settings_of_environment() -> dict[str, Any]:
     properties = CONFIG.to_dict()["properties"]
     try:
         used = {"properties": {name: properties[name] for name in USED}}

@@ -1,7 +1,7 @@
-"""What each side has of an order: the shop's side by the link store, Go's side as read now.
+"""What each side has of an order: the shop's side from the link store, Go's side as read now.
 
-First the values that `comparison` compares, then how the link store gives the shop's, then how they
-are read from Go: orders and invoices from lists, their lines entry by entry.
+First come the values that `comparison` compares, then how the shop's side is read from the link
+store, then how Go's side is read: orders and invoices from lists, and their lines entry by entry.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 ByRate = dict["str | None", Money]
-"""Sums by VAT rate in percent; the key None holds what is of no known rate."""
+"""Sums by VAT rate in percent; the key None holds what has no known rate."""
 
 EntryKind = Literal["sales order", "invoice", "credit note"]
 
@@ -60,8 +60,8 @@ class Period:
 class Waiting:
     """Why an order waits in the link store, with the number that `holds` and `rejects` show.
 
-    `due` is what the order comes to with VAT as the shop sent it last, less cancellation and
-    refunds; None when that cannot be read.
+    `due` is the order's total with VAT as the shop sent it last, less cancellation and refunds;
+    None if that cannot be read.
     """
 
     number: int
@@ -71,7 +71,7 @@ class Waiting:
     due: Decimal | None
 
     @property
-    def in_words(self) -> str:
+    def description(self) -> str:
         """The kind, the number and the reason."""
         kind = self.kind if self.kind != "parked" else "parked as"
         return f"{kind} {self.number}: {self.reason}"
@@ -79,9 +79,9 @@ class Waiting:
 
 @dataclass(frozen=True)
 class KnownOrder:
-    """An order of the shop, or a refund or cancellation that is linked like one.
+    """An order of the shop, or a refund or cancellation that is linked like an order.
 
-    Without a `go_id` it is not in Go. `amounts` are None when the store does not know them.
+    Without a `go_id`, it is not in Go. `amounts` is None if the store does not have them.
     """
 
     shop_id: str
@@ -91,16 +91,16 @@ class KnownOrder:
     matching_reference: str | None = None
     waiting: Waiting | None = None
     customer_id: int | None = None
-    """The buyer's id in Go; None when that is not known."""
+    """The buyer's id in Go, if known."""
 
 
 @dataclass(frozen=True)
 class GoEntry:
     """A sales order, invoice or credit note of Go; amounts are in its currency.
 
-    `number` is the order's while it is a sales order, then the invoice's or credit note's. `date`
-    is the order's, else the day on which the entry was posted or made; a credit note has the date
-    of its voucher.
+    `number` is that of the order while it is a sales order, then that of the invoice or credit
+    note. `date` is the order date, or else the day on which the entry was posted or created; for a
+    credit note, it is the date of its voucher.
     """
 
     id: str
@@ -120,17 +120,17 @@ class GoEntry:
 
     @property
     def money(self) -> Money:
-        """The amounts in its header."""
+        """The amounts in the header."""
         return Money(self.net, self.total - self.net, self.total)
 
     @property
     def is_in_ledger(self) -> bool:
-        """Whether it is booked: a sales order is not, nor is a credit note before it is sent."""
+        """Whether it is booked: sales orders and unsent credit notes are not."""
         return self.kind == "invoice" or (self.kind == "credit note" and self.is_sent)
 
     @property
-    def in_words(self) -> str:
-        """The kind and its number."""
+    def description(self) -> str:
+        """The kind and the number."""
         draft = " (not sent)" if self.kind == "credit note" and not self.is_sent else ""
         return f"{self.kind} {self.number}{draft}"
 
@@ -144,29 +144,31 @@ class EntryAmounts:
     line_count: int
 
 
-def with_remainder(by_rate: Mapping[str | None, Money], whole: Money) -> ByRate:
-    """Return sums by rate that add up to the whole; what is left over is of no known rate.
+def with_remainder(by_rate: Mapping[str | None, Money], total: Money) -> ByRate:
+    """Return sums by rate that add up to the total; any remainder gets the key None.
 
     Rates whose sums are zero are left out.
     """
-    rest = whole - sum(by_rate.values(), NOTHING)
-    found = {**by_rate}
-    if rest != NOTHING:
-        found[None] = found.get(None, NOTHING) + rest
-    return {rate: one for rate, one in found.items() if one != NOTHING}
+    remainder = total - sum(by_rate.values(), NOTHING)
+    sums = {**by_rate}
+    if remainder != NOTHING:
+        sums[None] = sums.get(None, NOTHING) + remainder
+    return {rate: money for rate, money in sums.items() if money != NOTHING}
 
 
 _ORDERS = "orders"
 
 
 def shop_orders(store: LinkStore, zone: ZoneInfo) -> list[KnownOrder]:
-    """Return the orders that the store knows in its namespace, linked ones first."""
-    waiting = {one.shop_id: one for one in store.unsettled.all() if one.entity == _ORDERS}
+    """Return the orders of the store's namespace, linked ones first."""
+    waiting = {
+        record.shop_id: record for record in store.unsettled.all() if record.entity == _ORDERS
+    }
     linked = [
         _linked(link, waiting.pop(link.shop_id, None), zone)
         for link in store.links.of_entity(_ORDERS)
     ]
-    return linked + [_unlinked(one, zone) for one in waiting.values()]
+    return linked + [_unlinked(record, zone) for record in waiting.values()]
 
 
 def _linked(link: Link, waiting: Unsettled | None, zone: ZoneInfo) -> KnownOrder:
@@ -185,32 +187,31 @@ def _linked(link: Link, waiting: Unsettled | None, zone: ZoneInfo) -> KnownOrder
 
 
 def _date_of_link(link: Link, zone: ZoneInfo) -> str | None:
-    """Return the date on which the order was placed, else made in the shop, else linked."""
+    """Return the date on which an order was placed, or else created in the shop, or else linked."""
     placed = link.base.get("placed_at")
     if placed is not None and placed.shop:
         return str(placed.shop)
-    made = _date(link.shop_created_at, zone)
-    return made or (link.linked_at.astimezone(zone).date().isoformat() if link.linked_at else None)
+    if created := _date(link.shop_created_at, zone):
+        return created
+    return link.linked_at.astimezone(zone).date().isoformat() if link.linked_at else None
 
 
-def _unlinked(one: Unsettled, zone: ZoneInfo) -> KnownOrder:
-    placed = _date(one.payload.get("placed_at"), zone) or _date(one.payload.get("created_at"), zone)
-    date = placed or one.first_seen.astimezone(zone).date().isoformat()
-    waiting, amounts = _waiting(one, zone), _amounts(_order_of(one), date, zone)
-    return KnownOrder(one.shop_id, None, date, amounts, waiting=waiting)
+def _unlinked(record: Unsettled, zone: ZoneInfo) -> KnownOrder:
+    payload = record.payload
+    placed = _date(payload.get("placed_at"), zone) or _date(payload.get("created_at"), zone)
+    date = placed or record.first_seen.astimezone(zone).date().isoformat()
+    amounts = _amounts(shop_order.ShopOrder(payload), date, zone)
+    return KnownOrder(record.shop_id, None, date, amounts, waiting=_waiting(record, zone))
 
 
-def _order_of(one: Unsettled) -> shop_order.ShopOrder:
-    return shop_order.ShopOrder(one.payload)
+def _waiting(record: Unsettled, zone: ZoneInfo) -> Waiting:
+    due = _due(shop_order.ShopOrder(record.payload), zone)
+    is_acknowledged = record.acknowledged_at is not None
+    return Waiting(record.id, record.kind, record.reason, is_acknowledged, due)
 
 
-def _waiting(one: Unsettled, zone: ZoneInfo) -> Waiting:
-    due = _due(_order_of(one), zone)
-    return Waiting(one.id, one.kind, one.reason, one.acknowledged_at is not None, due)
-
-
-def _is_no_more(order: shop_order.ShopOrder, zone: ZoneInfo) -> bool:
-    """Return whether the shop cancelled or deleted an order."""
+def _is_cancelled(order: shop_order.ShopOrder, zone: ZoneInfo) -> bool:
+    """Return whether the shop has cancelled or deleted an order."""
     try:
         return wanted(order, (), None, zone, is_linked=False) is Wanted.DELETED
     except Unusable:
@@ -218,51 +219,51 @@ def _is_no_more(order: shop_order.ShopOrder, zone: ZoneInfo) -> bool:
 
 
 def _due(order: shop_order.ShopOrder, zone: ZoneInfo) -> Decimal | None:
-    """Return what an order comes to with VAT, less what the shop cancelled or refunded."""
-    if _is_no_more(order, zone):
+    """Return an order's total with VAT, less what the shop cancelled or refunded."""
+    if _is_cancelled(order, zone):
         return Decimal(0)
     try:
         total = values.amount(order.raw.get("total_incl"), label="total_incl")
         refunded = values.amount(order.raw.get("total_refunded"), label="total_refunded")
         if refunded is None:
-            refunded = sum((one.amount or Decimal(0) for one in order.refunds), Decimal(0))
+            refunded = sum((refund.amount or Decimal(0) for refund in order.refunds), Decimal(0))
     except Unusable:
         return None
     return None if total is None else round_to_ore(total - refunded)
 
 
 def _amounts(order: shop_order.ShopOrder, date: str, zone: ZoneInfo) -> OrderAmounts | None:
-    """Return the amounts of an order that could not be written; None if they cannot be read."""
+    """Return the amounts of an order that could not be written, or None if they cannot be read."""
     try:
         currency = order.currency
-        by_rate = {} if _is_no_more(order, zone) else _by_rate(order)
+        by_rate = {} if _is_cancelled(order, zone) else _by_rate(order)
     except Unusable:
         return None
     return None if by_rate is None else OrderAmounts(date, currency, by_rate)
 
 
 def _by_rate(order: shop_order.ShopOrder) -> Mapping[str | None, Money] | None:
-    """Return an order's amounts by VAT rate after its refunds; None if the shop does not give them.
+    """Return an order's amounts by VAT rate after refunds, or None if the shop does not send them.
 
     Raises:
         Unusable: one of the order's totals cannot be read.
     """
     try:
         lines = order.lines
-        left, _ = subtract_refunds(lines, order.refunds, ServiceCodes())
+        remaining, _ = subtract_refunds(lines, order.refunds, ServiceCodes())
     except Unusable:
-        whole = _whole(order, None)
-        return None if whole is None else {None: whole}
+        total = _total(order, None)
+        return None if total is None else {None: total}
     by_rate = order_amounts({}, lines).by_rate
-    whole = _whole(order, sum(by_rate.values(), NOTHING).tax)
-    if whole is None:
+    total = _total(order, sum(by_rate.values(), NOTHING).tax)
+    if total is None:
         return None
-    counted = with_remainder(by_rate, whole)
-    return order_amounts({}, left).by_rate if counted == by_rate else counted
+    completed = with_remainder(by_rate, total)
+    return order_amounts({}, remaining).by_rate if completed == by_rate else completed
 
 
-def _whole(order: shop_order.ShopOrder, tax_of_lines: Decimal | None) -> Money | None:
-    """Return an order's totals; the VAT is that of its lines if it gives only the sum with VAT."""
+def _total(order: shop_order.ShopOrder, tax_of_lines: Decimal | None) -> Money | None:
+    """Return an order's totals, with the VAT of its lines if it only states its total with VAT."""
     excl, tax, incl, rounding = (
         values.amount(order.raw.get(name), label=name)
         for name in ("total_excl", "total_tax", "total_incl", "rounding")
@@ -291,71 +292,72 @@ _INVOICE_FIELDS = (
     *("CurrencyCode", "CustomMatchingReference", "RelatedInvoiceNo", "NetAmount", "TotalAmount"),
     *("IsReversed", "CustomerId"),
 )
-_RIGHTS = {
+_PRIVILEGES = {
     "SalesOrders": ("SalesOrders", "SalesOrders_Full"),
     "OutgoingInvoice": ("OutgoingInvoice", "OutgoingInvoice_Full"),
 }
 
 
 class GoSide:
-    """Reads Go; an order that becomes an invoice meanwhile is found as an invoice."""
+    """Reads Go; an order that becomes an invoice in the meantime is returned as an invoice."""
 
     def __init__(self, go: GoClient, workers: int) -> None:
         self._go = go
         self._workers = workers
 
     def client_id(self) -> str:
-        """Return the id of the Go client that the keys are for, after checking that they may read.
+        """Return the id of the Go client that the keys belong to, if they may read what is needed.
 
         Raises:
-            MissingPrivilege: naming the privileges that are missing.
+            MissingPrivilege: with the names of the missing privileges.
         """
         client = self._go.read("/ClientIntegrationInformation") or {}
-        held = set(client.get("ValidPrivileges") or ())
-        missing = [name for name, any_of in _RIGHTS.items() if not held.intersection(any_of)]
+        granted = set(client.get("ValidPrivileges") or ())
+        missing = [name for name, any_of in _PRIVILEGES.items() if not granted.intersection(any_of)]
         if missing:
             raise MissingPrivilege(
                 f"the keys lack privileges in PowerOffice Go: {', '.join(missing)}"
             )
         return str(client.get("ClientId"))
 
-    def entries(self, note: Callable[[int], None]) -> dict[str, GoEntry]:
-        """Return all sales orders, then all invoices and credit notes, by id.
+    def entries(self, report: Callable[[int], None]) -> dict[str, GoEntry]:
+        """Return all sales orders, invoices and credit notes by id.
 
-        An order that is sent between the two lists is in both, and counts as what it became.
+        `report` is called with the number of entries on each page. An order that is sent while the
+        two lists are read is in both, and counts as what it became.
         """
-        orders = self._list("/SalesOrders", _ORDER_FIELDS, note)
-        found = {one.id: one for one in map(_sales_order, orders)}
-        invoices = self._list("/OutgoingInvoices", _INVOICE_FIELDS, note)
-        return found | {one.id: one for one in map(_invoice, invoices)}
+        orders = self._list("/SalesOrders", _ORDER_FIELDS, report)
+        entries = {entry.id: entry for entry in map(_sales_order, orders)}
+        invoices = self._list("/OutgoingInvoices", _INVOICE_FIELDS, report)
+        return entries | {entry.id: entry for entry in map(_invoice, invoices)}
 
     def _list(
-        self, path: str, fields: Sequence[str], note: Callable[[int], None]
+        self, path: str, fields: Sequence[str], report: Callable[[int], None]
     ) -> Iterator[dict[str, Any]]:
         for page in self._go.list_pages(path, fields=fields):
-            note(len(page))
+            report(len(page))
             yield from with_ids(path, page)
 
     def find(self, go_id: str) -> GoEntry | None:
-        """Return one entry as it is now; None if Go no longer has it."""
-        for resource, entry_of in (("SalesOrders", _sales_order), ("OutgoingInvoices", _invoice)):
+        """Return an entry as it is now, or None if Go no longer has it."""
+        for resource, parse in (("SalesOrders", _sales_order), ("OutgoingInvoices", _invoice)):
             try:
-                return entry_of(self._go.read(f"/{resource}/{go_id}"))
+                return parse(self._go.read(f"/{resource}/{go_id}"))
             except NotFound:
                 continue
         return None
 
     def read_all(
-        self, entries: Iterable[GoEntry], note: Callable[[int], None]
+        self, entries: Iterable[GoEntry], report: Callable[[int], None]
     ) -> dict[str, EntryAmounts | None]:
-        """Return by id the entries with their sums by rate; None for one that is gone by then."""
+        """Return the entries with their sums by rate, by id; None for one that is gone by then."""
         by_id: dict[str, EntryAmounts | None] = {}
         listed = list(entries)
         with ThreadPoolExecutor(self._workers) as pool:
             try:
-                for entry, read in zip(listed, pool.map(self._read, listed), strict=True):
-                    by_id[entry.id] = read
-                    note(1)
+                for entry, amounts in zip(listed, pool.map(self._read, listed), strict=True):
+                    by_id[entry.id] = amounts
+                    report(1)
             except BaseException:
                 self._go.cancel()
                 pool.shutdown(cancel_futures=True)
@@ -369,39 +371,39 @@ class GoSide:
             except NotFound:
                 sent = self.find(entry.id)
                 return self._read(sent) if sent is not None and sent.is_sent else None
-            there = _sales_order(complete)
+            current = _sales_order(complete)
             lines = complete.get("SalesOrderLines") or ()
-            return EntryAmounts(there, sums_by_rate(there, lines), len(lines))
+            return EntryAmounts(current, sums_by_rate(current, lines), len(lines))
         lines = self._go.read(f"/OutgoingInvoices/{entry.id}/Lines") or ()
         return EntryAmounts(entry, sums_by_rate(entry, lines), len(lines))
 
 
 def sums_by_rate(entry: GoEntry, lines: Iterable[Mapping[str, Any]]) -> ByRate:
-    """Return what an entry comes to by VAT rate; together, the amounts in its header.
+    """Return an entry's sums by VAT rate, which add up to the amounts in its header.
 
     Whether Go rounds VAT on each line or once per rate is not known, so lines that do not add up to
-    the header are rounded once per rate. What then remains is of no known rate.
+    the header are rounded once per rate. Any remainder gets the key None.
     """
-    found: defaultdict[str | None, Money] = defaultdict(lambda: NOTHING)
+    sums: defaultdict[str | None, Money] = defaultdict(lambda: NOTHING)
     for line in lines:
         rate = None if line.get("VatRate") is None else Decimal(str(line["VatRate"])) * 100
         key = None if rate is None else rate_key(rate)
-        found[key] += _line(line)
-    if sum(found.values(), NOTHING) != entry.money:
-        once = {rate: _rounded_once(rate, one) for rate, one in found.items()}
-        if sum(once.values(), NOTHING) == entry.money:
-            return with_remainder(once, entry.money)
-    return with_remainder(found, entry.money)
+        sums[key] += _line_money(line)
+    if sum(sums.values(), NOTHING) != entry.money:
+        rounded = {rate: _round_once(rate, money) for rate, money in sums.items()}
+        if sum(rounded.values(), NOTHING) == entry.money:
+            return with_remainder(rounded, entry.money)
+    return with_remainder(sums, entry.money)
 
 
-def _line(line: Mapping[str, Any]) -> Money:
+def _line_money(line: Mapping[str, Any]) -> Money:
     net, total = _amount(line.get("NetAmount")), _amount(line.get("TotalAmount"))
     return Money(net, total - net, total)
 
 
-def _rounded_once(rate: str | None, one: Money) -> Money:
-    tax = one.tax if rate is None else round_to_ore(one.excl * Decimal(rate) / 100)
-    return Money(one.excl, tax, one.excl + tax)
+def _round_once(rate: str | None, money: Money) -> Money:
+    tax = money.tax if rate is None else round_to_ore(money.excl * Decimal(rate) / 100)
+    return Money(money.excl, tax, money.excl + tax)
 
 
 def _sales_order(body: Mapping[str, Any]) -> GoEntry:
@@ -411,7 +413,7 @@ def _sales_order(body: Mapping[str, Any]) -> GoEntry:
         number=body.get("SalesOrderNo"),
         date=_day(body.get("SalesOrderDate") or body.get("CreatedDateTimeOffset")),
         line_count=body.get("LineCount"),
-        **_common(body),
+        **_common_fields(body),
     )
 
 
@@ -424,11 +426,11 @@ def _invoice(body: Mapping[str, Any]) -> GoEntry:
         date=(posted or ordered) if is_credit else (ordered or posted),
         is_reversed=bool(body.get("IsReversed")),
         is_sent=True,
-        **_common(body),
+        **_common_fields(body),
     )
 
 
-def _common(body: Mapping[str, Any]) -> dict[str, Any]:
+def _common_fields(body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": str(body["Id"]),
         "currency": body.get("CurrencyCode") or "NOK",
@@ -446,5 +448,5 @@ def _amount(value: object) -> Decimal:
 
 
 def _day(value: object) -> str | None:
-    """Return an ISO date; Go has been seen to add a time to it."""
+    """Return an ISO date; Go sometimes adds a time to it."""
     return str(value)[:10] if value else None

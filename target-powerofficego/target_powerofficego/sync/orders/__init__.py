@@ -1,4 +1,4 @@
-"""What becomes of an order, from its parties and lines to its invoice and credit notes.
+"""Brings one order into Go, from its customer and lines to its invoice and credit notes.
 
 Imports `sync.payments`, `sync` and the rooms below them.
 """

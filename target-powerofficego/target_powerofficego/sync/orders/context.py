@@ -1,11 +1,12 @@
-"""What the steps of an order's walk work with: their tools, and the order in Go's form.
+"""What the steps of an order's walk share: their tools, and the order in Go's form.
 
-Beside the order as it is to stand in Go is what both sides hold of it, and what the shop changed.
+It also compares that order with the base: what the shop has changed since both sides agreed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ STAMP = "LastChangedDateTimeOffset"
 
 @dataclass(frozen=True)
 class OrderArrival:
-    """An order as it comes to its walk; see `Arrival`."""
+    """An order as it arrives at its walk; see `Arrival`."""
 
     shop_order: ShopOrder
     read_at: datetime.datetime
@@ -56,13 +57,13 @@ class OrderArrival:
 
     @property
     def shop_id(self) -> str:
-        """The id that the order is kept under."""
+        """The id under which the order is stored."""
         return self.shop_order.id
 
 
 @dataclass(frozen=True)
 class OrderTools:
-    """The tools of the run, and the walks that make what an order needs where it is missing."""
+    """The tools of the run, and the walks that create missing customers and products."""
 
     run: Tools
     customers: CustomersWalk
@@ -75,22 +76,22 @@ class OrderTools:
 
     @property
     def index(self) -> GoIndex:
-        """What Go has, as last read."""
+        """Go's entries, as last read."""
         return self.run.index
 
     @property
     def go(self) -> GoClient:
-        """PowerOffice Go."""
+        """The client of PowerOffice Go."""
         return self.run.go
 
     @property
     def writer(self) -> Writer:
-        """Writes to Go, each under an intent."""
+        """The writer to Go, which leaves an intent with each write."""
         return self.run.writer
 
     @property
     def settings(self) -> Settings:
-        """What the user set."""
+        """The user's settings."""
         return self.run.settings
 
     @property
@@ -98,32 +99,33 @@ class OrderTools:
         """The property table of orders."""
         return self.settings.tables[ORDERS]
 
-    def log_repair(self, shop_id: str, what: str) -> None:
-        """Say in words what an order was given, or left without, that it does not tell."""
-        self.run.tally.log_repair(ORDERS, shop_id, what)
+    def log_repair(self, shop_id: str, repair: str) -> None:
+        """Log what was assumed for an order, or left out, as the shop does not state it."""
+        self.run.tally.log_repair(ORDERS, shop_id, repair)
 
-    def keep(self, link: Link, state: OrderState) -> Link:
-        """Keep what is known of an order now, if it is anything new; return its link."""
+    def save(self, link: Link, state: OrderState) -> Link:
+        """Store the state of an order, if it is new; return its link."""
         if state.base is link.base:
             return link
         link = replace(link, base=state.base)
         self.store.links.put(link)
         return link
 
-    def keep_step(self, link: Link, intent: Intent) -> Link:
-        """Keep what a write has come to, which is yet to be compared with the shop; return it."""
+    def save_step(self, link: Link, intent: Intent) -> Link:
+        """Store the link after a write, to be compared with the shop's order later; return it."""
         with self.store.transaction():
             self.store.links.put(link)
             self.store.intents.note_comparison(ORDERS, link.shop_id)
             self.store.intents.end(intent)
         return link
 
-    def keep_answer(self, link: Link, answer: Answer, known: Entry | None) -> Link:
-        """Keep what Go answered to a patch of a header, and its stamp; return the link."""
+    def save_answer(self, link: Link, answer: Answer, previous: Entry | None) -> Link:
+        """Store Go's answer to a patch of a header, and its stamp; return the link."""
         link = replace(link, own_stamp=answer.body.get(STAMP) or link.own_stamp)
+        body = {**(previous.body if previous else {}), **answer.body}
         with self.store.transaction():
             self.store.links.put(link)
-            self.index.remember(ORDERS, {**(known.body if known else {}), **answer.body}, now())
+            self.index.remember(ORDERS, body, now())
             self.store.intents.end(answer.intent)
         return link
 
@@ -136,22 +138,22 @@ class OrderTools:
         path = f"/SalesOrders/{link.go_id}"
         return self.writer.change(ORDERS, link.shop_id, path, rows, read_at=read_at)
 
-    def invoice_of(self, link: Link) -> Mapping[str, Any]:
-        """Read what stands on the invoice of an order now."""
+    def read_invoice(self, link: Link) -> Mapping[str, Any]:
+        """Read the invoice of an order."""
         body: Mapping[str, Any] = self.go.read(f"/OutgoingInvoices/{link.go_id}")
         return body
 
 
 def state_of(link: Link | None) -> OrderState:
-    """Return what is kept of an order; nothing, while it is not linked."""
+    """Return the stored state of an order, which is empty while the order is not linked."""
     return OrderState(link.base if link else {})
 
 
 @dataclass(frozen=True)
 class OrderInGoForm:
-    """An order as it is to stand in Go: header values by row name, line members by reference.
+    """An order as it should be in Go: header values by row name, line members by reference.
 
-    `refunds` are the ids of the refunds that the lines are less.
+    `refunds` are the ids of the refunds that are subtracted from its lines.
     """
 
     arrival: OrderArrival
@@ -165,7 +167,7 @@ class OrderInGoForm:
 
     @property
     def shop_order(self) -> ShopOrder:
-        """The order as the shop tells it."""
+        """The order as the shop sends it."""
         return self.arrival.shop_order
 
     @property
@@ -175,20 +177,20 @@ class OrderInGoForm:
 
     @property
     def amounts(self) -> OrderAmounts:
-        """What it comes to by VAT rate."""
+        """Its amounts by VAT rate."""
         return order_amounts(self.header, self.lines)
 
     @property
     def kept(self) -> dict[str, Value]:
-        """What the base keeps of it beside what Go holds."""
+        """What its base keeps besides the values that Go has."""
         return shop_side_of_base(self.address_key, self.buyer, self.refunds, self.amounts)
 
 
 @dataclass(frozen=True)
 class Settled:
-    """An order that is in Go, its link as kept by now, and what was done.
+    """An order that is in Go, its current link, and what was done.
 
-    `invoice` is given where Go has invoiced it, so that it is still to be settled by that.
+    If Go has invoiced it, `invoice` is the invoice, by which the order has still to be settled.
     """
 
     order: OrderInGoForm
@@ -200,7 +202,7 @@ class Settled:
 def agreed_state(
     table: Table, order: OrderInGoForm, answer: Mapping[str, Any] | None
 ) -> OrderState:
-    """Return what both sides hold now; without an answer, the shop's values twice."""
+    """Return the state that both sides agree on; without an answer, the shop's values twice."""
     read_at, answered_at = order.read_at, now()
     rows = {
         row.name: Agreement(
@@ -225,40 +227,39 @@ def agreed_state(
 
 
 def as_credited(refund: Refund | None) -> str:
-    """Return what tells whether a credited refund is still the same; None: a cancellation."""
+    """Return a mark by which a change of a credited refund is noticed; None is a cancellation."""
     if refund is None:
         return "cancelled"
     lines = [
         (line.line_id, line.quantity.normalize(), line.amount and line.amount.normalize())
         for line in refund.lines
     ]
-    vat = (refund.vat,) if refund.vat.is_told else ()
+    vat = (refund.vat,) if refund.vat.is_stated else ()
     content = (refund.amount, lines, refund.shipping, *vat)
     return hashlib.blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
 
 def refunds_to_credit(refunds: Iterable[Refund], state: OrderState) -> list[Refund]:
-    """Return the refunds of an invoiced order that no credit note says as the shop does.
+    """Return the refunds of an invoiced order that have no credit note, or a different one.
 
-    With one that is another by now come all that were credited after it: what each takes of a VAT
-    rate is what those before it have left.
+    If a refund has changed, all that were credited after it are included: what each takes from a
+    VAT rate is what the earlier ones have left.
     """
-    carried, marks = state.refunds, state.credit_marks
-    since = {refund.id: refund for refund in refunds if refund.id not in carried}
-    known = [since[name] for name in marks if name in since]
-    changed = (place for place, one in enumerate(known) if marks[one.id] != as_credited(one))
-    first = next(changed, len(known))
-    return known[first:] + [refund for refund in since.values() if refund.id not in marks]
+    on_invoice, marks = state.refunds, state.credit_marks
+    later = {refund.id: refund for refund in refunds if refund.id not in on_invoice}
+    credited = [later[refund_id] for refund_id in marks if refund_id in later]
+    changed = itertools.dropwhile(lambda refund: marks[refund.id] == as_credited(refund), credited)
+    return [*changed, *(refund for refund in later.values() if refund.id not in marks)]
 
 
 def address_key(shop_order: ShopOrder, customer_id: int) -> list[str] | None:
-    """Return where an order goes and to whom: while it stays, no delivery address is looked for."""
+    """Return customer and address: while they stay the same, no address is looked for."""
     address = shop_order.address
     return None if address is None else [str(customer_id), *address.content]
 
 
 def changed_header(table: Table, order: OrderInGoForm, state: OrderState) -> list[str]:
-    """Name the rows of the header that the shop changed since both sides agreed; costs no call."""
+    """Return the names of the header rows that the shop changed since both sides agreed."""
     return [
         row.name
         for row in table.active
@@ -270,7 +271,7 @@ def changed_header(table: Table, order: OrderInGoForm, state: OrderState) -> lis
 
 
 def changed_lines(order: OrderInGoForm, state: OrderState) -> list[str]:
-    """Name the lines, by reference, that the shop changed, added or removed since; no call."""
+    """Return the references of lines that the shop changed, added or removed since then."""
     base = state.lines
     return [
         reference
@@ -282,17 +283,20 @@ def changed_lines(order: OrderInGoForm, state: OrderState) -> list[str]:
 
 
 def is_changed(table: Table, order: OrderInGoForm, state: OrderState) -> bool:
-    """Return whether the shop changed anything since both sides agreed, or tells a row anew.
+    """Return whether the shop changed anything since both sides agreed, or states a new row.
 
-    Of a row that has no base both sides' values are first met.
+    A new row has no base: the values of both sides have yet to be compared.
     """
     rows = [row.name for row in table.active if row.direction.reaches_go]
-    is_told_anew = any(name in order.header and name not in state.base for name in rows)
-    return bool(changed_header(table, order, state) or changed_lines(order, state) or is_told_anew)
+    has_new_row = any(name in order.header and name not in state.base for name in rows)
+    return bool(changed_header(table, order, state) or changed_lines(order, state) or has_new_row)
 
 
-def has_other_refunds(order: OrderInGoForm, state: OrderState) -> bool:
-    """Return whether an order known to be invoiced, and not cancelled, has others than credited."""
+def has_outdated_credits(order: OrderInGoForm, state: OrderState) -> bool:
+    """Return whether the credit notes of an invoiced order no longer match the shop's refunds.
+
+    The order is not cancelled in the shop, so the credit note of a cancellation is outdated too.
+    """
     marks = state.credit_marks
     if not state.is_invoiced or not order.shop_order.states_refunds:
         return CANCEL in marks
@@ -302,65 +306,67 @@ def has_other_refunds(order: OrderInGoForm, state: OrderState) -> bool:
 
 
 def changed_on_invoice(table: Table, order: OrderInGoForm, state: OrderState) -> list[str]:
-    """Name what the shop changed that makes an invoice wrong: who buys, and what for how much.
+    """Return the names of what the shop changed that makes an invoice wrong: customer or lines.
 
-    A date of shipping, say, often follows the invoice; that is no reason to call a person. Nor is
-    who a guest is, the order of the lines, or what follows from settings and from the customer in
-    Go; nor how øre are rounded and refunds are taken off, which an earlier version may have done
-    otherwise.
+    A shipping date, for example, often changes after the invoice, and no person need look at that.
+    The same goes for the name of a guest, the order of the lines, what follows from settings and
+    from the customer in Go, and how øre are rounded and refunds subtracted, which an earlier
+    version may have done differently.
     """
     changed = changed_header(table, order, state)
     names = [name for name in changed if name == "customer" and not order.shop_order.is_of_guest]
-    lines = [line for line in changed_lines(order, state) if _is_another(line, order, state)]
-    if lines and not (_are_of_refunds(lines, order) and _comes_to_the_same(order, state)):
+    lines = [line for line in changed_lines(order, state) if _is_sale_changed(line, order, state)]
+    if lines and not (_are_lines_of_refunds(lines, order) and _has_same_total(order, state)):
         names.append("lines")
     return names
 
 
-def _are_of_refunds(references: Iterable[str], order: OrderInGoForm) -> bool:
-    """Return whether lines are only those that the refunds which an order is less bear upon."""
-    carried = [refund for refund in order.shop_order.refunds if refund.id in order.refunds]
-    named = {name for refund in carried for part in refund.lines for name in part.references}
-    begins = (REFUND_LINE, "discount:", "shipping:") if carried else (REFUND_LINE,)
-    return all(line in named or line.startswith(begins) for line in references)
+def _are_lines_of_refunds(references: Iterable[str], order: OrderInGoForm) -> bool:
+    """Return whether all these lines are affected by the refunds subtracted from an order."""
+    subtracted = [refund for refund in order.shop_order.refunds if refund.id in order.refunds]
+    refunded = {
+        reference for refund in subtracted for part in refund.lines for reference in part.references
+    }
+    prefixes = (REFUND_LINE, "discount:", "shipping:") if subtracted else (REFUND_LINE,)
+    return all(line in refunded or line.startswith(prefixes) for line in references)
 
 
-def _comes_to_the_same(order: OrderInGoForm, state: OrderState) -> bool:
+def _has_same_total(order: OrderInGoForm, state: OrderState) -> bool:
     return state.amounts is not None and state.amounts.total.incl == order.total
 
 
-def _is_another(reference: str, order: OrderInGoForm, state: OrderState) -> bool:
-    """Return whether a changed line says that something else was sold, or for another amount."""
+def _is_sale_changed(reference: str, order: OrderInGoForm, state: OrderState) -> bool:
+    """Return whether a line now sells something else, or for another amount."""
     members, agreed = order.members.get(reference), state.lines.get(reference)
     if members is None or agreed is None:
         return True
-    follows = {"SortOrder", "UseStandardSalesAccount"}
+    ignored = {"SortOrder", "UseStandardSalesAccount"}
     if any(line.reference == reference and line.service for line in order.lines):
-        follows.add("ProductId")
-    if _comes_to_the_same(order, state) and abs(_net(members) - _net(agreed.shop)) <= ORE:
-        follows |= {"ProductUnitPrice", "Allowance"}  # an øre was moved between lines, at most
+        ignored.add("ProductId")
+    if _has_same_total(order, state) and abs(_net(members) - _net(agreed.shop)) <= ORE:
+        ignored |= {"ProductUnitPrice", "Allowance"}  # at most an øre was moved between lines
     return any(
-        same(members.get(name)) != same(agreed.shop.get(name))
-        for name, same in LINE_MEMBERS.items()
-        if name not in follows
+        normalise(members.get(name)) != normalise(agreed.shop.get(name))
+        for name, normalise in LINE_MEMBERS.items()
+        if name not in ignored
     )
 
 
 def _net(members: Mapping[str, Value]) -> Decimal:
-    """Return what Go makes of a line without VAT; of a text nothing."""
+    """Return the amount without VAT that Go works out for a line; zero for a text."""
     quantity, price, allowance = (
         number_in_go(members.get(name) or 0, label=name) for name in NUMBERS
     )
     return round_to_ore(quantity * price * (1 - allowance / 100))
 
 
-def partly_agreed(
+def partially_agreed(
     now_agreed: Agreement, before: Agreement | None, rows: tuple[RowChange, ...]
 ) -> Agreement:
-    """Return the base of a line: new are the members that were written or are the same by now.
+    """Return the base of a line, updated in the members that were written or are equal by now.
 
-    What only Go changed keeps its base, so that it is still known as an edit of Go's. A line that
-    had no base is new as a whole.
+    Members that only Go changed keep their base, so that they still count as edits in Go. A line
+    that had no base gets all members.
     """
     if before is None:
         return now_agreed
@@ -368,9 +374,9 @@ def partly_agreed(
         is_agreed = are_lines_equal(now_agreed.shop, now_agreed.go)
         return now_agreed if is_agreed else replace(now_agreed, go=before.go)
     written = {row.row for row in rows}
-    new = {
+    updated = {
         name: now_agreed.go[name]
-        for name, same in LINE_MEMBERS.items()
-        if name in written or same(now_agreed.shop.get(name)) == same(now_agreed.go[name])
+        for name, normalise in LINE_MEMBERS.items()
+        if name in written or normalise(now_agreed.shop.get(name)) == normalise(now_agreed.go[name])
     }
-    return replace(now_agreed, go={**before.go, **new})
+    return replace(now_agreed, go={**before.go, **updated})

@@ -1,6 +1,6 @@
-"""Writes to a Draft in Go, and compares the order with the shop's, to the øre.
+"""Writes to a Draft in Go, and compares it with the shop's order, to the øre.
 
-An odd øre of Go's rounding is mended; an order that we unlocked is locked again.
+Single øre from Go's rounding are corrected, and an order that was unlocked is locked again.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from target_powerofficego.sync.orders.context import (
     STAMP,
     OrderInGoForm,
     OrderTools,
-    partly_agreed,
+    partially_agreed,
     state_of,
 )
 
@@ -61,13 +61,13 @@ _READS_AFTER_WRITES = 4
 _REPLICA_SECONDS = 1.0
 
 GONE = Hold("it was removed in Go; it is not created again")
-EDITED_MEANWHILE = Hold("Go was edited while this was to be written")
+EDITED_MEANWHILE = Hold("it was edited in Go while this run was writing it")
 
 Written = dict[str, "Mapping[str, Any] | None"]
-"""What Go answered to writes of lines, by reference; None for a line that was removed."""
+"""Go's answers to writes of lines, by reference; None for a line that was removed."""
 
 
-_MOST_ROUNDS = 4
+_MAX_CORRECTIONS = 4
 ROUNDING_HINT = "with rounding_product_code set, the odd øre would go on a line of its own"
 
 
@@ -76,37 +76,37 @@ def read_complete(
 ) -> Mapping[str, Any]:
     """Return an order with its lines as Go has it now, our own last writes included.
 
-    `written` is what Go answered to writes of lines. Reads may come from a replica that is a second
-    behind (known of PowerOffice Go v1).
+    `written` are Go's answers to writes of lines. A read may come from a replica that is a second
+    behind (this is known of PowerOffice Go v1).
 
     Raises:
         NotFound: Go has no such sales order: it is invoiced or removed.
-        TryAgainLater: Go keeps showing it as it was before; the next run compares again.
+        TryAgainLater: Go keeps showing an earlier state; the next run compares again.
     """
-    behind = ""
+    reason = ""
     for _ in range(_READS_AFTER_WRITES):
         complete: Mapping[str, Any] = tools.go.read(f"/SalesOrders/{link.go_id}/Complete")
-        behind = _what_is_behind(complete, link, written or {})
-        if not behind:
+        reason = _stale_reason(complete, link, written or {})
+        if not reason:
             return complete
         tools.run.wait(_REPLICA_SECONDS)
-    raise TryAgainLater(behind)
+    raise TryAgainLater(reason)
 
 
-def _what_is_behind(complete: Mapping[str, Any], link: Link, written: Written) -> str:
-    """Say which write of ours an order does not show yet; empty: it shows all."""
+def _stale_reason(complete: Mapping[str, Any], link: Link, written: Written) -> str:
+    """Return which write of ours an order does not show yet; empty if it shows all."""
     if is_before(complete.get(STAMP), link.own_stamp):
-        return f"Go shows sales order {link.go_id} as it was before it was last written"
-    shown = lines_by_reference(complete)
-    if all(are_lines_equal(shown.get(reference), line) for reference, line in written.items()):
+        return f"Go shows sales order {link.go_id} as it was before the last write"
+    in_go = lines_by_reference(complete)
+    if all(are_lines_equal(in_go.get(reference), line) for reference, line in written.items()):
         return ""
-    return f"Go does not show yet what it answered to the lines of sales order {link.go_id}"
+    return f"Go does not yet show the lines of sales order {link.go_id} as last written"
 
 
 def find(tools: OrderTools, link: Link) -> Mapping[str, Any] | Entry | None:
-    """Return the order with its lines as Go has it now; once it is invoiced, its invoice.
+    """Return the order with its lines as Go has it now, or its invoice once it is invoiced.
 
-    None when it was removed.
+    None if it was removed.
     """
     try:
         return read_complete(tools, link)
@@ -115,11 +115,11 @@ def find(tools: OrderTools, link: Link) -> Mapping[str, Any] | Entry | None:
 
 
 def find_late(tools: OrderTools, link: Link) -> Mapping[str, Any] | Entry | None:
-    """Return what `find` does, also an invoice that a replica that is behind shows late."""
-    return find(tools, link) or _invoice_shown_late(tools, link)
+    """Return what `find` does, and also find an invoice that a replica shows a moment later."""
+    return find(tools, link) or _find_late_invoice(tools, link)
 
 
-def _invoice_shown_late(tools: OrderTools, link: Link) -> Entry | None:
+def _find_late_invoice(tools: OrderTools, link: Link) -> Entry | None:
     return look_twice(lambda: tools.index.read_invoice(ORDERS, link.go_id), tools.run.wait)
 
 
@@ -129,22 +129,22 @@ def read(tools: OrderTools, link: Link) -> Mapping[str, Any] | Entry:
     Raises:
         Undecidable: with a Hold, when it was removed.
     """
-    there = find(tools, link)
-    if there is None:
+    current = find(tools, link)
+    if current is None:
         raise Undecidable(GONE)
-    return there
+    return current
 
 
 def unlock(tools: OrderTools, link: Link, read_at: datetime.datetime) -> Link:
     """Set a Confirmed order to Draft, so that it can be edited; return its link.
 
-    That it is to be Confirmed again is kept first, so that it is whatever comes in between.
+    That it must be Confirmed again is stored first, so that this is done whatever happens.
 
     Raises:
         TestFailed: Go was edited meanwhile.
-        Undecidable: with a Park, when that may be an earlier change of ours without an answer.
+        Undecidable: with a Park, when an earlier unanswered change of ours may be the reason.
     """
-    marked = tools.keep(link, state_of(link).unlocked(read_at))
+    marked = tools.save(link, state_of(link).unlocked(read_at))
     try:
         return _set_status(tools, marked, read_at, _CONFIRMED, _DRAFT)
     except (TestFailed, Undecidable):
@@ -153,7 +153,7 @@ def unlock(tools: OrderTools, link: Link, read_at: datetime.datetime) -> Link:
 
 
 def lock_again(tools: OrderTools, link: Link, read_at: datetime.datetime) -> Link:
-    """Set an order to Confirmed that was unlocked to edit it; return its link.
+    """Set an order that was unlocked for an edit to Confirmed again; return its link.
 
     Raises:
         Undecidable: with a Hold, when Go was edited meanwhile.
@@ -166,7 +166,7 @@ def lock_again(tools: OrderTools, link: Link, read_at: datetime.datetime) -> Lin
         complete = find(tools, link)
         if isinstance(complete, dict) and complete.get(_STATUS) != _CONFIRMED:
             raise Undecidable(Hold("it could not be set to Confirmed again")) from None
-    return tools.keep(link, state_of(link).locked())
+    return tools.save(link, state_of(link).locked())
 
 
 def _set_status(
@@ -174,13 +174,13 @@ def _set_status(
 ) -> Link:
     row = RowChange(_STATUS, f"/{_STATUS}", before, after)
     answer = tools.change(link, [row], read_at)
-    return tools.keep_step(replace(link, own_stamp=answer.body.get(STAMP)), answer.intent)
+    return tools.save_step(replace(link, own_stamp=answer.body.get(STAMP)), answer.intent)
 
 
 def write_header(
     tools: OrderTools, order: OrderInGoForm, link: Link, writes: tuple[RowChange, ...]
 ) -> Link:
-    """Patch the header; return the link with what both sides agree on since.
+    """Patch the header; return the link with what both sides now agree on.
 
     Raises:
         TestFailed: Go was edited meanwhile.
@@ -197,7 +197,7 @@ def write_header(
         }
     )
     link = replace(link, base=state.base, own_stamp=answer.body.get(STAMP))
-    return tools.keep_step(link, answer.intent)
+    return tools.save_step(link, answer.intent)
 
 
 def write_lines(
@@ -207,31 +207,31 @@ def write_lines(
     lines: LinesMerge,
     in_go: Mapping[str, Mapping[str, Any]],
 ) -> tuple[Link, Written]:
-    """Write lines one by one; return the link since, and what Go answered.
+    """Write lines one by one; return the updated link, and Go's answers.
 
-    The base follows each step, so that a run that is cut off goes on where it was. Lines are
-    removed last: an order may not be without any in between.
+    The base is stored after each step, so that an interrupted run continues where it was. Lines are
+    removed last, so that the order is never without lines in between.
     """
     path = f"/SalesOrders/{link.go_id}/Lines"
     paths = {reference: f"{path}/{line['Id']}" for reference, line in in_go.items()}
     written: Written = {}
-    for name, rows in lines.changed.items():
+    for reference, rows in lines.changed.items():
         answer = tools.writer.change(
-            ORDERS, link.shop_id, paths[name], rows, read_at=order.read_at, line=name
+            ORDERS, link.shop_id, paths[reference], rows, read_at=order.read_at, line=reference
         )
-        link = _agree_on_line(tools, order, link, name, answer, rows)
-        written[name] = answer.body
-    for name, members in lines.added.items():
-        body = {"ExternalImportReference": name, **members}
-        target = line_destination(link.shop_id, path, name)
+        link = _agree_on_line(tools, order, link, reference, answer, rows)
+        written[reference] = answer.body
+    for reference, members in lines.added.items():
+        body = {"ExternalImportReference": reference, **members}
+        target = line_destination(link.shop_id, path, reference)
         answer = tools.writer.create(target, body, members, read_at=order.read_at)
-        link = _agree_on_line(tools, order, link, name, answer)
-        written[name] = answer.body
-    for name in lines.removed:
-        deletion = tools.writer.delete(ORDERS, link.shop_id, paths[name], line=name)
-        link = replace(link, base=state_of(link).without_line(name).base)
-        link = tools.keep_step(link, deletion.intent)
-        written[name] = None
+        link = _agree_on_line(tools, order, link, reference, answer)
+        written[reference] = answer.body
+    for reference in lines.removed:
+        deletion = tools.writer.delete(ORDERS, link.shop_id, paths[reference], line=reference)
+        link = replace(link, base=state_of(link).without_line(reference).base)
+        link = tools.save_step(link, deletion.intent)
+        written[reference] = None
     return link, written
 
 
@@ -243,19 +243,19 @@ def _agree_on_line(
     answer: Answer,
     rows: tuple[RowChange, ...] = (),
 ) -> Link:
-    if reference in order.members:  # else it is ours alone: the line for rounding
+    if reference in order.members:  # otherwise it is the line for rounding, which is not the shop's
         state = state_of(link)
-        there = {member: answer.body.get(member) for member in ("Id", *LINE_MEMBERS)}
-        agreed = Agreement(order.members[reference], there, order.read_at, now())
-        agreed = partly_agreed(agreed, state.lines.get(reference), rows)
+        in_go = {member: answer.body.get(member) for member in ("Id", *LINE_MEMBERS)}
+        agreed = Agreement(order.members[reference], in_go, order.read_at, now())
+        agreed = partially_agreed(agreed, state.lines.get(reference), rows)
         link = replace(link, base=state.with_lines({reference: agreed}).base)
-    return tools.keep_step(link, answer.intent)
+    return tools.save_step(link, answer.intent)
 
 
 def delete(tools: OrderTools, link: Link) -> Entry | Delete | Nothing:
-    """Delete a Draft, and its link; return the invoice instead if a person just sent it."""
+    """Delete a Draft and its link; return the invoice instead if a person has just sent it."""
     deletion = tools.writer.delete(ORDERS, link.shop_id, f"/SalesOrders/{link.go_id}")
-    invoice = _invoice_shown_late(tools, link) if deletion.was_gone else None
+    invoice = _find_late_invoice(tools, link) if deletion.was_gone else None
     with tools.store.transaction():
         if invoice is None:
             forget(tools, link)
@@ -266,7 +266,7 @@ def delete(tools: OrderTools, link: Link) -> Entry | Delete | Nothing:
 
 
 def forget(tools: OrderTools, link: Link) -> None:
-    """Forget the link of an order that Go has no more."""
+    """Forget the link of an order that is gone from Go."""
     with tools.store.transaction():
         tools.store.links.delete(ORDERS, link.shop_id)
         tools.store.intents.end_comparison(ORDERS, link.shop_id)
@@ -274,7 +274,7 @@ def forget(tools: OrderTools, link: Link) -> None:
 
 
 def differences(order: OrderInGoForm, answer: Mapping[str, Any], link: Link) -> Sequence[str]:
-    """Say in words where currency, total or VAT rates in Go are not the shop's."""
+    """Return in words where currency, total or VAT rates in Go differ from the shop's."""
     edited = _edited_in_go(order, answer, link)
     differing = answer_differences(order.lines, order.total, answer, edited_in_go=edited)
     shop, go = order.header.get("currency"), answer.get("CurrencyCode")
@@ -283,17 +283,18 @@ def differences(order: OrderInGoForm, answer: Mapping[str, Any], link: Link) -> 
     return differing
 
 
-def note(tools: OrderTools, link: Link, differing: Sequence[str]) -> None:
-    """Keep that an order differs from Go's until it is found not to."""
-    keep = tools.store.intents.note_comparison if differing else tools.store.intents.end_comparison
-    keep(ORDERS, link.shop_id)
+def note_comparison(tools: OrderTools, link: Link, differing: Sequence[str]) -> None:
+    """Store whether an order has still to be compared with Go's, because it differs."""
+    intents = tools.store.intents
+    store = intents.note_comparison if differing else intents.end_comparison
+    store(ORDERS, link.shop_id)
 
 
 def require_equal(differing: Sequence[str]) -> None:
-    """See that the total and the VAT rates of an order in Go are the shop's.
+    """Require that an order in Go does not differ from the shop's.
 
     Raises:
-        OrderDiffers: they are not; the order stays as it is.
+        OrderDiffers: it does; it stays as it is.
     """
     if differing:
         raise OrderDiffers(differing)
@@ -302,21 +303,21 @@ def require_equal(differing: Sequence[str]) -> None:
 def require_as_in_shop(
     tools: OrderTools, order: OrderInGoForm, complete: Mapping[str, Any], link: Link
 ) -> Link:
-    """See that Go's order is the shop's, before it goes on; return its link.
+    """Require that Go's order equals the shop's, before it is processed further; return its link.
 
     Raises:
-        OrderDiffers: it is not.
+        OrderDiffers: it does not.
     """
     link = with_go_lines(tools, link, complete)
     differing = differences(order, complete, link)
-    note(tools, link, differing)
+    note_comparison(tools, link, differing)
     require_equal(differing)
     return link
 
 
 def with_go_lines(tools: OrderTools, link: Link, complete: Mapping[str, Any]) -> Link:
-    """Keep Go's lines of an order that was met, once they are read for the first time."""
-    return tools.keep(link, state_of(link).with_go_lines(lines_by_reference(complete), now()))
+    """Take Go's lines into the base of an order that was linked without them; return its link."""
+    return tools.save(link, state_of(link).with_go_lines(lines_by_reference(complete), now()))
 
 
 def settle_differences(
@@ -325,76 +326,77 @@ def settle_differences(
     link: Link,
     answer: Mapping[str, Any],
 ) -> Link:
-    """Mend what only Go's rounding set off, and lock an order again that we unlocked.
+    """Correct differences that are only Go's rounding, and lock an order again that was unlocked.
 
     Raises:
-        Undecidable: with a Hold, when Go's order still is not the shop's.
+        Undecidable: with a Hold, when Go's order still differs from the shop's.
     """
     differing = differences(order, answer, link)
     if differing:
-        link, differing = _mended(tools, order, link, answer, differing)
-        note(tools, link, differing)
+        link, differing = _correct(tools, order, link, answer, differing)
+        note_comparison(tools, link, differing)
     require_equal(differing)
     return lock_again(tools, link, order.read_at)
 
 
-def _mended(
+def _correct(
     tools: OrderTools,
     order: OrderInGoForm,
     link: Link,
     answer: Mapping[str, Any],
     differing: Sequence[str],
 ) -> tuple[Link, Sequence[str]]:
-    """Mend a Draft of which only the total is off; return its link, and what differs still.
+    """Correct a Draft whose total alone is off; return its link, and what still differs.
 
-    An order that a person has Confirmed as it is stays so.
+    An order that a person has Confirmed stays as it is.
 
     Raises:
         Undecidable: with a Hold, when Go was edited meanwhile.
     """
-    before = Correction()
-    for _ in range(_MOST_ROUNDS):
+    earlier = Correction()
+    for _ in range(_MAX_CORRECTIONS):
         is_locked = answer.get("SalesOrderStatus") == "Confirmed"
         if not differing or is_locked or rate_differences(order.lines, answer):
             break
         edited = _edited_in_go(order, answer, link)
-        wanted = _mending(tools, order, answer, edited, before)
-        if wanted is None:
+        correction = _next_correction(tools, order, answer, edited, earlier)
+        if correction is None:
             return link, _with_hint(tools, order, answer, edited, differing)
         try:
-            link, written = _carry_out(tools, order, link, answer, wanted)
+            link, written = _write_correction(tools, order, link, answer, correction)
         except TestFailed:
             raise Undecidable(EDITED_MEANWHILE) from None
-        if tools.run.plan.is_dry:  # what Go makes of it is no part of a plan
+        if tools.run.plan.is_dry:  # a plan cannot show how Go would round
             return link, ()
         answer = read_complete(tools, link, written)
-        before = before.then(wanted)
+        earlier = earlier.then(correction)
         link = replace(link, own_stamp=answer.get(STAMP))
-        tools.store.links.put(link)  # what was written here is no edit of a person's
+        tools.store.links.put(link)  # so that our own write does not count as a person's edit
         differing = differences(order, answer, link)
     return link, differing
 
 
-def _mending(
+def _next_correction(
     tools: OrderTools,
     order: OrderInGoForm,
     answer: Mapping[str, Any],
     edited: frozenset[str],
-    before: Correction,
+    earlier: Correction,
 ) -> Correction | None:
-    """Return how to mend an order, if that changes anything in Go."""
+    """Return how to correct an order; None if nothing in Go would change."""
     may_add_line = tools.settings.service_codes.rounding is not None
-    wanted = find_correction(
+    correction = find_correction(
         order.lines,
         order.total,
         answer,
         edited_in_go=edited,
         may_add_line=may_add_line,
-        before=before,
+        before=earlier,
     )
-    if wanted is None or (wanted.rounding == _rounding_there(answer) and not wanted.prices):
+    if correction is None:
         return None
-    return wanted
+    is_same = correction.rounding == _rounding_in_go(answer) and not correction.prices
+    return None if is_same else correction
 
 
 def _with_hint(
@@ -404,34 +406,36 @@ def _with_hint(
     edited: frozenset[str],
     differing: Sequence[str],
 ) -> Sequence[str]:
-    """Return what differs, with what setting would mend it."""
+    """Return what differs, and mention the setting that would correct it."""
     if tools.settings.service_codes.rounding is not None:
         return differing
-    could = find_correction(
+    correction = find_correction(
         order.lines, order.total, answer, edited_in_go=edited, may_add_line=True
     )
-    return differing if could is None else [*differing[:-1], f"{differing[-1]} ({ROUNDING_HINT})"]
+    if correction is None:
+        return differing
+    return [*differing[:-1], f"{differing[-1]} ({ROUNDING_HINT})"]
 
 
-def _carry_out(
+def _write_correction(
     tools: OrderTools,
     order: OrderInGoForm,
     link: Link,
     answer: Mapping[str, Any],
-    wanted: Correction,
+    correction: Correction,
 ) -> tuple[Link, Written]:
     """Write new unit prices and the line for rounding."""
     in_go = lines_by_reference(answer)
     changed: dict[str, tuple[RowChange, ...]] = {
         reference: (_change(in_go[reference], "ProductUnitPrice", price),)
-        for reference, price in wanted.prices.items()
+        for reference, price in correction.prices.items()
     }
     added: dict[str, Mapping[str, Value]] = {}
     removed: tuple[str, ...] = ()
-    if wanted.rounding:
-        line = _rounding_line(tools, order, wanted.rounding)
+    if correction.rounding:
+        line = _rounding_line(tools, order, correction.rounding)
         if ROUNDING in in_go:
-            changed[ROUNDING] = _changes_of(in_go[ROUNDING], line)
+            changed[ROUNDING] = _amount_changes(in_go[ROUNDING], line)
         else:
             added = {ROUNDING: line}
     elif ROUNDING in in_go:
@@ -440,29 +444,34 @@ def _carry_out(
     return write_lines(tools, order, link, lines, in_go)
 
 
-def _changes_of(there: Mapping[str, Value], line: Mapping[str, Value]) -> tuple[RowChange, ...]:
+def _amount_changes(
+    current: Mapping[str, Value], wanted: Mapping[str, Value]
+) -> tuple[RowChange, ...]:
+    """Return the changes of quantity and unit price from one line to another."""
     return tuple(
-        _change(there, name, line[name])
-        for name, same in LINE_MEMBERS.items()
-        if name in ("Quantity", "ProductUnitPrice") and same(there.get(name)) != same(line[name])
+        _change(current, name, wanted[name])
+        for name, normalise in LINE_MEMBERS.items()
+        if name in ("Quantity", "ProductUnitPrice")
+        and normalise(current.get(name)) != normalise(wanted[name])
     )
 
 
-def _change(there: Mapping[str, Value], name: str, value: Value) -> RowChange:
-    return RowChange(name, f"/{name}", there.get(name), value)
+def _change(current: Mapping[str, Value], name: str, value: Value) -> RowChange:
+    return RowChange(name, f"/{name}", current.get(name), value)
 
 
 def _rounding_line(tools: OrderTools, order: OrderInGoForm, amount: Decimal) -> Mapping[str, Value]:
-    """Return the line that bears what rounding does not reach.
+    """Return the line for an amount that changed unit prices cannot reach.
 
     Raises:
-        Undecidable: with a Hold, when its product cannot be made.
+        Undecidable: with a Hold, when its product cannot be created.
     """
     code = tools.settings.service_codes.rounding or ""
     service = Service(code, "Øreavrunding")
     product = tools.products.service(service, ZERO, order.read_at)
     if product is None:
-        raise Undecidable(Hold(f"the odd øre needs the product {code}, which could not be made"))
+        reason = f"the line for the odd øre needs the product {code}, which could not be created"
+        raise Undecidable(Hold(reason))
     total = Money(amount, ZERO, amount)
     line = service_line(ROUNDING, service, service.name, len(order.lines), ZERO, total)
     return line.values(product, standard_account=True)
@@ -473,7 +482,7 @@ def _edited_in_go(order: OrderInGoForm, answer: Mapping[str, Any], link: Link) -
     return merge_lines(order.members, in_go, state_of(link).lines).edited_in_go
 
 
-def _rounding_there(answer: Mapping[str, Any]) -> Decimal:
+def _rounding_in_go(answer: Mapping[str, Any]) -> Decimal:
     lines = answer.get("SalesOrderLines") or ()
-    ours = [line for line in lines if line.get("ExternalImportReference") == ROUNDING]
-    return total_in_go(ours[0] if ours else None)
+    rounding = (line for line in lines if line.get("ExternalImportReference") == ROUNDING)
+    return total_in_go(next(rounding, None))

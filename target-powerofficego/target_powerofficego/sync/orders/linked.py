@@ -1,4 +1,4 @@
-"""An order that is linked: edited as a Draft as the shop was; what is invoiced is left alone."""
+"""A linked order: the shop's edits go to its Draft in Go; an invoice is left alone."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ from target_powerofficego.sync.orders.context import (
     changed_header,
     changed_lines,
     changed_on_invoice,
-    has_other_refunds,
+    has_outdated_credits,
     is_changed,
-    partly_agreed,
+    partially_agreed,
     state_of,
 )
 
@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from target_powerofficego.store.link_store import Link, Unsettled
 
 
-def compare(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
-    """Write what the shop changed in a linked order, or compare what was not found equal yet.
+def update(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
+    """Write what the shop changed in a linked order, or compare it if it was not equal so far.
 
     Raises:
         Undecidable: with a Hold.
@@ -65,9 +65,9 @@ def compare(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
     entry = tools.index.entry(ORDERS, link.go_id)
     is_invoice = entry is not None and entry.is_invoice
     if not is_invoice and _is_other_vat_or_address(order, state):
-        reading.require_vat_of_ours(tools, order, by_hand="edit")
+        reading.require_no_foreign_vat(tools, order, by_hand="edit")
     order = reading.with_address(tools, order, state)
-    if not is_changed(tools.table, order, state) and not has_other_refunds(order, state):
+    if not is_changed(tools.table, order, state) and not has_outdated_credits(order, state):
         link = _with_amounts(tools, order, link)
         is_due = tools.store.intents.is_comparison_due(ORDERS, link.shop_id)
         if is_due or state.is_unlocked:
@@ -75,7 +75,7 @@ def compare(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
         return Settled(order, link, Nothing())
     try:
         return _merge_and_write(tools, order, link)
-    except TestFailed:  # the store has what was written until then
+    except TestFailed:  # the store already has what was written until then
         link = tools.store.links.get(ORDERS, link.shop_id) or link
     try:
         return _merge_and_write(tools, order, link)
@@ -84,28 +84,28 @@ def compare(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
 
 
 def _with_amounts(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
-    """Keep what the order comes to in the shop now; if that is something else, it is compared.
+    """Store the amounts of an order in the shop; if they have changed, it is compared with Go's.
 
-    A VAT rate that the shop corrects changes no line in Go. With that is kept which refunds it is
-    less: once it is invoiced, those are not credited.
+    A VAT rate that the shop corrects does not change a line in Go. The subtracted refunds are
+    stored too: once the order is invoiced, they must not be credited.
     """
     before = state_of(link)
     state = before.with_amounts(order.amounts, order.read_at)
     with tools.store.transaction():
         if state is not before and before.amounts is not None:
             tools.store.intents.note_comparison(ORDERS, link.shop_id)
-        return tools.keep(link, state.with_refunds(order.refunds, order.read_at))
+        return tools.save(link, state.with_refunds(order.refunds, order.read_at))
 
 
 def _compare_again(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
-    """Compare an order that was never found to be as the shop has it: a person may mend it."""
+    """Compare an order that has never equalled the shop's: a person may have corrected it."""
     entry = tools.index.entry(ORDERS, link.go_id)
-    before = tools.store.unsettled.get(ORDERS, link.shop_id)
-    if before and entry and _is_as_held(tools, entry, before, order, link):
-        raise Undecidable(Hold(before.reason, before.detail))
+    previous = tools.store.unsettled.get(ORDERS, link.shop_id)
+    if previous and entry and _is_untouched_since(tools, entry, previous, order, link):
+        raise Undecidable(Hold(previous.reason, previous.detail))
     complete = draft.read(tools, link)
     if isinstance(complete, Entry):
-        body = tools.invoice_of(link)
+        body = tools.read_invoice(link)
         differing = total_difference(order.total, body.get("TotalAmount"))
         differing = differing or vat_difference(order.lines, body)
         draft.require_equal([f"on its invoice {differing}"] if differing else [])
@@ -116,15 +116,17 @@ def _compare_again(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
     return link
 
 
-def _is_as_held(
-    tools: OrderTools, entry: Entry, before: Unsettled, order: OrderInGoForm, link: Link
+def _is_untouched_since(
+    tools: OrderTools, entry: Entry, previous: Unsettled, order: OrderInGoForm, link: Link
 ) -> bool:
     """Return whether nobody has touched a held order in Go since, by the index, without a call."""
-    may_mend = draft.ROUNDING_HINT in before.reason and tools.settings.service_codes.rounding
+    is_correctable = (
+        draft.ROUNDING_HINT in previous.reason and tools.settings.service_codes.rounding
+    )
     return (
-        before.kind == "hold"
-        and not before.reason.startswith(ITS_PAYMENT)
-        and not may_mend
+        previous.kind == "hold"
+        and not previous.reason.startswith(ITS_PAYMENT)
+        and not is_correctable
         and not entry.is_invoice
         and entry.body.get(STAMP) == link.own_stamp
         and total_difference(order.total, entry.body.get("TotalAmount")) is not None
@@ -132,7 +134,7 @@ def _is_as_held(
 
 
 def _merge_and_write(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
-    """Merge with what Go has now, write what follows, and compare what came of it.
+    """Merge an order with Go's, write the result, and compare Go's answer with the shop's order.
 
     Raises:
         TestFailed: Go was edited meanwhile; the store has what was written until then.
@@ -156,17 +158,17 @@ def _merge_and_write(tools: OrderTools, order: OrderInGoForm, link: Link) -> Set
     if tools.run.plan.is_dry:
         return Settled(order, link, change)
     answer = draft.read_complete(tools, link, written)
-    # of lines that were written in part, the state before tells what only Go changed
+    # built on the link from before the lines were written, which shows what only Go changed in them
     link = replace(link, own_stamp=answer.get(STAMP))
     link = _agreed(tools, order, link, header, lines, answer)
     return _compared(tools, order, link, answer, change)
 
 
 def _is_other_vat_or_address(order: OrderInGoForm, state: OrderState) -> bool:
-    """Return whether an order goes to another address or customer, or bears other VAT, by now."""
-    known = state.amounts
+    """Return whether an order now goes to another address or customer, or has other VAT."""
+    agreed = state.amounts
     return not state.goes_to(order.address_key) or (
-        known is not None and known.by_rate != order.amounts.by_rate
+        agreed is not None and agreed.by_rate != order.amounts.by_rate
     )
 
 
@@ -190,10 +192,10 @@ def _merge_header(
 
 
 def _require_decided(tools: OrderTools, link: Link, header: Merge, lines: LinesMerge) -> None:
-    """Note what both sides changed, and see that none of it is a person's to decide.
+    """Note what both sides changed, and require that no person must decide it.
 
     Raises:
-        Undecidable: with a Hold, when it is.
+        Undecidable: with a Hold, when a person must.
     """
     for conflict in (*header.conflicts, *lines.conflicts):
         tools.run.note_conflict(ORDERS, link.shop_id, conflict)
@@ -210,7 +212,7 @@ def _compared(
     answer: Mapping[str, Any],
     change: Nothing | Patch,
 ) -> Settled:
-    """Compare what came of a merge to the øre, and return the order as settled."""
+    """Compare the result of a merge to the øre, and return the order as settled."""
     link = draft.settle_differences(tools, order, link, answer)
     tools.store.intents.end_comparison(ORDERS, link.shop_id)
     return Settled(order, link, change)
@@ -224,9 +226,9 @@ def _agreed(
     lines: LinesMerge,
     answer: Mapping[str, Any],
 ) -> Link:
-    """Keep what both sides now agree on; rows that only Go changed keep their base.
+    """Store what both sides now agree on; rows that only Go changed keep their base.
 
-    That it is the shop's order to the øre is yet to be found.
+    The order has still to be compared with the shop's to the øre.
     """
     before, agreed = state_of(link), agreed_state(tools.table, order, answer)
     written = {row.row for row in header.writes}
@@ -235,13 +237,15 @@ def _agreed(
         for name in agreed.rows
         if name in header.base and name not in written
     }
-    partly = {
-        reference: partly_agreed(one, before.lines.get(reference), lines.changed.get(reference, ()))
-        for reference, one in agreed.lines.items()
+    merged_lines = {
+        reference: partially_agreed(
+            line, before.lines.get(reference), lines.changed.get(reference, ())
+        )
+        for reference, line in agreed.lines.items()
     }
-    state = agreed.with_rows(unwritten).with_lines(partly).after(before)
+    state = agreed.with_rows(unwritten).with_lines(merged_lines).after(before)
     with tools.store.transaction():
-        link = tools.keep(link, state)
+        link = tools.save(link, state)
         tools.store.intents.note_comparison(ORDERS, link.shop_id)
         tools.index.remember(ORDERS, answer, now())
         tools.store.settled.note_version(back_name(ORDERS), link.shop_id, answer.get(STAMP))
@@ -249,61 +253,62 @@ def _agreed(
 
 
 def _shown_header(order: OrderInGoForm, header: Merge) -> Iterator[RowChange]:
-    """Yield what was written to a header, for a plan: without ids, which Go has yet to give."""
+    """Yield the changes of a header for a plan: without ids, which Go has yet to assign."""
     ids = {"customer": order.shop_order.customer_label, "shipping_address": "another"}
     for row in header.writes:
         yield replace(row, before=None, after=ids[row.row]) if row.row in ids else row
 
 
-# What stands on an invoice
+# An order that is invoiced
 
 
 def require_as_invoiced(
     table: Table, order: OrderInGoForm, state: OrderState, invoice: Entry
 ) -> None:
-    """See that who buys what for how much is as invoiced.
+    """Require that the shop has not changed the customer or lines of an invoiced order.
 
     Raises:
-        Undecidable: with a Hold, when it is not.
+        Undecidable: with a Hold, when it has.
     """
     if changed := changed_on_invoice(table, order, state):
+        names = " and ".join(f"the {name}" for name in changed)
         reason = (
             f"it is invoiced in Go (invoice {invoice.body.get('InvoiceNo')}), and the shop then"
-            f" changed {', '.join(changed)}: an invoice is never edited (total with VAT: the"
-            f" shop says {order.total}, the invoice {total_of(invoice)}"
-            f"{_other_vat(order, state)}). Credit it in Go, then acknowledge"
+            f" changed {names}: an invoice is never edited (total with VAT: {order.total} in the"
+            f" shop, {total_of(invoice)} on the invoice{_changed_vat(order, state)}). Credit it in"
+            " Go, then acknowledge"
         )
         raise Undecidable(Hold(reason))
 
 
-def _other_vat(order: OrderInGoForm, state: OrderState) -> str:
-    """Name the VAT of an order now and before, where it is another; of one total it may be."""
+def _changed_vat(order: OrderInGoForm, state: OrderState) -> str:
+    """Return in words the VAT of an order now and before, if it changed; totals may be equal."""
     before = state.amounts.total.tax if state.amounts else None
     vat = order.amounts.total.tax
-    return "" if before in (None, vat) else f"; VAT in it: {vat}, before {before}"
+    return "" if before in (None, vat) else f"; VAT: {vat}, before {before}"
 
 
 def require_total(order: OrderInGoForm, invoice: Entry) -> None:
-    """See that an invoice comes to what the shop's order does, before more is credited of it.
+    """Require that an invoice has the total of the shop's order, before more of it is credited.
 
     Raises:
-        Undecidable: with a Hold, when it does not.
+        Undecidable: with a Hold, when it has not.
     """
     if total_of(invoice) != order.total:
         reason = (
             f"its invoice {invoice.body.get('InvoiceNo')} is not the shop's order (total with VAT:"
-            f" the shop says {order.total}, the invoice {total_of(invoice)}): see in Go what is"
+            f" {order.total} in the shop, {total_of(invoice)} on the invoice): check in Go what is"
             " left to credit"
         )
         raise Undecidable(Hold(reason))
 
 
-def leave_differing(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
-    """Keep both sides' values as they stand, so that `differences` lists what differs.
+def accept_differences(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link:
+    """Store both sides' values as they are, so that `differences` lists what differs.
 
-    A property that Go has edited too is left to the way back, which merges it.
+    A property that was edited in Go too is left to the way back, which merges it.
     """
-    state, body, read_at = state_of(link), tools.invoice_of(link), order.read_at
+    state, body, read_at = state_of(link), tools.read_invoice(link), order.read_at
     rows = {}
     for name in changed_header(tools.table, order, state):
         row, agreed = tools.table.row(name), state.base[name]
@@ -317,9 +322,9 @@ def leave_differing(tools: OrderTools, order: OrderInGoForm, link: Link) -> Link
         if reference in order.members and reference in state.lines
     }
     state = state.with_rows(rows).with_lines(lines).with_address(order.address_key, read_at)
-    return tools.keep(link, state.invoiced(read_at).with_amounts(order.amounts, read_at))
+    return tools.save(link, state.invoiced(read_at).with_amounts(order.amounts, read_at))
 
 
 def total_of(invoice: Entry) -> Decimal:
-    """Return what an invoice or order of Go comes to with VAT."""
+    """Return the total of an invoice or order in Go, with VAT."""
     return round_to_ore(total_in_go(invoice.body))

@@ -1,7 +1,7 @@
-"""The walk of an order, from its arrival to the stage that it is to reach in Go.
+"""The walk of an order, from its arrival to the stage that it should reach in Go.
 
-What becomes of it in Go is settled first; an order that Go then has as the shop has it is
-confirmed or invoiced, as its status asks.
+The order is first created, changed, credited or deleted in Go. If Go then has it as the shop does,
+it is confirmed or invoiced, as its status asks.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ from target_powerofficego.sync.into_go import GoWalk
 from target_powerofficego.sync.invoice_sending import (
     Progress,
     Sending,
-    follow,
+    check_progress,
     is_overdue,
-    kept_failure,
-    look,
-    sendings_of,
+    pending_sendings,
+    recorded_failure,
+    wait_until_finished,
 )
 from target_powerofficego.sync.orders import draft, invoiced, linked, reading, unlinked
 from target_powerofficego.sync.orders.context import (
@@ -61,7 +61,7 @@ from target_powerofficego.sync.orders.context import (
     OrderInGoForm,
     OrderTools,
     Settled,
-    has_other_refunds,
+    has_outdated_credits,
     state_of,
 )
 from target_powerofficego.sync.payments.noting import OrderPayments
@@ -80,22 +80,22 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-powerofficego")
 
-_BEING_SENT = Park("Go is sending the invoice; the next run asks how it went", ("being sent",))
+_BEING_SENT = Park("Go is sending the invoice; the next run checks the result", ("being sent",))
 _OVERDUE = Hold(
-    "Go was asked to make and send its invoice, and several runs later is not done: see in Go what"
-    " keeps it, and send it from there if it is still an order; each run asks how it went"
+    "Go was asked to make and send its invoice, and has not done so several runs later: check in Go"
+    " what is holding it up, and send it from there if it is still an order; each run checks again"
 )
 _NOT_MADE = Hold(
-    "Go could not make and send its invoice, and says why: mend that in Go, and the next run tries"
-    " again; or send it from Go by hand"
+    "Go could not make and send its invoice, and gives a reason (in the details): correct that in"
+    " Go, and the next run tries again; or send it from Go by hand"
 )
 _NOT_DELIVERED = Hold(
-    "Go made its invoice but could not deliver it, and says why: send it again from Go, then"
-    " acknowledge this"
+    "Go made its invoice but could not deliver it, and gives a reason (in the details): send it"
+    " again from Go, then acknowledge this"
 )
 _MAY_NOT_SEND = Hold(
-    "the keys may not send invoices in PowerOffice Go (missing privilege): allow it for the"
-    " integration in Go's settings, or leave invoice_on out and send it from Go"
+    "the keys are not allowed to send invoices in PowerOffice Go (missing privilege): allow it for"
+    " the integration in Go's settings, or leave out invoice_on and send it from Go"
 )
 _DRY = Sending(Progress.SENT)
 
@@ -111,7 +111,7 @@ class OrdersWalk(GoWalk):
         self.payments = OrderPayments(tools)
 
     def _settle(self, arrival: Arrival) -> Change:
-        require_none_underway(self._tools, arrival.shop_id)
+        require_no_pending_invoice(self._tools, arrival.shop_id)
         link = self.tools.store.links.get(self.entity, arrival.shop_id)
         if link is not None:
             link = self.require_same_record(arrival.record, link)
@@ -119,13 +119,13 @@ class OrdersWalk(GoWalk):
         order_arrival = OrderArrival(shop_order, arrival.read_at, arrival.at_end)
         with (
             self.payments.noted(shop_order),
-            reading.splits_logged(self._tools, shop_order, link),
+            reading.logging_splits(self._tools, shop_order, link),
         ):
-            done = self._bring_into_go(order_arrival, link)
-        return bring_to_stage(self._tools, done) if isinstance(done, Settled) else done
+            result = self._bring_into_go(order_arrival, link)
+        return bring_to_stage(self._tools, result) if isinstance(result, Settled) else result
 
     def _bring_into_go(self, arrival: OrderArrival, link: Link | None) -> Change | Settled:
-        """Create, edit, link, credit or delete an order; `Settled` if it may go on to a stage."""
+        """Create, edit, link, credit or delete an order; `Settled` if a stage may follow."""
         settings = self.tools.settings
         want = wanted(
             arrival.shop_order,
@@ -139,18 +139,18 @@ class OrdersWalk(GoWalk):
         arrival = replace(arrival, shop_order=self._with_buyer(arrival.shop_order, link))
         if want is Wanted.DELETED:
             return _cancel(self._tools, arrival, link)
-        met = unlinked.meet(self._tools, arrival.shop_order, link)
+        match = unlinked.find_existing(self._tools, arrival.shop_order, link)
         order = reading.read_order(self._tools, arrival, state_of(link))
-        if met is not None:
-            return _link_with(self._tools, order, met)
+        if match is not None:
+            return _link_with(self._tools, order, match)
         if link is None:
             return unlinked.create(self._tools, order)
-        return _compare(self._tools, order, link)
+        return _update(self._tools, order, link)
 
     def _with_buyer(self, shop_order: ShopOrder, link: Link | None) -> ShopOrder:
-        """Return an order with who bought it as last agreed on, where the shop has wiped that.
+        """Return an order with the buyer last agreed on, if the shop has anonymised it.
 
-        Of one that is met in Go only the customer is known.
+        For an order that is found in Go, only the customer is known.
         """
         marks, state = self.tools.settings.anonymised_marks, state_of(link)
         if not is_anonymised_order(shop_order, state, marks):
@@ -160,8 +160,8 @@ class OrdersWalk(GoWalk):
         self.tools.tally.count_stage(self.entity, shop_order.id, "anonymised")
         if "customer" in state.base:
             return with_agreed_buyer(shop_order, state, marks)
-        met = unlinked.meet(self._tools, shop_order, link)
-        customer_id = None if met is None else unlinked.customer_of(self._tools, met)
+        match = unlinked.find_existing(self._tools, shop_order, link)
+        customer_id = None if match is None else unlinked.customer_of(self._tools, match)
         return without_marks(shop_order, marks, customer_id)
 
     def money_members(self, record: Record) -> Record:
@@ -169,39 +169,41 @@ class OrdersWalk(GoWalk):
         return money_members(record)
 
     def kept(self, record: Record) -> Record:
-        """Return an order without who bought it, when that customer was erased."""
+        """Return an order without its buyer's data, if that customer was erased."""
         if not self.tools.erased.ids:
             return record
         erased = self._erased_buyer(record)
         return record if erased is None else impersonal_order(record, erased)
 
     def _erased_buyer(self, record: Record) -> str | None:
-        """Return the id under which the customer of an order was erased; None: it was not.
+        """Return the id under which the customer of an order was erased; None if it was not.
 
-        By an id that only an earlier version knew a guest by, just orders that it posted are known.
+        An earlier version gave guests other ids: such an id counts only for orders of that version.
         """
         store = self.tools.store
-        own, earlier = (self.tools.erased.id_of(shop_id) for shop_id in buyer_ids(record))
-        bought = state_of(store.links.get(self.entity, record["id"])).base.get("customer")
-        customer = store.links.get("customers", earlier) if earlier and bought else None
-        if own is None and customer and bought and str(bought.shop) == customer.go_id:
+        current, earlier = (self.tools.erased.id_of(shop_id) for shop_id in buyer_ids(record))
+        agreed = state_of(store.links.get(self.entity, record["id"])).base.get("customer")
+        customer = store.links.get("customers", earlier) if earlier and agreed else None
+        if current is None and customer and agreed and str(agreed.shop) == customer.go_id:
             return earlier
-        return own
+        return current
 
 
-def _compare(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
-    """Write what the shop changed in a linked order, or credit it once it is invoiced."""
-    settled = linked.compare(tools, order, link)
+def _update(tools: OrderTools, order: OrderInGoForm, link: Link) -> Settled:
+    """Write what the shop changed in a linked order; once it is invoiced, credit refunds."""
+    settled = linked.update(tools, order, link)
     if settled.invoice is None:
         return settled
     return invoiced.settle(tools, settled, settled.invoice)
 
 
-def _link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Change:
-    """Link an order that is in Go; what an invoice and its credit notes lack is credited."""
-    settled = unlinked.link_with(tools, invoiced.as_met(tools, order, met), met)
-    if has_other_refunds(order, state_of(settled.link)):
-        settled = _compare(tools, order, settled.link)
+def _link_with(tools: OrderTools, order: OrderInGoForm, match: LinkChange) -> Change:
+    """Link an order that Go has; if it is invoiced, credit refunds that are not credited yet."""
+    settled = unlinked.link_existing(
+        tools, invoiced.without_invoiced_refunds(tools, order, match), match
+    )
+    if has_outdated_credits(order, state_of(settled.link)):
+        settled = _update(tools, order, settled.link)
     return settled.change
 
 
@@ -209,35 +211,35 @@ def _link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Chan
 
 
 def _cancel(tools: OrderTools, arrival: OrderArrival, link: Link | None) -> Change:
-    """Delete a Draft, also one that has to be unlocked first; an invoice is credited."""
+    """Delete a Draft, after unlocking it if need be; credit an invoice."""
     if link is None:
-        return _meet_cancelled(tools, arrival)
-    there = draft.find_late(tools, link)
-    if isinstance(there, Entry):
-        return invoiced.cancel(tools, arrival, link, there)
-    if there is None and tools.run.plan.is_dry:
+        return _settle_unlinked_cancelled(tools, arrival)
+    current = draft.find_late(tools, link)
+    if isinstance(current, Entry):
+        return invoiced.cancel(tools, arrival, link, current)
+    if current is None and tools.run.plan.is_dry:
         return Nothing("gone from Go already")
-    if there is not None and there.get("SalesOrderStatus") == "Confirmed":
+    if current is not None and current.get("SalesOrderStatus") == "Confirmed":
         try:
             link = draft.unlock(tools, link, arrival.read_at)
         except TestFailed:
-            raise Undecidable(Hold("Go was edited while this was to be deleted")) from None
-    # what is read may come from a replica that is behind; what a deletion answers does not
-    done = draft.delete(tools, link)
-    return invoiced.cancel(tools, arrival, link, done) if isinstance(done, Entry) else done
+            raise Undecidable(Hold("it was edited in Go while this run was deleting it")) from None
+    # deleted even if it seems gone: a read may come from a replica that is behind
+    result = draft.delete(tools, link)
+    return invoiced.cancel(tools, arrival, link, result) if isinstance(result, Entry) else result
 
 
-def _meet_cancelled(tools: OrderTools, arrival: OrderArrival) -> Change:
-    """Link a cancelled order that Go has, where credit notes of ours take back all of it.
+def _settle_unlinked_cancelled(tools: OrderTools, arrival: OrderArrival) -> Change:
+    """Link a cancelled order that Go has, if our credit notes credit all of it.
 
     Raises:
         Undecidable: with a Hold, when they do not.
     """
     shop_order = arrival.shop_order
-    met = unlinked.find_named(tools, arrival.shop_id)
-    if met is None:
+    match = unlinked.find_by_reference(tools, arrival.shop_id)
+    if match is None:
         return Skip("cancelled or deleted, and not in Go")
-    invoice = unlinked.invoice_met(tools, met)
+    invoice = unlinked.matched_invoice(tools, match)
     if invoice is None or not invoiced.is_credited(tools, shop_order, invoice):
         reason = (
             "it is cancelled in the shop, but Go has it, and it was not linked: delete or credit it"
@@ -246,63 +248,67 @@ def _meet_cancelled(tools: OrderTools, arrival: OrderArrival) -> Change:
         raise Undecidable(Hold(reason))
     if shop_order.is_deleted:
         return Nothing("deleted in the shop, and credited in Go")
-    order = reading.order_less(tools, arrival, [refund.id for refund in shop_order.refunds])
-    settled = unlinked.link_with(tools, invoiced.as_met(tools, order, met), met)
+    order = reading.order_after_refunds(
+        tools, arrival, [refund.id for refund in shop_order.refunds]
+    )
+    settled = unlinked.link_existing(
+        tools, invoiced.without_invoiced_refunds(tools, order, match), match
+    )
     invoiced.cancel(tools, arrival, settled.link, invoice)
     return settled.change
 
 
-def require_none_underway(tools: OrderTools, shop_id: str) -> None:
-    """See that Go is not making an order's invoice, before anything is done to it.
+def require_no_pending_invoice(tools: OrderTools, shop_id: str) -> None:
+    """Require that Go is not making an order's invoice, before anything is done to the order.
 
     Raises:
-        Undecidable: with a Park; with a Hold when that takes too long, or has failed.
+        Undecidable: with a Park while it is; with a Hold when that takes too long, or has failed.
     """
-    for intent in sendings_of(tools.store, shop_id):
-        failed = kept_failure(intent)
-        if failed is None:
-            raise Undecidable(_awaiting(tools, shop_id, is_late=is_overdue(intent)))
+    for intent in pending_sendings(tools.store, shop_id):
+        sending = recorded_failure(intent)
+        if sending is None:
+            raise Undecidable(_being_sent(tools, shop_id, is_late=is_overdue(intent)))
         tools.store.intents.end(intent)
-        raise Undecidable(replace(_NOT_MADE, detail=failed.why))
+        raise Undecidable(replace(_NOT_MADE, detail=sending.failure))
 
 
-def _awaiting(tools: OrderTools, shop_id: str, *, is_late: bool) -> Park | Hold:
-    """Return what becomes of an order whose invoice Go is to make; once held it stays so."""
-    return _OVERDUE if is_late or _is_open(tools, shop_id, _OVERDUE) else _BEING_SENT
+def _being_sent(tools: OrderTools, shop_id: str, *, is_late: bool) -> Park | Hold:
+    """Return the Park or Hold for an order whose invoice Go is making; a held one stays held."""
+    return _OVERDUE if is_late or _was_open_as(tools, shop_id, _OVERDUE) else _BEING_SENT
 
 
-def _is_open(tools: OrderTools, shop_id: str, why: Park | Hold) -> bool:
-    """Return whether an order was held or parked before for this reason."""
-    before = tools.store.unsettled.get(ORDERS, shop_id)
-    return before is not None and before.reason == why.reason
+def _was_open_as(tools: OrderTools, shop_id: str, change: Park | Hold) -> bool:
+    """Return whether an order is stored as parked or held for this reason."""
+    previous = tools.store.unsettled.get(ORDERS, shop_id)
+    return previous is not None and previous.reason == change.reason
 
 
 def bring_to_stage(tools: OrderTools, settled: Settled) -> Change:
-    """Bring an order to the stage that its status asks for, once; return what was done in all.
+    """Bring an order to the stage that its status asks for, once; return all that was done.
 
     Raises:
-        Undecidable: Go's order is not the shop's, or its invoice is not sent (yet).
+        Undecidable: Go's order differs from the shop's, or its invoice is not sent (yet).
     """
     settings, order, link = tools.settings, settled.order, settled.link
     status = order.shop_order.status
     asked = asked_stage(status, settings.confirm_on, settings.invoice_on)
     if asked is None:
         return settled.change
-    going = _Going(tools, order, link, asked, str(status))
+    stage_change = _StageChange(tools, order, link, asked, str(status))
     reached = state_of(link).stage
     if reached is Stage.UNDELIVERED:
-        going.ask_for_delivery()
+        stage_change.check_delivery()
     if not is_due(asked, reached):
         return settled.change
     entry = tools.index.entry(ORDERS, link.go_id)
     if entry is not None and entry.is_invoice:
         return settled.change
-    return going.go_on(settled.change)
+    return stage_change.carry_out(settled.change)
 
 
 @dataclass
-class _Going:
-    """An order on its way to a stage; `status` is what asks for it."""
+class _StageChange:
+    """Brings an order to a stage; `status` is the shop's status that asks for it."""
 
     tools: OrderTools
     order: OrderInGoForm
@@ -310,13 +316,13 @@ class _Going:
     stage: Stage
     status: str
 
-    def go_on(self, change: Change) -> Change:
-        """Bring the order to its stage, after what was done to it already."""
+    def carry_out(self, change: Change) -> Change:
+        """Bring the order to its stage; `change` is what was done to it before."""
         is_invoice = self.stage is Stage.INVOICED
-        # before an invoice, what was written is read again; a dry run has written nothing
+        # before an invoice, a changed order is read again; a dry run has changed nothing
         is_read_again = is_invoice and not self.tools.run.plan.is_dry
         compared = (Create,) if is_read_again else (Create, Patch)
-        status_in_go = self._status_in_go(is_compared=isinstance(change, compared))
+        status_in_go = self._current_status(is_compared=isinstance(change, compared))
         if status_in_go is None:
             return change
         if not isinstance(change, Nothing):
@@ -327,13 +333,13 @@ class _Going:
         outcome = Patch.outcome if isinstance(change, Nothing) else change.outcome
         return (Invoice if is_invoice else Confirm)(self.status, outcome)
 
-    def _status_in_go(self, *, is_compared: bool) -> str | None:
-        """Return the status of an order that Go has as the shop has it; None: it is invoiced.
+    def _current_status(self, *, is_compared: bool) -> str | None:
+        """Return the status in Go of an order that equals the shop's; None if it is invoiced.
 
         Raises:
-            Undecidable: with a Hold, when Go's order is not the shop's, or removed.
+            Undecidable: with a Hold, when Go's order differs from the shop's, or was removed.
         """
-        if is_compared or self.link.go_id.startswith("-"):  # a dry run stands for Go
+        if is_compared or self.link.go_id.startswith("-"):  # the id is one of a dry run
             entry = self.tools.index.entry(ORDERS, self.link.go_id)
             return str(entry.body.get("SalesOrderStatus") or "Draft") if entry else "Draft"
         complete = draft.read(self.tools, self.link)
@@ -344,55 +350,56 @@ class _Going:
             _require_no_edit(self.order, complete)
         return str(complete.get("SalesOrderStatus"))
 
-    def _note(self, stage: Stage) -> None:
+    def _save(self, stage: Stage) -> None:
         state = state_of(self.link).at_stage(stage, self.status, self.order.read_at)
-        self.link = self.tools.keep(self.link, state)
+        self.link = self.tools.save(self.link, state)
 
     # Confirmed
 
     def _confirm(self, status_in_go: str) -> bool:
-        """Set a Draft to Confirmed; return False when a person has done so already."""
+        """Set a Draft to Confirmed; return False if a person has already done so."""
         tools = self.tools
         if status_in_go != "Draft":
-            self._note(Stage.CONFIRMED)
+            self._save(Stage.CONFIRMED)
             return False
         change = RowChange("order status", "/SalesOrderStatus", "Draft", "Confirmed")
         try:
             answer = tools.change(self.link, [change], self.order.read_at)
         except Refused as refused:
-            self._require_gone_on(refused)
+            self._require_confirmed_by_person(refused)
             return False
         with tools.store.transaction():
-            self._note(Stage.CONFIRMED)
+            self._save(Stage.CONFIRMED)
             entry = tools.index.entry(ORDERS, self.link.go_id)
-            self.link = tools.keep_answer(self.link, answer, entry)
+            self.link = tools.save_answer(self.link, answer, entry)
         tools.run.tally.count_stage(ORDERS, self.link.shop_id, "confirmed")
         return True
 
-    def _require_gone_on(self, refused: Refused) -> None:
-        """Keep that a person confirmed or invoiced an order a moment ago, which is why Go refused.
+    def _require_confirmed_by_person(self, refused: Refused) -> None:
+        """Store that a person has just confirmed or invoiced the order, so that Go refused.
 
         Raises:
             Undecidable: with a Hold, when it was removed.
-            Refused: for another reason.
+            Refused: Go refused for another reason.
         """
         entry = self.tools.index.read_again(ORDERS, self.link.go_id)
         if entry is None:
             raise Undecidable(draft.GONE)
         if not entry.is_invoice and entry.body.get("SalesOrderStatus") != "Confirmed":
             raise refused
-        self._note(Stage.INVOICED if entry.is_invoice else Stage.CONFIRMED)
+        self._save(Stage.INVOICED if entry.is_invoice else Stage.CONFIRMED)
 
     # Invoiced
 
     def _invoice(self) -> bool:
-        """Have Go make the invoice and send it; return False when it was made already.
+        """Have Go make the invoice and send it; return False if it already exists.
 
         Raises:
-            Undecidable: it is not made yet, or Go cannot or may not make or deliver it.
+            Undecidable: it is not made yet, or Go cannot make or deliver it, or the keys are not
+                allowed to.
             UnknownOutcome: no answer, and nothing shows that it was done; the intent stays.
         """
-        if self._came_of_an_earlier_try():
+        if self._was_made_meanwhile():
             return False
         unanswered: UnknownOutcome | None = None
         request, read_at = _request(self.order), self.order.read_at
@@ -403,53 +410,52 @@ class _Going:
         except MissingPrivilege as missing:
             raise Undecidable(_MAY_NOT_SEND) from missing
         except Refused as refused:
-            self._require_invoiced(refused)
+            self._require_invoiced_by_person(refused)
             return False
         is_dry = self.tools.run.plan.is_dry
-        sending = _DRY if is_dry else follow(self.tools.run, self.link.go_id)
-        if unanswered is not None and sending.progress is Progress.UNSEEN:
+        sending = _DRY if is_dry else wait_until_finished(self.tools.run, self.link.go_id)
+        if unanswered is not None and sending.progress is Progress.NOT_SHOWN:
             raise unanswered
         self._conclude(sending)
         return True
 
-    def _came_of_an_earlier_try(self) -> bool:
-        """Return whether Go made the invoice after all that it could not make before.
+    def _was_made_meanwhile(self) -> bool:
+        """Return whether Go has made an invoice that it could not make before.
 
-        It may be at it again by itself.
+        Go may have tried again by itself.
 
         Raises:
-            Undecidable: with a Park or Hold, when it is making it, or cannot deliver it.
+            Undecidable: with a Park or Hold, when Go is making it, or cannot deliver it.
         """
-        if not _is_open(self.tools, self.link.shop_id, _NOT_MADE):
+        if not _was_open_as(self.tools, self.link.shop_id, _NOT_MADE):
             return False
-        sending = self._look_unasked()
-        if sending.progress in (Progress.UNSEEN, Progress.FAILED):
+        sending = self._check_unrequested()
+        if sending.progress in (Progress.NOT_SHOWN, Progress.FAILED):
             return False
         self._conclude(sending)
         return True
 
-    def _require_invoiced(self, refused: Refused) -> None:
-        """Keep that a person invoiced an order a moment ago, which is why Go refused to.
+    def _require_invoiced_by_person(self, refused: Refused) -> None:
+        """Store that a person has just invoiced the order, so that Go refused.
 
         Raises:
-            Undecidable: with a Park, when Go is at it; with a Reject, when that is not so.
+            Undecidable: with a Park, when Go is making the invoice; with a Reject, when Go refused
+                for another reason.
         """
-        if self._look_unasked().invoice is None:
-            said = f": {refused.title}" if refused.title else ""
-            reason = (
-                f"the order is in Go, but Go refused to make its invoice ({refused.status}{said})"
-            )
+        if self._check_unrequested().invoice is None:
+            answer = f"{refused.status}: {refused.title}" if refused.title else str(refused.status)
+            reason = f"the order is in Go, but Go refused to make its invoice ({answer})"
             title, detail = refused.title or None, refused.detail or None
             raise Undecidable(Reject(reason, title, detail, is_refusal=True)) from refused
-        self._note(Stage.INVOICED)
+        self._save(Stage.INVOICED)
 
-    def _look_unasked(self) -> Sending:
-        """See how far Go is with an invoice that it was not asked for just now, or not by us.
+    def _check_unrequested(self) -> Sending:
+        """Check how far Go is with an invoice that this run has not successfully requested.
 
         Raises:
-            Undecidable: with a Park or Hold, when Go is making it; later runs ask how it went.
+            Undecidable: with a Park or Hold, when Go is making it; later runs check the result.
         """
-        sending = look(self.tools.run, self.link.go_id)
+        sending = check_progress(self.tools.run, self.link.go_id)
         if sending.progress is Progress.UNDERWAY:
             read_at = self.order.read_at
             self.tools.writer.note_sending(self.link, self.status, read_at, is_accepted=True)
@@ -457,66 +463,67 @@ class _Going:
         return sending
 
     def _conclude(self, sending: Sending) -> None:
-        """Keep what became of an invoice.
+        """Store the result of sending an invoice.
 
         Raises:
             Undecidable: with a Park or a Hold, unless it was made and sent.
         """
         tools, shop_id = self.tools, self.link.shop_id
-        if sending.progress in (Progress.UNDERWAY, Progress.UNSEEN):
-            # parked already: nothing came of what Go took before
-            is_again = _is_open(tools, shop_id, _BEING_SENT)
-            raise Undecidable(_awaiting(tools, shop_id, is_late=is_again))
+        if sending.progress in (Progress.UNDERWAY, Progress.NOT_SHOWN):
+            # if it is parked already, nothing came of the request that Go accepted before
+            was_parked = _was_open_as(tools, shop_id, _BEING_SENT)
+            raise Undecidable(_being_sent(tools, shop_id, is_late=was_parked))
         is_made = sending.progress is Progress.SENT
         with tools.store.transaction():
             if is_made:
-                self._note(Stage.UNDELIVERED if sending.why else Stage.INVOICED)
-            for intent in sendings_of(tools.store, shop_id):
+                self._save(Stage.UNDELIVERED if sending.failure else Stage.INVOICED)
+            for intent in pending_sendings(tools.store, shop_id):
                 tools.store.intents.end(intent)
         if not is_made:
-            raise Undecidable(replace(_NOT_MADE, detail=sending.why))
+            raise Undecidable(replace(_NOT_MADE, detail=sending.failure))
         tools.run.tally.count_stage(ORDERS, shop_id, "invoiced")
         _require_delivered(sending)
         number = sending.invoice.body.get("InvoiceNo") if sending.invoice else None
         if number is not None:
             logger.info("orders %s: Go made and sent invoice %s", shop_id, number)
 
-    def ask_for_delivery(self) -> None:
-        """See whether an invoice got to the buyer that Go could not deliver before.
+    def check_delivery(self) -> None:
+        """Check whether an invoice that Go could not deliver before has reached the buyer.
 
         Raises:
-            Undecidable: with a Hold, when it did not.
+            Undecidable: with a Hold, when it has not.
         """
-        _require_delivered(look(self.tools.run, self.link.go_id))
-        self._note(Stage.INVOICED)
+        _require_delivered(check_progress(self.tools.run, self.link.go_id))
+        self._save(Stage.INVOICED)
 
 
 def _require_delivered(sending: Sending) -> None:
-    """See that an invoice got to its buyer.
+    """Require that an invoice has reached the buyer.
 
     Raises:
-        Undecidable: with a Hold, when it did not.
+        Undecidable: with a Hold, when it has not.
     """
-    if sending.why:
-        raise Undecidable(replace(_NOT_DELIVERED, detail=sending.why))
+    if sending.failure:
+        raise Undecidable(replace(_NOT_DELIVERED, detail=sending.failure))
 
 
 def _require_no_edit(order: OrderInGoForm, complete: Mapping[str, Any]) -> None:
-    """See that nobody's edit in Go made it another order: what is sent cannot be taken back.
+    """Require that no edit in Go made the order differ: a sent invoice cannot be taken back.
 
     Raises:
-        Undecidable: with a Hold, when it is.
+        Undecidable: with a Hold, when it differs.
     """
     if differing := answer_differences(order.lines, order.total, complete):
         reason = (
-            f"it was edited in Go, and is not the shop's order by now: {'; '.join(differing)}. If"
-            " Go is right, invoice it from Go; else edit it back, and the next run goes on"
+            f"it was edited in Go, and no longer matches the shop's order: {'; '.join(differing)}."
+            " If Go is right, send the invoice from Go; if not, undo the edit there, and the next"
+            " run continues"
         )
         raise Undecidable(Hold(reason))
 
 
 def _request(order: OrderInGoForm) -> dict[str, Any]:
-    """Return what Go is asked; the buyer's e-mail address is for customers who have none in Go."""
+    """Return the request to Go; the buyer's e-mail is for customers who have none in Go."""
     try:
         email = values.email(order_email(order.shop_order.raw), label="buyer.email")
     except Unusable:

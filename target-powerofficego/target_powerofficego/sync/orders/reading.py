@@ -1,6 +1,6 @@
-"""Reads an order of the shop into Go's form: its lines less refunds, and the ids of its parties.
+"""Reads a shop order into Go's form: its lines less refunds, and the ids of customer and products.
 
-What the order needs in Go and Go has not is made for it: a customer, a product, an address.
+A customer, product or address that the order needs and Go lacks is created.
 """
 
 from __future__ import annotations
@@ -51,27 +51,27 @@ if TYPE_CHECKING:
     from target_powerofficego.store.link_store import Link
 
 
-_WHAT_TO_DO = (
-    "let the shop tell each refund, or take it off in Go by hand"
-    " (by a credit note, once it is invoiced)"
+_SEND_EACH_REFUND = (
+    "make the shop's API send each refund; or deduct the amount by hand in Go (with a credit note"
+    " if the order is invoiced), then acknowledge"
 )
-_WHAT_TO_MEND = (
-    "correct that in the shop; or take it off in Go by hand (by a credit note, once it is"
+_CORRECT_REFUND = (
+    "correct that in the shop; or deduct it by hand in Go (with a credit note if the order is"
     " invoiced), then acknowledge"
 )
 
 
-_HOME = "NO"  # for VAT Svalbard and Jan Mayen (SJ) are abroad: merverdiavgiftsloven § 1-2
+_HOME = "NO"  # for VAT, Svalbard and Jan Mayen (SJ) are abroad: merverdiavgiftsloven § 1-2
 
 
 def read_order(tools: OrderTools, arrival: OrderArrival, state: OrderState) -> OrderInGoForm:
-    """Return an order as it is to stand in Go, less its refunds.
+    """Return an order as it should be in Go, less its refunds.
 
-    Once it is known to be invoiced, only less those that the invoice is less already.
+    Once it is known to be invoiced, only the refunds that its invoice includes are subtracted.
 
     Raises:
-        Unusable: it cannot be read; the text says all that is wrong with it.
-        Undecidable: it waits for its parties, or tells that it was paid back but not how.
+        Unusable: it cannot be read; the text names everything that is wrong with it.
+        Undecidable: it waits for its customer or products, or the shop does not list each refund.
     """
     try:
         return _read_order(tools, arrival, state)
@@ -86,43 +86,44 @@ def _read_order(tools: OrderTools, arrival: OrderArrival, state: OrderState) -> 
     shop_order = arrival.shop_order
     ids = [refund.id for refund in shop_order.refunds]
     _, paid_back = _less_refunds(tools, shop_order.lines, shop_order.refunds)
-    untold = shop_order.unlisted_refund(paid_back)
-    if untold:
-        raise Undecidable(Hold(f"{untold}: {_WHAT_TO_DO}"))
+    unlisted = shop_order.unlisted_refund(paid_back)
+    if unlisted:
+        raise Undecidable(Hold(f"{unlisted}: {_SEND_EACH_REFUND}"))
     if state.is_invoiced:
         ids = [refund_id for refund_id in state.refunds if refund_id in ids]
-    return order_less(tools, arrival, ids)
+    return order_after_refunds(tools, arrival, ids)
 
 
-def order_less(tools: OrderTools, arrival: OrderArrival, ids: Sequence[str]) -> OrderInGoForm:
-    """Return an order less the refunds with these ids, in their order.
+def order_after_refunds(
+    tools: OrderTools, arrival: OrderArrival, ids: Sequence[str]
+) -> OrderInGoForm:
+    """Return an order less the refunds with these ids, in the order of the ids.
 
     Raises:
-        Unusable, Undecidable: as `read_order`.
+        Unusable, Undecidable: as for `read_order`.
     """
     shop_order = arrival.shop_order
-    lines, total = amounts_less(tools, shop_order, ids)
+    lines, total = amounts_after_refunds(tools, shop_order, ids)
     header = tools.table.read(shop_order.raw, tools.run.conversion).values
-    order = order_of(tools, arrival, header, lines, total)
-    known = {refund.id for refund in shop_order.refunds}
-    return replace(order, refunds=tuple(refund_id for refund_id in ids if refund_id in known))
+    order = build_order(tools, arrival, header, lines, total)
+    in_shop = {refund.id for refund in shop_order.refunds}
+    return replace(order, refunds=tuple(refund_id for refund_id in ids if refund_id in in_shop))
 
 
-def amounts_less(
+def amounts_after_refunds(
     tools: OrderTools, shop_order: ShopOrder, ids: Iterable[str]
 ) -> tuple[tuple[OrderLine, ...], Decimal]:
-    """Return an order's lines less the refunds with these ids, and what they come to.
+    """Return an order's lines less the refunds with these ids, and their total.
 
-    The refunds are taken off in the order of the ids: that of Go, once it is invoiced there.
+    The refunds are subtracted in the order of the ids: that of Go, once the order is invoiced.
 
     Raises:
         Unusable: they cannot be read.
-        Undecidable: with a Hold, when what is told of a refund does not add up.
+        Undecidable: with a Hold, when the amounts of a refund do not add up.
     """
-    whole, total = shop_order.lines, shop_order.total
-    known = {refund.id: refund for refund in shop_order.refunds}
-    refunds = [known[name] for name in dict.fromkeys(ids) if name in known]
-    lines, paid_back = _less_refunds(tools, whole, refunds)
+    total, by_id = shop_order.total, {refund.id: refund for refund in shop_order.refunds}
+    refunds = [by_id[refund_id] for refund_id in dict.fromkeys(ids) if refund_id in by_id]
+    lines, paid_back = _less_refunds(tools, shop_order.lines, refunds)
     return lines, total - paid_back
 
 
@@ -132,35 +133,35 @@ def _less_refunds(
     try:
         return subtract_refunds(lines, refunds, tools.settings.service_codes)
     except Contradiction as contradiction:
-        raise Undecidable(Hold(f"{contradiction}: {_WHAT_TO_MEND}")) from None
+        raise Undecidable(Hold(f"{contradiction}: {_CORRECT_REFUND}")) from None
 
 
-def order_of(
+def build_order(
     tools: OrderTools,
     arrival: OrderArrival,
     header: Mapping[str, Value],
     lines: tuple[OrderLine, ...],
     total: Decimal,
 ) -> OrderInGoForm:
-    """Return an order of a header and lines, with the ids of its parties in Go.
+    """Return the order with this header and these lines, with the ids of its parties in Go.
 
     Raises:
         Undecidable: it waits for its parties.
     """
-    resolved = resolve(tools, arrival, lines)
+    parties = resolve_parties(tools, arrival, lines)
     return OrderInGoForm(
         arrival,
-        {**header, "customer": resolved.customer_id},
+        {**header, "customer": parties.customer_id},
         lines,
-        resolved.members,
+        parties.members,
         total,
-        address_key(arrival.shop_order, resolved.customer_id),
-        resolved.buyer,
+        address_key(arrival.shop_order, parties.customer_id),
+        parties.buyer,
     )
 
 
 def with_address(tools: OrderTools, order: OrderInGoForm, state: OrderState) -> OrderInGoForm:
-    """Return the order with its delivery address, which is looked for only when it changed."""
+    """Return the order with its delivery address, which is looked for only if it changed."""
     if state.goes_to(order.address_key):
         address = state.base["shipping_address"].shop
     else:
@@ -170,10 +171,10 @@ def with_address(tools: OrderTools, order: OrderInGoForm, state: OrderState) -> 
 
 
 @contextlib.contextmanager
-def splits_logged(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -> Iterator[None]:
-    """Log how refunds are split that are taken off an order here, or credited, the first time.
+def logging_splits(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -> Iterator[None]:
+    """Log how refunds are split over lines and VAT rates, when they are first subtracted.
 
-    Also when the order is then held: the next run knows them already, as the store does by then.
+    This is done even if the order is then held, because the next run finds them in the store.
     """
     before = state_of(link).known_refunds
     try:
@@ -187,7 +188,7 @@ def splits_logged(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -
 def _log_splits(
     tools: OrderTools, shop_order: ShopOrder, known: Sequence[str], before: Sequence[str]
 ) -> None:
-    lines, _ = amounts_less(tools, shop_order, known)
+    lines, _ = amounts_after_refunds(tools, shop_order, known)
     new = [
         refund for refund in shop_order.refunds if refund.id in known and refund.id not in before
     ]
@@ -197,9 +198,9 @@ def _log_splits(
 
 @dataclass(frozen=True)
 class Parties:
-    """Who buys an order, by its id in Go and in the shop, and the order's lines with Go's ids.
+    """The customer of an order in Go, its buyer in the shop, and its lines with Go's ids.
 
-    A line is by its reference, and as PowerOffice Go names its members.
+    `members` has the members of each line, as PowerOffice Go names them, by its reference.
     """
 
     customer_id: int
@@ -208,58 +209,60 @@ class Parties:
 
 
 def country_abroad(shop_order: ShopOrder) -> str | None:
-    """Return the country that an order is delivered to, if that is not Norway or not told."""
+    """Return the country that an order is delivered to; None if it is Norway or not stated."""
     address = shop_order.address
     country = address.country if address else _HOME
     return None if country == _HOME else country
 
 
-def require_vat_of_ours(tools: OrderTools, order: OrderInGoForm, *, by_hand: str) -> None:
-    """See that an order that is delivered abroad bears no VAT of another country.
+def require_no_foreign_vat(tools: OrderTools, order: OrderInGoForm, *, by_hand: str) -> None:
+    """Require that an order that is delivered abroad has no VAT of another country.
 
-    `by_hand` is what a person is to do with it in Go if it does.
+    `by_hand` is the verb for what a person should do with it in Go if it has.
 
     Raises:
-        Undecidable: with a Hold, when it may.
+        Undecidable: with a Hold, when it may have.
     """
     country = country_abroad(order.shop_order)
     rates = {line.rate for line in order.lines if line.rate and line.total.tax}
     if country is None or not rates or tools.settings.is_vat_abroad_norwegian:
         return
-    named = " and ".join(f"{rate_key(rate)} %" for rate in sorted(rates, reverse=True))
+    percents = " and ".join(f"{rate_key(rate)} %" for rate in sorted(rates, reverse=True))
     reason = (
-        f"it is delivered to {country} with VAT of {named}, which may be that country's: if it is"
-        f" Norwegian VAT, set abroad_vat to norwegian; else {by_hand} it by hand in Go and"
-        " acknowledge this"
+        f"it is delivered to {country} with VAT of {percents}, which may be that country's VAT: if"
+        f" it is Norwegian VAT, set abroad_vat to norwegian; if not, {by_hand} it by hand in Go,"
+        " then acknowledge"
     )
     raise Undecidable(Hold(reason))
 
 
-def resolve(tools: OrderTools, arrival: OrderArrival, lines: Sequence[OrderLine]) -> Parties:
-    """Return the parties of an order; at end of input those are made that the shop never lists.
+def resolve_parties(
+    tools: OrderTools, arrival: OrderArrival, lines: Sequence[OrderLine]
+) -> Parties:
+    """Return the parties of an order; at the end of input, those that were not sent are created.
 
     Raises:
         Undecidable: with a Park naming all that is awaited, or a Reject.
     """
-    return _Search(tools, arrival).parties(lines)
+    return _PartySearch(tools, arrival).parties(lines)
 
 
 @dataclass
-class _Search:
-    """Finds the parties of one order, and collects what is awaited: "customers:12"."""
+class _PartySearch:
+    """Finds the parties of one order; `awaited` collects the missing ones, like "customers:12"."""
 
     tools: OrderTools
     arrival: OrderArrival
     awaited: list[str] = field(default_factory=list)
 
     def parties(self, lines: Sequence[OrderLine]) -> Parties:
-        """See `resolve`."""
+        """See `resolve_parties`."""
         buyer = self._buyer()
         customer_id = self._customer(buyer)
-        product_ids = {line.reference: self._product(line) for line in lines if not line.is_text}
+        found = {line.reference: self._product(line) for line in lines if not line.is_text}
         if self.awaited or customer_id is None:
             raise Undecidable(self._missing())
-        known = {name: go_id for name, go_id in product_ids.items() if go_id is not None}
+        product_ids = {reference: go_id for reference, go_id in found.items() if go_id is not None}
         entry = self.tools.index.entry("customers", customer_id)
         accounts = _Accounts(
             self.tools,
@@ -269,12 +272,14 @@ class _Search:
         optional = {
             line.reference
             for line in lines
-            if accounts.is_optional_for(line, known.get(line.reference))
+            if accounts.is_optional_for(line, product_ids.get(line.reference))
         }
-        self._see_to_exempt_accounts({known[one] for one in optional if one in known})
+        self._give_exempt_accounts(
+            {product_ids[reference] for reference in optional if reference in product_ids}
+        )
         members = {
             line.reference: line.values(
-                known.get(line.reference), standard_account=line.reference not in optional
+                product_ids.get(line.reference), standard_account=line.reference not in optional
             )
             for line in lines
         }
@@ -286,46 +291,46 @@ class _Search:
 
     @functools.cached_property
     def _link(self) -> Link | None:
-        """The link of the order; of a credit note that of what it credits."""
+        """The link of the order; for a credit note, that of the order it credits."""
         return self.tools.store.links.get(ORDERS, credited_order(self.arrival.shop_id))
 
-    def _see_to_exempt_accounts(self, product_ids: Collection[int]) -> None:
+    def _give_exempt_accounts(self, product_ids: Collection[int]) -> None:
         """Give products the account of exempt sales, if it was set after they were last written.
 
         Raises:
-            Undecidable: with a Park, until the end of input: then nobody else writes them.
+            Undecidable: with a Park, until the end of input, when nothing else writes them.
         """
         products = self.tools.products
         lacking = products.lacking_exempt_account(product_ids)
         if lacking and not self.arrival.at_end:
-            named = ", ".join(f"products {link.shop_id}" for link in lacking)
-            reason = f"the account of exempt sales is given to {named} at the end of the run"
+            names = ", ".join(f"products {link.shop_id}" for link in lacking)
+            reason = f"the account of exempt sales is given to {names} at the end of the run"
             awaited = tuple(f"products:{link.shop_id}" for link in lacking)
             raise Undecidable(Park(reason, awaited))
         for link in lacking:
             products.give_exempt_account(link, self.arrival.read_at)
 
     def _missing(self) -> Park | Reject:
-        """Say what an order waits for; at end of input, what it waits for in vain.
+        """Return the Park of an order that waits; at the end of input, the Reject if it is in vain.
 
-        What is open but acknowledged counts no more, so that the order counts in its place.
+        If a missing record is open but acknowledged, the order counts in its place.
         """
-        named = ", ".join(one.replace(":", " ", 1) for one in sorted(set(self.awaited)))
-        waiting = [self.tools.store.unsettled.get(*one.split(":", 1)) for one in self.awaited]
-        open_ones = [one for one in waiting if one is not None]
-        if not self.arrival.at_end or any(one.acknowledged_at is None for one in open_ones):
-            return Park(f"waits for {named}", tuple(self.awaited))
-        if open_ones:
-            return Reject(f"it needs {named}, which is open and was acknowledged")
-        return Reject(f"it needs {named}, which neither came nor could be made")
+        names = ", ".join(key.replace(":", " ", 1) for key in sorted(set(self.awaited)))
+        stored = [self.tools.store.unsettled.get(*key.split(":", 1)) for key in self.awaited]
+        unsettled = [record for record in stored if record is not None]
+        if not self.arrival.at_end or any(record.acknowledged_at is None for record in unsettled):
+            return Park(f"waits for {names}", tuple(self.awaited))
+        if unsettled:
+            return Reject(f"it needs {names}, which itself waits and was acknowledged")
+        return Reject(f"it needs {names}, which was not sent and could not be created")
 
-    # Who buys
+    # The buyer
 
     def _buyer(self) -> AgreedBuyer:
-        """Return who buys an order; while it tells the same buyer, who was agreed on stays."""
+        """Return the buyer of an order; while the shop's buyer is the same, the agreed one."""
         buyer, agreed = self._shop_order.buyer, state_of(self._link).buyer
-        is_wiped = is_marked(self._shop_order) or (buyer.customer_id or "").startswith(ERASED)
-        if agreed is not None and (is_wiped or agreed.is_still(buyer)):
+        is_anonymous = is_marked(self._shop_order) or (buyer.customer_id or "").startswith(ERASED)
+        if agreed is not None and (is_anonymous or agreed.is_still(buyer)):
             return agreed
         is_known = buyer.name is not None and buyer.email is not None
         return AgreedBuyer(self._buyer_id(buyer), buyer.identity, is_known)
@@ -334,8 +339,8 @@ class _Search:
         """Return the shop id of the customer who gets the invoice."""
         if buyer.customer_id is not None:
             link = self._customer_link(buyer.customer_id)
-            is_another = link is not None and self._buys_for_another(link, buyer)
-            return (buyer.company_id if is_another else None) or buyer.customer_id
+            is_for_another = link is not None and self._buys_for_another(link, buyer)
+            return (buyer.company_id if is_for_another else None) or buyer.customer_id
         if buyer.is_company or buyer.email is None or not self._is_a_company(buyer.guest_id):
             return buyer.guest_id
         return other_guest_id(buyer.email)
@@ -345,11 +350,11 @@ class _Search:
         entry = self.tools.index.entry("customers", link.go_id)
         if buyer.number is None or entry is None:
             return False
-        own = values.normalise_organization_number(entry.body.get("OrganizationNumber"))
-        return bool(own != buyer.number if own else entry.body.get("IsPerson"))
+        number = values.normalise_organization_number(entry.body.get("OrganizationNumber"))
+        return bool(number != buyer.number if number else entry.body.get("IsPerson"))
 
     def _is_a_company(self, shop_id: str) -> bool:
-        """Return whether a guest is a company in Go: an earlier version knew it by e-mail alone."""
+        """Return whether a guest is a company in Go: an earlier version matched it by e-mail."""
         index, link = self.tools.index, self.tools.store.links.get("customers", shop_id)
         if link is None:
             reference = values.short_reference(self.tools.settings.shop_name, shop_id)
@@ -359,80 +364,78 @@ class _Search:
         return any(entry.body.get("IsPerson") is False for entry in entries)
 
     def _customer(self, buyer: AgreedBuyer) -> str | None:
-        """Return the id in Go of who buys; None: it is awaited.
+        """Return the id of the customer in Go; None if the customer is awaited.
 
         Raises:
-            Undecidable: nobody may buy it, or it is not known who did.
+            Undecidable: guests may not buy, or the buyer is not known.
         """
         shop_order = self._shop_order
-        if shop_order.id.startswith(CREDIT) and (known := self._agreed_customer()):
-            return known
+        if shop_order.id.startswith(CREDIT) and (agreed := self._agreed_customer()):
+            return agreed
         if marked := marked_customer(shop_order):
             return marked
-        listed = shop_order.customer_id
-        if listed is None and self.tools.settings.guests != "by_email":
-            return self._one_for_all()
+        customer_id = shop_order.customer_id
+        if customer_id is None and self.tools.settings.guests != "by_email":
+            return self._customer_for_guests()
         link = self._customer_link(buyer.id)
-        is_guest = buyer.id != listed
+        is_guest = buyer.id != customer_id
         if link is not None and not (is_guest and self._buys_after_deletion(link)):
             if is_guest:
                 guest = buyer_as_customer(shop_order.raw, buyer.id)
-                self.tools.customers.write_cut_off(guest, link, self.arrival.read_at)
+                self.tools.customers.complete_create(guest, link, self.arrival.read_at)
             return link.go_id
-        if link is None and is_guest and (known := self._agreed_customer(of=buyer.id)):
-            return known
-        may_be_made = self.arrival.at_end or is_guest
-        if may_be_made and is_marked(shop_order) and shop_order.buyer.number is None:
-            return self._of_nobody()
-        if may_be_made and self._may_be_made("customers", buyer.id):
-            made = buyer_as_customer(shop_order.raw, buyer.id)
-            self.tools.customers.take(Arrival(made, self.arrival.read_at, at_end=True))
+        if link is None and is_guest and (agreed := self._agreed_customer(buyer_id=buyer.id)):
+            return agreed
+        may_create = self.arrival.at_end or is_guest
+        if may_create and is_marked(shop_order) and shop_order.buyer.number is None:
+            return self._customer_for_anonymised()
+        if may_create and self._may_create("customers", buyer.id):
+            customer = buyer_as_customer(shop_order.raw, buyer.id)
+            self.tools.customers.take(Arrival(customer, self.arrival.read_at, at_end=True))
             link = self.tools.store.links.get("customers", buyer.id)
         if link is None:
             self.awaited.append(f"customers:{buyer.id}")
             return None
         return link.go_id
 
-    def _one_for_all(self) -> str | None:
-        """Return the one customer of all guests, unless the order came before that was set.
+    def _customer_for_guests(self) -> str | None:
+        """Return the one customer for all guests, unless the order already has another one.
 
         Raises:
             Undecidable: with a Reject, when guests may not buy.
         """
-        if known := self._agreed_customer():
-            return known
+        if agreed := self._agreed_customer():
+            return agreed
         if self.tools.settings.guests == "reject":
-            raise Undecidable(
-                Reject("a guest bought it, and the setting guests rejects orders of guests")
-            )
+            raise Undecidable(Reject("a guest bought it, and the setting guests is reject"))
         return self.tools.run.guest_customer_id
 
-    def _of_nobody(self) -> str:
-        """Return who is to have an order that was anonymised before it was in Go.
+    def _customer_for_anonymised(self) -> str:
+        """Return the customer for orders that were anonymised before they were in Go.
 
         Raises:
-            Undecidable: with a Hold, when the settings name nobody.
+            Undecidable: with a Hold, when the settings name none.
         """
         if self.tools.run.guest_customer_id is None:
             reason = (
-                "the shop anonymised it before it was in Go, so who bought it is not known: set"
-                " guest_customer_number to the customer in Go who is to have such orders, or post"
-                " it by hand in Go and acknowledge this"
+                "the shop anonymised it before it was in Go, so its buyer is not known: set"
+                " guest_customer_number to the customer in Go that such orders should go to; or"
+                " post it by hand in Go, then acknowledge"
             )
             raise Undecidable(Hold(reason))
         return self.tools.run.guest_customer_id
 
     def _buys_after_deletion(self, link: Link) -> bool:
-        """Return whether a new order is of a guest whose entry is a deleted customer's so far."""
-        return self._link is None and self.tools.customers.is_left(link)
+        """Return whether an order is new, and its guest shares the entry of a deleted customer."""
+        return self._link is None and self.tools.customers.shares_deleted_entry(link)
 
-    def _agreed_customer(self, *, of: str | None = None) -> str | None:
-        """Return the customer in Go that an order, or what a credit note credits, has already.
+    def _agreed_customer(self, *, buyer_id: str | None = None) -> str | None:
+        """Return the customer in Go that an order, or the order that a credit note credits, has.
 
-        `of` is the buyer whose it must have been.
+        With `buyer_id`, only if that was the buyer.
         """
         state = state_of(self._link)
-        if of is not None and (state.buyer is None or state.buyer.id != of):
+        if buyer_id is not None and (state.buyer is None or state.buyer.id != buyer_id):
             return None
         agreed = state.base.get("customer")
         if agreed is None:
@@ -445,7 +448,7 @@ class _Search:
         """Return the link of a customer.
 
         Raises:
-            Undecidable: with a Reject, when it was erased, so that it never comes into Go.
+            Undecidable: with a Reject, when its data was erased, so that it never comes into Go.
         """
         link = self.tools.store.links.get("customers", shop_id)
         if link is None and self.tools.run.erased.id_of(shop_id) is not None:
@@ -456,41 +459,41 @@ class _Search:
             raise Undecidable(Reject(reason))
         return link
 
-    def _may_be_made(self, entity: str, shop_id: str) -> bool:
-        """Return whether neither a record of the shop's own nor a rest stands against making it."""
-        before = self.tools.store.unsettled.get(entity, shop_id)
-        return before is None or (
-            MADE_FOR_ORDERS in before.payload and not before.is_resting(now())
+    def _may_create(self, entity: str, shop_id: str) -> bool:
+        """Return whether a record may be made: none of the shop's waits, nor a refusal rests."""
+        previous = self.tools.store.unsettled.get(entity, shop_id)
+        return previous is None or (
+            MADE_FOR_ORDERS in previous.payload and not previous.is_resting(now())
         )
 
-    # What was bought
+    # The products
 
     def _product(self, line: OrderLine) -> int | None:
-        """Return the id in Go of what a line is posted on; None: it is awaited."""
+        """Return the id in Go of the product that a line is posted to; None if it is awaited."""
         if line.service is not None and line.rate is not None:
             shop_id = f"{SERVICE}{line.service.code}"
             go_id = self.tools.products.service(line.service, line.rate, self.arrival.read_at)
         else:
             shop_id = line.product_id or f"sku:{line.sku}"
-            go_id = self._known_product(line)
-            may_be_made = go_id is None and self.arrival.at_end
-            if may_be_made and self._may_be_made("products", shop_id):
-                self._make_product(line, shop_id)
-                go_id = self._known_product(line)
+            go_id = self._find_product(line)
+            may_create = go_id is None and self.arrival.at_end
+            if may_create and self._may_create("products", shop_id):
+                self._create_product(line, shop_id)
+                go_id = self._find_product(line)
         if go_id is None:
             self.awaited.append(f"products:{shop_id}")
         return go_id
 
-    def _known_product(self, line: OrderLine) -> int | None:
+    def _find_product(self, line: OrderLine) -> int | None:
         if line.product_id:
             link = self.tools.store.links.get("products", line.product_id)
             if link is not None:
                 return int(link.go_id)
-            if not self._may_be_made("products", line.product_id):
+            if not self._may_create("products", line.product_id):
                 return None
         return self.tools.products.id_by_code(line.sku) if line.sku else None
 
-    def _make_product(self, line: OrderLine, shop_id: str) -> None:
+    def _create_product(self, line: OrderLine, shop_id: str) -> None:
         if not self.tools.settings.create_missing_products:
             reason = f"the shop does not list the product {values.quoted(line.sku or shop_id)}"
             raise Undecidable(Reject(f"{reason}, and create_missing_products is off"))
@@ -500,7 +503,7 @@ class _Search:
 
 @dataclass(frozen=True)
 class _Accounts:
-    """Which sales accounts an order's lines go to, by its customer and where it is delivered."""
+    """Decides to which sales accounts an order's lines go, by its customer and destination."""
 
     tools: OrderTools
     is_vat_free: bool
@@ -508,7 +511,7 @@ class _Accounts:
 
     @property
     def _ids(self) -> Mapping[str, int]:
-        """The accounts of the setting `sales_accounts`."""
+        """The ids of the accounts in `sales_accounts`, by rate or name."""
         return self.tools.run.conversion.sales_account_ids
 
     def is_optional_for(self, line: OrderLine, product_id: int | None) -> bool:
@@ -518,10 +521,10 @@ class _Accounts:
         return self._is_sold_without_vat(line, product_id)
 
     def _is_sold_without_vat(self, line: OrderLine, product_id: int | None) -> bool:
-        """Return whether a line goes to the account `exempt` of `sales_accounts`.
+        """Return whether a line goes to the account `exempt`, the optional one of its product.
 
-        That is the optional one of its product. So go goods without VAT that are delivered abroad,
-        and what is sold without VAT though the product bears it by its own account.
+        That applies to goods without VAT that are delivered abroad, and to anything sold without
+        VAT although its product's own account bears VAT.
         """
         if line.rate != 0 or line.is_text or EXEMPT not in self._ids:
             return False
@@ -529,11 +532,11 @@ class _Accounts:
             return True
         account = self._sales_account(product_id)
         without_vat = ("0", EXEMPT, GIFT_CARD)
-        taxed = {one for rate, one in self._ids.items() if rate not in without_vat}
+        taxed = {account_id for rate, account_id in self._ids.items() if rate not in without_vat}
         return account is None or account in taxed
 
     def _is_gift_card(self, product_id: int | None) -> bool:
-        """Return whether a product stands on the account `gift_card` of `sales_accounts`."""
+        """Return whether a product has the account `gift_card` of `sales_accounts`."""
         account = self._ids.get(GIFT_CARD)
         return account is not None and self._sales_account(product_id) == account
 
@@ -545,28 +548,28 @@ class _Accounts:
 def delivery_address(
     tools: OrderTools, arrival: OrderArrival, buyer_id: str, customer_id: int
 ) -> int | None:
-    """Return the delivery address to give, or None where Go takes the mail address by itself.
+    """Return the id of the delivery address to send, or None if Go uses the mail address anyway.
 
-    PowerOffice Go gives an order the customer's primary delivery address when none is given, and a
-    person may make another one primary, so any but the mail address is always given.
+    PowerOffice Go gives an order the customer's primary delivery address if none is sent. Since a
+    person may make another one primary, every address but the mail address is always sent.
     """
     wanted = arrival.shop_order.address
     if wanted is None:
         return None
-    # what an unanswered write of it stands under
-    under, contact = f"order:{arrival.shop_id}", Contact(buyer_id, str(customer_id))
-    tools.customers.require_addresses_seen(under, contact)
-    known = tools.index.find("delivery_addresses", f"contact:{customer_id}")
+    # unanswered writes of the address are stored under this id
+    write_id, contact = f"order:{arrival.shop_id}", Contact(buyer_id, str(customer_id))
+    tools.customers.require_addresses_visible(write_id, contact)
+    existing = tools.index.find("delivery_addresses", f"contact:{customer_id}")
     entry = tools.index.entry("customers", str(customer_id))
     mail = address_from_go((entry.body.get("MailAddress") if entry else None) or {})
     if mail.content == wanted.content:
-        primary = next((one for one in known if one.body.get("IsPrimary")), None)
+        primary = next((address for address in existing if address.body.get("IsPrimary")), None)
         if primary is None or address_from_go(primary.body).content == wanted.content:
             return None
-    make = functools.partial(tools.customers.delivery_address, under, contact)
-    if not known and mail.is_complete:
-        # the first becomes primary, and orders posted for the mail address would go there
-        make(mail, arrival.read_at)
-    # known by its content alone: an edit of the customer's own address is none of the order's
-    address_id, _ = make(replace(wanted, shop_id=None), arrival.read_at)
+    find_or_create = functools.partial(tools.customers.delivery_address, write_id, contact)
+    if not existing and mail.is_complete:
+        # the first address becomes primary, and orders for the mail address would go there
+        find_or_create(mail, arrival.read_at)
+    # without the shop's id, so that an edit of the customer's own address does not change it
+    address_id, _ = find_or_create(replace(wanted, shop_id=None), arrival.read_at)
     return address_id

@@ -1,4 +1,4 @@
-"""An unlinked order: found in Go by our reference or by a person's word, and linked; or posted."""
+"""An unlinked order: found in Go by our reference, or named by a person, and linked; or posted."""
 
 from __future__ import annotations
 
@@ -41,23 +41,30 @@ if TYPE_CHECKING:
     from target_powerofficego.sync.go.index import Entry
 
 
-def find_named(tools: OrderTools, name: str) -> LinkChange | None:
-    """Find an order or credit note by what our reference calls it; None: not in Go."""
+def find_by_reference(tools: OrderTools, name: str) -> LinkChange | None:
+    """Find an order or credit note in Go by its name in our reference; None if Go has none.
+
+    Raises:
+        Undecidable: with a Hold, when Go has several.
+    """
     reference = values.short_reference(tools.settings.shop_name, name)
     entries = tools.index.find_current(ORDERS, f"ref:{reference}")
     if len(entries) > 1:
-        named = " and ".join(entry.go_id for entry in entries)
-        raise Undecidable(Hold(f"several orders in Go bear its reference: {named}"))
+        go_ids = " and ".join(entry.go_id for entry in entries)
+        raise Undecidable(Hold(f"several orders in Go have its reference (ids {go_ids})"))
     return LinkChange(entries[0].go_id) if entries else None
 
 
-def meet(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -> LinkChange | None:
-    """Return the order in Go that is met: found by our reference, or named by a person.
+def find_existing(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -> LinkChange | None:
+    """Return the order in Go to link with: found by our reference, or named by a person.
 
-    A link by a person's word has no base yet.
+    A link that a person made has no base yet.
+
+    Raises:
+        Undecidable: with a Hold, when Go has several, or no longer has it.
     """
     if link is None:
-        return find_named(tools, shop_order.id)
+        return find_by_reference(tools, shop_order.id)
     if link.base:
         return None
     entry = tools.index.entry(ORDERS, link.go_id)
@@ -66,34 +73,34 @@ def meet(tools: OrderTools, shop_order: ShopOrder, link: Link | None) -> LinkCha
     return LinkChange(link.go_id)
 
 
-def invoice_met(tools: OrderTools, met: LinkChange) -> Entry | None:
-    """Return the invoice that an order in Go is by now."""
-    entry = tools.index.entry(ORDERS, met.go_id)
+def matched_invoice(tools: OrderTools, match: LinkChange) -> Entry | None:
+    """Return the invoice of a matched order; None while it is not invoiced."""
+    entry = tools.index.entry(ORDERS, match.go_id)
     return entry if entry is not None and entry.is_invoice else None
 
 
-def customer_of(tools: OrderTools, met: LinkChange) -> int:
-    """Return the id of the customer who has an order or invoice in Go."""
-    resource = "OutgoingInvoices" if invoice_met(tools, met) else "SalesOrders"
-    return int(tools.go.read(f"/{resource}/{met.go_id}")["CustomerId"])
+def customer_of(tools: OrderTools, match: LinkChange) -> int:
+    """Return the id of the customer of a matched order or invoice."""
+    resource = "OutgoingInvoices" if matched_invoice(tools, match) else "SalesOrders"
+    return int(tools.go.read(f"/{resource}/{match.go_id}")["CustomerId"])
 
 
-def link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Settled:
-    """Link with an order that is in Go already; what the shop says now counts as agreed.
+def link_existing(tools: OrderTools, order: OrderInGoForm, match: LinkChange) -> Settled:
+    """Link with an order that Go already has; the shop's present values count as agreed.
 
-    The stage too that its status asks for, for nothing tells whether it was reached before.
+    So does the stage that its status asks for, as nothing shows whether it was reached before.
 
     Raises:
         Undecidable: with a Hold, when their totals differ.
     """
-    invoice = invoice_met(tools, met)
+    invoice = matched_invoice(tools, match)
     state = agreed_state(tools.table, order, None)
-    if invoice is not None:  # what is paid back since is credited
+    if invoice is not None:  # later refunds are credited
         state = state.invoiced(order.read_at)
     status = order.shop_order.status
     asked = asked_stage(status, tools.settings.confirm_on, tools.settings.invoice_on)
-    link = _link(order, met.go_id, state.at_stage(asked, status, order.read_at))
-    entry = tools.index.entry(ORDERS, met.go_id)
+    link = _link(order, match.go_id, state.at_stage(asked, status, order.read_at))
+    entry = tools.index.entry(ORDERS, match.go_id)
     differing = total_difference(order.total, entry.body.get("TotalAmount")) if entry else None
     with tools.store.transaction():
         tools.store.links.put(link)
@@ -101,10 +108,10 @@ def link_with(tools: OrderTools, order: OrderInGoForm, met: LinkChange) -> Settl
             tools.store.intents.note_comparison(ORDERS, link.shop_id)
     link = _write_reference(tools, order, link, entry)
     if differing:
-        where = "on its invoice " if invoice else ""
-        # not a OrderDiffers itself: what was met is not ours, so it is never taken back
-        raise Undecidable(OrderDiffers([f"{where}{differing}"]).change)
-    return Settled(order, link, met)
+        prefix = "on its invoice " if invoice else ""
+        # not an OrderDiffers itself: the order in Go may not be ours, so it is never taken back
+        raise Undecidable(OrderDiffers([f"{prefix}{differing}"]).change)
+    return Settled(order, link, match)
 
 
 def _link(order: OrderInGoForm, go_id: str, state: OrderState) -> Link:
@@ -115,7 +122,7 @@ def _link(order: OrderInGoForm, go_id: str, state: OrderState) -> Link:
 def _write_reference(
     tools: OrderTools, order: OrderInGoForm, link: Link, entry: Entry | None
 ) -> Link:
-    """Write our reference to a Draft without any: by it the order is found again."""
+    """Write our reference to a Draft without one, so that the order can be found again."""
     if entry is None or entry.body.get("ExternalImportReference"):
         return link
     if tools.settings.write_references and entry.body.get("SalesOrderStatus") == "Draft":
@@ -126,32 +133,32 @@ def _write_reference(
         except TestFailed:
             tools.index.read_again(ORDERS, link.go_id)
         else:
-            return tools.keep_answer(link, answer, entry)
-    repair = "its order in Go does not bear our reference; only the link store knows it"
+            return tools.save_answer(link, answer, entry)
+    repair = "its order in Go does not have our reference; only the link store knows the link"
     tools.log_repair(link.shop_id, repair)
     return link
 
 
 def create(tools: OrderTools, order: OrderInGoForm) -> Settled:
-    """Post an order that Go has not.
+    """Post an order that Go does not have.
 
     Raises:
-        Undecidable: with a Hold, when Go's order is not the shop's, or it may bear foreign VAT.
+        Undecidable: with a Hold, when Go's order differs from the shop's, or may have foreign VAT.
     """
-    reading.require_vat_of_ours(tools, order, by_hand="post")
+    reading.require_no_foreign_vat(tools, order, by_hand="post")
     if assumed := describe_assumed_rates(order.shop_order.raw, order.lines):
         tools.log_repair(order.arrival.shop_id, assumed)
-    return Settled(order, post(tools, order, {}), Create(_shown(order)))
+    return Settled(order, post(tools, order, {}), Create(_planned(order)))
 
 
-def post(tools: OrderTools, order: OrderInGoForm, more: Mapping[str, Value]) -> Link:
-    """Post an order as a Draft, with more members of the header; compare, mend and link it.
+def post(tools: OrderTools, order: OrderInGoForm, more_members: Mapping[str, Value]) -> Link:
+    """Post an order as a Draft, with more header members; link it, compare it and correct øre.
 
     Raises:
-        Undecidable: with a Hold, when Go's order is not the shop's.
+        Undecidable: with a Hold, when Go's order differs from the shop's.
     """
     order = reading.with_address(tools, order, state_of(None))
-    body = {**tools.table.create_body(order.header), **more, "SalesOrderStatus": "Draft"}
+    body = {**tools.table.create_body(order.header), **more_members, "SalesOrderStatus": "Draft"}
     body["SalesOrderLines"] = [
         {"ExternalImportReference": reference, **members}
         for reference, members in order.members.items()
@@ -167,13 +174,13 @@ def post(tools: OrderTools, order: OrderInGoForm, more: Mapping[str, Value]) -> 
     with tools.store.transaction():
         tools.store.links.put(link)
         tools.index.remember(ORDERS, answer.body, answered_at)
-        draft.note(tools, link, differing)
+        draft.note_comparison(tools, link, differing)
         tools.store.intents.end(answer.intent)
     return draft.settle_differences(tools, order, link, answer.body)
 
 
-def _shown(order: OrderInGoForm) -> dict[str, Value]:
-    """Return the order for a plan: by shop ids, for Go has yet to give its own."""
+def _planned(order: OrderInGoForm) -> dict[str, Value]:
+    """Return the order for a plan: with the shop's ids, as Go has yet to assign its own."""
     return {
         **order.header,
         "customer": order.shop_order.customer_label,

@@ -1,4 +1,4 @@
-"""What was paid: noted while orders are settled, and posted as vouchers at the end of a run.
+"""Payments: noted while orders are settled, and posted as vouchers at the end of a run.
 
 Imports `sync` and the rooms below it.
 """

@@ -1,6 +1,6 @@
-"""Posts payments to Go at the end of a run: what is due, what is not, and what became of it.
+"""Posts payments to Go at the end of a run, and reports those that cannot be posted.
 
-What Go says of the orders that were paid is read in bulk, right before their payments are posted.
+The orders that were paid are read from Go in bulk, right before their payments are posted.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-powerofficego")
 
 
-_AT_ONCE = 50  # ids of invoices in one address
+_IDS_PER_REQUEST = 50
 _MEMBERS = ("Id", "CustomerId", "CurrencyCode", "CustomMatchingReference")
 
 _PLANNED = OrderInGo(CURRENCY, matching_reference="as the order", ledger_account_id=0)
-"""Stands for an order that a plan would create."""
+"""A placeholder for an order that a plan would create."""
 
 
 class PaymentPosting:
-    """Posts one voucher for each day that is over and each method; late payments go on another."""
+    """Posts one voucher for each past day and method; payments that come later go on another."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -58,20 +58,20 @@ class PaymentPosting:
                 self._writer.settle_unanswered()
             if self._tools.settings.payment_accounts:
                 self._post_due()
-        except (TryAgainLater, Unusable) as reason:
-            logger.warning("payments: %s", reason)
+        except (TryAgainLater, Unusable) as error:
+            logger.warning("payments: %s", error)
             return
-        self._writer.forget_solved()
+        self._writer.forget_settled()
 
     def _post_due(self) -> None:
         server_time = self._tools.go.server_time or now()
         today = server_time.astimezone(self._tools.settings.time_zone).date()
         accounts = self._tools.settings.payment_accounts
-        due = self._tools.store.payments.due(before=today)
-        due = [one for one in due if one.method in accounts]
+        stored = self._tools.store.payments.due(before=today)
+        due = [payment for payment in stored if payment.method in accounts]
         if not due:
             return
-        orders = orders_in_go(self._tools, {one.order_id for one in due})
+        orders = orders_in_go(self._tools, {payment.order_id for payment in due})
         groups = by_day_and_method(self._postable(due, orders))
         for (day, method), payments in groups.items():
             self._post_group(day, method, payments, orders)
@@ -85,125 +85,129 @@ class PaymentPosting:
     ) -> None:
         """Post the payments of a day and method.
 
-        Where Go has a voucher that the store did not post, or did not post alone, what that voucher
-        does not hold goes on the next.
+        If Go already has a voucher that this store did not post, the payments that are not in that
+        voucher go on the next one.
         """
         shop_name = self._tools.settings.shop_name
-        taken = self._tools.store.payments.vouchers_of(method, day, in_go=False)
+        used = self._tools.store.payments.vouchers_of(method, day, in_go=False)
         while payments:
-            reference = next_voucher_reference(shop_name, method, day, taken)
-            taken.add(reference)
+            reference = next_voucher_reference(shop_name, method, day, used)
+            used.add(reference)
             voucher = Voucher(reference, day, method, tuple(payments))
-            there = self._writer.post(voucher, orders)
-            if there is None:
+            posted = self._writer.post(voucher, orders)
+            if posted is None:
                 return
-            payments = [one for one in payments if (one.order_id, one.payment_id) not in there]
+            payments = [
+                payment
+                for payment in payments
+                if (payment.order_id, payment.payment_id) not in posted
+            ]
 
     def _postable(
         self, due: Iterable[Payment], orders: Mapping[str, OrderInGo]
     ) -> Iterable[Payment]:
-        """Yield the payments that can be posted as Go stands; report why each other one cannot."""
+        """Yield the payments that Go can take now; report for each of the others why it cannot."""
         still_open = {
-            order_id: order.open_amount_without(self._posted(order_id))
+            order_id: order.open_amount_without(self._posted_amount(order_id))
             for order_id, order in orders.items()
         }
         uncovered: dict[str, list[str]] = {}
         for payment in due:
             order = orders.get(payment.order_id)
-            why = self._why_left_out(payment, order)
-            if order is None or why is not None:
-                repair = f"{ITS_PAYMENT} {payment.description} is not posted: {why}"
-                self._tools.tally.log_repair("orders", payment.order_id, repair)
+            reason = self._unpostable_reason(payment, order)
+            if order is None or reason is not None:
+                message = f"{ITS_PAYMENT} {payment.description} is not posted: {reason}"
+                self._tools.tally.log_repair("orders", payment.order_id, message)
                 continue
-            why = _why_not_covered(payment, order, still_open)
-            if why is None:
+            reason = _uncovered_reason(payment, order, still_open)
+            if reason is None:
                 yield payment
             else:
-                reason = f"{ITS_PAYMENT} {payment.description} is not posted: {why}"
-                uncovered.setdefault(payment.order_id, []).append(reason)
-        for order_id, reasons in uncovered.items():
-            self._writer.hold(order_id, f"{'; '.join(reasons)}; see to it in Go")
+                message = f"{ITS_PAYMENT} {payment.description} is not posted: {reason}"
+                uncovered.setdefault(payment.order_id, []).append(message)
+        for order_id, messages in uncovered.items():
+            self._writer.hold(order_id, f"{'; '.join(messages)}; settle it in Go")
 
-    def _posted(self, order_id: str) -> Decimal:
-        """Return what has been posted of an order so far."""
+    def _posted_amount(self, order_id: str) -> Decimal:
+        """Return the sum of an order's posted payments."""
         posted = self._tools.store.payments.posted(order_id)
-        return sum((one.payment.amount for one in posted), Decimal(0))
+        return sum((entry.payment.amount for entry in posted), Decimal(0))
 
-    def _why_left_out(self, payment: Payment, order: OrderInGo | None) -> str | None:
-        """Return why no payment of an order can be posted; None: one can.
+    def _unpostable_reason(self, payment: Payment, order: OrderInGo | None) -> str | None:
+        """Return why no payment of an order can be posted; None if one can.
 
-        Where nothing is open on the invoice, though nothing was posted from here, the payment is no
+        If nothing is open on the invoice although nothing was posted from here, the payment is no
         longer due.
         """
         if order is None:
-            return "the order is not in Go any more"
+            return "the order is no longer in Go"
         if order.currency not in (None, CURRENCY):
             return f"in Go the order is in {order.currency}, and only {CURRENCY} is posted"
         if order.matching_reference is None:
             return "its order has no CustomMatchingReference in Go, by which it would be matched"
         if order.ledger_account_id is None:
-            return "Go tells no account of its customer in the customer ledger"
+            return "Go gives no account for its customer in the customer ledger"
         is_open = order.open_amount is None or order.open_amount > 0
         if is_open or self._tools.store.payments.posted(payment.order_id):
             return None
         self._tools.store.payments.remove_due(payment)
         return (
-            f"nothing is open of its invoice {order.invoice_no} in Go, so it was posted already or"
+            f"nothing is open on its invoice {order.invoice_no} in Go, so it was already posted, or"
             " booked by hand"
         )
 
 
-def _why_not_covered(
+def _uncovered_reason(
     payment: Payment, order: OrderInGo, still_open: dict[str, Decimal | None]
 ) -> str | None:
-    """Say that less is open of the order's invoice; None: it covers the payment, or is yet to be.
+    """Return in words that a payment is more than is open; None if not, or not invoiced yet.
 
-    What is covered is no longer open for the payments that follow.
+    The amount of a covered payment is no longer open for those that follow.
     """
     left = still_open[payment.order_id]
     if left is None:
         return None
     if payment.amount > left:
-        how_much = f"only {left:.2f}" if left > 0 else "nothing"
-        is_less = order.open_amount is not None and left < order.open_amount
-        beside = ", beside what is posted from here" if is_less else ""
-        return f"{how_much} is open of its invoice {order.invoice_no} in Go{beside}"
+        open_amount = f"only {left:.2f}" if left > 0 else "nothing"
+        is_reduced = order.open_amount is not None and left < order.open_amount
+        suffix = ", apart from payments already posted by this sync" if is_reduced else ""
+        return f"{open_amount} is open on its invoice {order.invoice_no} in Go{suffix}"
     still_open[payment.order_id] = left - payment.amount
     return None
 
 
 def orders_in_go(tools: Tools, order_ids: Iterable[str]) -> dict[str, OrderInGo]:
-    """Return linked orders as they stand in Go, by the shop's ids; without those that are gone.
+    """Return linked orders as Go has them now, by the shop's ids; without those that are gone.
 
     Raises:
         TryAgainLater, StopRun: Go cannot be asked.
     """
-    known = [tools.store.links.get("orders", order_id) for order_id in order_ids]
-    links = [link for link in known if link is not None]
-    real = {link.go_id: link.shop_id for link in links if not _is_made_up(link)}
-    planned = {link.shop_id: _PLANNED for link in links if _is_made_up(link)}
-    entries = _entries(tools, real) if real else {}
-    return planned | dict(_readable(tools, real, entries))
+    stored = [tools.store.links.get("orders", order_id) for order_id in order_ids]
+    links = [link for link in stored if link is not None]
+    shop_ids = {link.go_id: link.shop_id for link in links if not _is_planned(link)}
+    planned = {link.shop_id: _PLANNED for link in links if _is_planned(link)}
+    entries = _entries(tools, shop_ids) if shop_ids else {}
+    return planned | dict(_readable_orders(tools, shop_ids, entries))
 
 
-def _readable(
-    tools: Tools, real: Mapping[str, str], entries: Mapping[str, Mapping[str, Any]]
+def _readable_orders(
+    tools: Tools, shop_ids: Mapping[str, str], entries: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[str, OrderInGo]]:
-    """Yield orders by the shop's ids; report of each other order what of it cannot be read."""
+    """Yield orders by the shop's ids; log for each of the others what cannot be read."""
     for go_id, entry in entries.items():
         try:
-            yield real[go_id], _order(tools, entry)
+            yield shop_ids[go_id], _order(tools, entry)
         except Unusable as unusable:
-            logger.warning("orders %s: its payments wait: %s", real[go_id], unusable)
+            logger.warning("orders %s: its payments wait: %s", shop_ids[go_id], unusable)
 
 
-def _is_made_up(link: Link) -> bool:
-    """Return whether an order is one that a plan would create; it has no entry in Go."""
+def _is_planned(link: Link) -> bool:
+    """Return whether an order is one that a plan would create, so that Go does not have it."""
     return link.go_id.startswith("-")
 
 
 def _entries(tools: Tools, go_ids: Iterable[str]) -> dict[str, Mapping[str, Any]]:
-    """Return sales orders and invoices by id; an order that is sent meanwhile is an invoice."""
+    """Return sales orders and invoices by id; an order sent in between counts as an invoice."""
     wanted = set(go_ids)
     drafts = tools.go.list_all("/SalesOrders", fields=_MEMBERS)
     entries = {str(entry["Id"]): entry for entry in drafts if str(entry["Id"]) in wanted}
@@ -212,8 +216,8 @@ def _entries(tools: Tools, go_ids: Iterable[str]) -> dict[str, Mapping[str, Any]
 
 def _invoices(tools: Tools, go_ids: list[str]) -> Iterator[Mapping[str, Any]]:
     fields = (*_MEMBERS, "InvoiceNo", "Balance", "TotalAmount")
-    for start in range(0, len(go_ids), _AT_ONCE):
-        params = {"invoiceIds": go_ids[start : start + _AT_ONCE]}
+    for start in range(0, len(go_ids), _IDS_PER_REQUEST):
+        params = {"invoiceIds": go_ids[start : start + _IDS_PER_REQUEST]}
         yield from tools.go.list_all("/OutgoingInvoices", params=params, fields=fields)
 
 
@@ -234,9 +238,9 @@ def _decimal(number: object) -> Decimal | None:
 
 
 def _ledger_account(tools: Tools, customer_id: str) -> int | None:
-    """Return the account that a customer has in the customer ledger."""
-    known = tools.index.entry("customers", customer_id)
-    body: Mapping[str, Any] = known.body if known is not None else {}
+    """Return the id of a customer's account in the customer ledger."""
+    entry = tools.index.entry("customers", customer_id)
+    body: Mapping[str, Any] = entry.body if entry is not None else {}
     if body.get("SubledgerAccountId") is None:
         try:
             body = tools.go.read(f"/Customers/{customer_id}")

@@ -1,8 +1,8 @@
-"""Posts vouchers of payments under intents, each once: Go refuses a second with its reference.
+"""Posts vouchers of payments, each once: Go refuses a second voucher with the same reference.
 
-There is no list of vouchers, so a voucher whose answer is missing cannot be looked for. Instead the
-very same one is posted again; that it is refused as a duplicate means that it is there. Which
-payments are in a voucher is committed to the link store before it is sent.
+Go has no list of vouchers, so a voucher that got no answer cannot be looked for. Instead, the same
+voucher is posted again; if Go refuses it as a duplicate, Go has it. Which payments are in a voucher
+is committed to the link store before it is sent, with an intent.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ Key = tuple[str, str]
 
 
 class VoucherWriter:
-    """Posts vouchers, and keeps what is open of those that were not posted."""
+    """Posts vouchers, and stores rejects and holds for those that were not posted."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._open: set[str] = set()
 
     def settle_unanswered(self) -> None:
-        """Post again the vouchers whose answer never came.
+        """Post again the vouchers that got no answer.
 
         Raises:
             StopRun: the run cannot go on; the intents stay.
@@ -65,7 +65,7 @@ class VoucherWriter:
                 logger.info("payments %s: an unanswered voucher is in Go now", intent.shop_id)
 
     def post(self, voucher: Voucher, orders: Mapping[str, OrderInGo]) -> set[Key] | None:
-        """Post a voucher and return which of its payments are now in Go; None: that is not known.
+        """Post a voucher and return which of its payments are now in Go; None if not known.
 
         Raises:
             StopRun, TryAgainLater, BrakeReached: nothing was done.
@@ -74,38 +74,38 @@ class VoucherWriter:
         if accounts is None:
             return None
         body = voucher_body(voucher, tools.settings.shop_name, accounts, orders)
-        if self._rests(voucher.reference, body):
+        if self._is_resting(voucher.reference, body):
             return None
         tools.brakes.before_create()
         with tools.store.transaction():
-            met = tools.store.payments.vouchers_of(voucher.method, voucher.day, in_go=True)
+            in_go = tools.store.payments.vouchers_of(voucher.method, voucher.day, in_go=True)
             tools.store.payments.put_into_voucher(voucher.payments, voucher.reference)
-            detail = {"body": body, "is_met": voucher.reference in met}
+            detail = {"body": body, "is_met": voucher.reference in in_go}
             intent = tools.store.intents.begin(PAYMENTS, voucher.reference, "create", detail)
-        shown = Create(voucher.planned(accounts.by_method[voucher.method]))
-        return self._send(intent, shown, was_sent=False)
+        planned = Create(voucher.planned(accounts.by_method[voucher.method]))
+        return self._send(intent, planned, was_sent=False)
 
     def hold(self, shop_id: str, reason: str) -> None:
-        """Keep what a person must see to."""
-        self._keep(shop_id, Hold(reason), {"id": shop_id})
+        """Store a hold, which a person must settle."""
+        self._store(shop_id, Hold(reason), {"id": shop_id})
 
-    def _rests(self, reference: str, body: Mapping[str, Any]) -> bool:
-        """Return whether Go refused this very voucher and it is too early to try again."""
-        before = self._tools.store.unsettled.resting(PAYMENTS, reference)
-        if before is None or before.payload != _payload(reference, body):
+    def _is_resting(self, reference: str, body: Mapping[str, Any]) -> bool:
+        """Return whether Go refused this same voucher and it is too early to try again."""
+        previous = self._tools.store.unsettled.resting(PAYMENTS, reference)
+        if previous is None or previous.payload != _payload(reference, body):
             return False
         self._open.add(reference)
         self._tools.tally.count(PAYMENTS, reference, "rejected")
         return True
 
-    def forget_solved(self) -> None:
-        """Forget what was open and no longer is, once all that is due was tried."""
-        for open_one in self._tools.store.unsettled.all("reject", "hold"):
-            if open_one.entity == PAYMENTS and open_one.shop_id not in self._open:
-                self._tools.store.unsettled.clear(PAYMENTS, open_one.shop_id)
+    def forget_settled(self) -> None:
+        """Forget rejects and holds that are no longer open, once all due payments were tried."""
+        for record in self._tools.store.unsettled.all("reject", "hold"):
+            if record.entity == PAYMENTS and record.shop_id not in self._open:
+                self._tools.store.unsettled.clear(PAYMENTS, record.shop_id)
 
-    def _send(self, intent: Intent, shown: Create | None, *, was_sent: bool) -> set[Key] | None:
-        """Send a voucher until it is known to be in Go, or not; see `post`."""
+    def _send(self, intent: Intent, planned: Create | None, *, was_sent: bool) -> set[Key] | None:
+        """Send a voucher until it is known whether Go has it; see `post`."""
         write = CarefulWrite(
             self._tools.store, intent, UnknownOutcome, (), (Refused,), was_sent=was_sent
         )
@@ -117,11 +117,11 @@ class VoucherWriter:
                 if not write.was_sent:
                     self._end(intent)
                 raise
-            return self._posted(intent, shown)
+            return self._posted(intent, planned)
 
         def refused(refusal: Refused) -> set[Key] | None:
             if isinstance(refusal, DuplicateReference):
-                return self._meet(intent, refusal, shown, was_sent=write.was_sent)
+                return self._resolve_duplicate(intent, refusal, planned, was_sent=write.was_sent)
             self._refuse(intent, refusal, was_sent=write.was_sent)
             return None
 
@@ -129,61 +129,62 @@ class VoucherWriter:
             return write.run(send, self._wait_before_next, refused)
         except UnknownOutcome as unknown:
             logger.warning("payments %s: %s", intent.shop_id, unknown)
-        why = Reject("PowerOffice Go did not answer; the next run posts the same voucher again")
-        self._keep(intent.shop_id, why, {"id": intent.shop_id})
+        reject = Reject("PowerOffice Go did not answer; the next run posts the same voucher again")
+        self._store(intent.shop_id, reject, {"id": intent.shop_id})
         return None
 
     def _wait_before_next(self, is_last: bool) -> None:
-        """Wait before the same voucher is sent again: it cannot be looked for."""
+        """Wait before the same voucher is sent again, as it cannot be looked for."""
         if not is_last:
             self._tools.wait(SECOND_LOOK_SECONDS)
 
-    def _posted(self, intent: Intent, shown: Create | None) -> set[Key]:
-        if shown is not None:
-            self._tools.plan.add(PAYMENTS, intent.shop_id, shown)
+    def _posted(self, intent: Intent, planned: Create | None) -> set[Key]:
+        if planned is not None:
+            self._tools.plan.add(PAYMENTS, intent.shop_id, planned)
         self._tools.tally.count(PAYMENTS, intent.shop_id, "created")
         return self._end(intent, is_posted=True)
 
-    def _meet(
+    def _resolve_duplicate(
         self,
         intent: Intent,
         refused: DuplicateReference,
-        shown: Create | None,
+        planned: Create | None,
         *,
         was_sent: bool,
     ) -> set[Key] | None:
-        """Take what Go has under a reference: its refusal names the voucher that bears it, by id.
+        """Take over the voucher that Go has under a reference; Go's refusal contains its id.
 
-        It need not be the one that was sent: an earlier link store may have posted another one.
+        It need not be the one that was sent: it may have been posted before the link store was
+        lost.
         """
         was_sent = was_sent and not intent.detail["is_met"]
         try:
-            entry = self._read(refused, intent.shop_id)
+            entry = self._read_by_refusal(refused, intent.shop_id)
         except (StopRun, TryAgainLater):
             if not was_sent:
                 self._end(intent)
             raise
         if entry is None and was_sent:
-            return self._posted(intent, shown)
+            return self._posted(intent, planned)
         if entry is not None:
             payments = self._tools.store.payments.in_voucher(intent.shop_id)
-            there = payments_in_voucher(entry, self._tools.settings.shop_name, payments)
-            if was_sent and len(there) == len(payments):
-                return self._posted(intent, shown)
+            in_go = payments_in_voucher(entry, self._tools.settings.shop_name, payments)
+            if was_sent and len(in_go) == len(payments):
+                return self._posted(intent, planned)
             self._tools.tally.count(PAYMENTS, intent.shop_id, "linked")
-            return self._end(intent, met=there)
+            return self._end(intent, in_go=in_go)
         self._end(intent)
         self.hold(
             intent.shop_id,
-            "Go has a voucher with this reference, and which payments it holds cannot be looked up:"
-            " no payment of that day and method is posted; see to it by hand",
+            "Go has a voucher with this reference, and which payments it contains cannot be looked"
+            " up: no payment of that day and method is posted; settle it by hand",
         )
         return None
 
-    def _read(self, refused: Refused, reference: str) -> Mapping[str, Any] | None:
-        """Read the voucher whose id Go's words name; None: none bears the reference.
+    def _read_by_refusal(self, refused: Refused, reference: str) -> Mapping[str, Any] | None:
+        """Read the voucher whose id is in Go's refusal; None if none has the reference.
 
-        The words are not relied on: what is read must bear the reference.
+        The text alone is not relied on: the voucher that is read must have the reference.
         """
         for go_id in dict.fromkeys(_UUID.findall(f"{refused.title} {refused.detail}")):
             for is_last in (False, True):
@@ -201,54 +202,55 @@ class VoucherWriter:
         return None
 
     def _refuse(self, intent: Intent, refused: Refused, *, was_sent: bool) -> None:
-        """Keep why Go did not accept a voucher; one that was sent before may be there even so."""
-        said = f" ({refused.status}: {refused.title})" if refused.title else f" ({refused.status})"
+        """Store why Go did not accept a voucher; one that was sent before may be in Go anyway."""
+        title = f": {refused.title}" if refused.title else ""
+        answer = f"{refused.status}{title}"
         if was_sent:
             self.hold(
                 intent.shop_id,
-                f"it was sent without an answer, and then refused{said}: whether it is in Go is not"
-                " known; look in Go, each run tries again",
+                f"it was sent without an answer, and then refused ({answer}), so it is not known"
+                " whether Go has it: check in Go; each run tries again",
             )
             return
         self._end(intent)
-        reason = f"PowerOffice Go refused it{said}"
-        why = Reject(reason, refused.title, refused.detail, is_refusal=True)
-        self._keep(intent.shop_id, why, _payload(intent.shop_id, intent.detail["body"]))
+        reason = f"PowerOffice Go refused it ({answer})"
+        reject = Reject(reason, refused.title, refused.detail, is_refusal=True)
+        self._store(intent.shop_id, reject, _payload(intent.shop_id, intent.detail["body"]))
 
     def _end(
-        self, intent: Intent, *, is_posted: bool = False, met: list[Payment] | None = None
+        self, intent: Intent, *, is_posted: bool = False, in_go: list[Payment] | None = None
     ) -> set[Key]:
-        """End an intent: the voucher was posted, or met with these payments in it, or neither."""
+        """End an intent: the voucher was posted, or Go has one with these payments, or neither."""
         store = self._tools.store
         with store.transaction():
-            if met is not None:
-                store.payments.note_in_go(intent.shop_id, met)
+            if in_go is not None:
+                store.payments.note_in_go(intent.shop_id, in_go)
             elif is_posted:
                 store.payments.note_posted(intent.shop_id)
             else:
                 store.payments.empty_voucher(intent.shop_id)
             posted = store.payments.in_voucher(intent.shop_id)
             store.intents.end(intent)
-        return {(one.order_id, one.payment_id) for one in posted}
+        return {(payment.order_id, payment.payment_id) for payment in posted}
 
-    def _keep(self, shop_id: str, why: Hold | Reject, payload: Mapping[str, Any]) -> None:
+    def _store(self, shop_id: str, change: Hold | Reject, payload: Mapping[str, Any]) -> None:
         tools = self._tools
         self._open.add(shop_id)
         tools.store.unsettled.put(
-            "hold" if isinstance(why, Hold) else "reject",
+            change.kind,
             PAYMENTS,
             shop_id,
             payload=payload,
             read_at=now(),
-            reason=why.reason,
-            title=why.title if isinstance(why, Reject) else None,
-            detail=why.detail,
-            is_refusal=isinstance(why, Reject) and why.is_refusal,
+            reason=change.reason,
+            title=change.title,
+            detail=change.detail,
+            is_refusal=change.is_refusal,
         )
-        tools.plan.add(PAYMENTS, shop_id, why)
-        tools.tally.count(PAYMENTS, shop_id, why.outcome)
+        tools.plan.add(PAYMENTS, shop_id, change)
+        tools.tally.count(PAYMENTS, shop_id, change.outcome)
 
 
 def _payload(reference: str, body: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is kept of a voucher that Go refused, by which the same one is recognised."""
+    """Return what is stored of a voucher that Go refused, by which the same one is recognised."""
     return {"id": reference, "sent": record_hash({**body}, "")}
