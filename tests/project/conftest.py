@@ -83,7 +83,7 @@ def committed_files(project):
         check=False,
     )
     if listed.returncode:
-        pytest.skip("this is not a git clone, so it is not known what is committed")
+        pytest.skip("this is not a git clone, so the committed files are unknown")
     return [project / name for name in listed.stdout.split("\0") if (project / name).is_file()]
 
 

@@ -19,7 +19,7 @@ PACKAGE_INDEX = re.compile("|".join(map(re.escape, INDEXES)))
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
 
-def test_no_file_names_a_place_on_a_machine_or_a_package_index(committed_files):
+def test_no_file_names_a_path_of_a_machine_or_a_package_index(committed_files):
     for path in committed_files:
         text = path.read_text(encoding="utf-8")
         for pattern in (MACHINE_PATH, PACKAGE_INDEX):

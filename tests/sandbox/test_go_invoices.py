@@ -129,7 +129,7 @@ def test_a_failed_delivery_leaves_the_order_and_gives_the_reason(go):
 
 
 @pytest.mark.usefixtures("_may_send")
-def test_an_order_that_takes_a_while_to_send_is_being_processed_and_not_sent_twice(go, order):
+def test_an_order_that_is_still_being_sent_is_not_sent_twice(go, order):
     go.books.switches.sending_seconds = 3600
     send(go, order)
     assert_members(sent_state(go, order), IsInvoiceBeingProcessed=True, InvoiceNo=None)

@@ -101,7 +101,7 @@ def test_a_plus_that_is_not_encoded_makes_a_stamp_unreadable(go):
 
 
 def test_customers_are_filtered(go):
-    made = [
+    created = [
         go.customer(
             Name=name,
             ExternalImportReference=f"shop:{number}",
@@ -111,7 +111,7 @@ def test_customers_are_filtered(go):
         )
         for number, name in enumerate("abc", start=1)
     ]
-    numbers = [customer["Number"] for customer in made]
+    numbers = [customer["Number"] for customer in created]
     for filters, expected in (
         ({"externalImportReference": "shop:2"}, ["b"]),
         ({"ExternalImportReference": "shop:2"}, ["b"]),
@@ -124,7 +124,11 @@ def test_customers_are_filtered(go):
         ({"emailAddresses": "A@fjell.no,c@fjell.no"}, ["a", "c"]),
         ({"organizationNumbers": "22"}, ["b"]),
         (
-            {"customerCreatedDateTimeOffsetGreaterThan": made[1]["CustomerCreatedDateTimeOffset"]},
+            {
+                "customerCreatedDateTimeOffsetGreaterThan": created[1][
+                    "CustomerCreatedDateTimeOffset"
+                ]
+            },
             ["c"],
         ),
     ):

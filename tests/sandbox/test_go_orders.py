@@ -47,8 +47,8 @@ def test_an_order_is_made_complete_and_read_with_or_without_lines(go, order, pat
 
 
 def test_the_customer_is_named_by_id_or_number_and_must_exist(go, customer):
-    made = go.create("/SalesOrders/Complete", {"CustomerNo": customer["Number"]})
-    assert made["CustomerId"] == customer["Id"]
+    created = go.create("/SalesOrders/Complete", {"CustomerNo": customer["Number"]})
+    assert created["CustomerId"] == customer["Id"]
     go.refuses(go.post("/SalesOrders/Complete", {"CustomerNo": 99}), "Sales order", 404)
     go.refuses(go.post("/SalesOrders/Complete", {"CustomerId": 99}), "Sales order", 404)
     go.refuses(go.post("/SalesOrders/Complete", {}), "Sales order")
@@ -98,7 +98,7 @@ def test_a_line_needs_a_quantity_and_a_known_product(go, customer, product):
     go.refuses(post({"ProductId": product["Id"], "Quantity": 1, "Allowance": 101}), "Sales order")
 
 
-def test_a_text_line_holds_only_text(go, customer, product):
+def test_a_text_line_contains_only_text(go, customer, product):
     text = {"LineType": "Text", "Description": "Gift", "ExternalImportReference": "t"}
     line = go.order(customer, text)["SalesOrderLines"][0]
     assert (line["Description"], line["TotalAmount"]) == ("Gift", 0)

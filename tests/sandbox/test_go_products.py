@@ -30,10 +30,10 @@ def test_a_broken_rule_or_an_unknown_reference_is_refused(go, members, status):
 
 
 def test_a_product_needs_only_a_name(go):
-    made = go.create("/Products", {"Name": "Ull"})
+    created = go.create("/Products", {"Name": "Ull"})
     assert go.product(Gtin="7038010000065")["Gtin"] == "7038010000065"
-    assert (made["ProductType"], made["ProductGroupCode"]) == ("Product", "1")
-    assert len(made) == 25
+    assert (created["ProductType"], created["ProductGroupCode"]) == ("Product", "1")
+    assert len(created) == 25
 
 
 def test_a_code_is_unique_unless_switched_off(go):
@@ -47,9 +47,9 @@ def test_a_code_is_unique_unless_switched_off(go):
 
 def test_the_sales_account_is_given_by_number_or_id_and_shown_as_both(go):
     account = go.get("/GeneralLedgerAccounts", accountNos="3001").json()[0]
-    made = go.product(StandardSalesAccount=3001)
-    assert_members(made, StandardSalesAccountId=account["Id"], StandardSalesAccount=3001)
-    path = f"/Products/{made['Id']}"
+    created = go.product(StandardSalesAccount=3001)
+    assert_members(created, StandardSalesAccountId=account["Id"], StandardSalesAccount=3001)
+    path = f"/Products/{created['Id']}"
     assert go.put_value(path, "StandardSalesAccountId", None).json()["StandardSalesAccount"] is None
     answer = go.put_value(path, "StandardSalesAccount", 3001)
     assert answer.json()["detail"].startswith("ProductPatchDto:")
@@ -68,13 +68,13 @@ def test_stock_is_set_only_on_a_stock_item(go):
 
 
 def test_an_edit_of_stock_moves_only_the_stock_stamp(go):
-    made = go.product(IsStockItem=True, StockOnHand=5)
-    path = f"/Products/{made['Id']}"
+    created = go.product(IsStockItem=True, StockOnHand=5)
+    path = f"/Products/{created['Id']}"
     counted = go.put_value(path, "StockOnHand", 3).json()
-    assert counted[STAMP] == made[STAMP]
-    assert counted[STOCK_STAMP] > made[STOCK_STAMP]
+    assert counted[STAMP] == created[STAMP]
+    assert counted[STOCK_STAMP] > created[STOCK_STAMP]
     priced = go.put_value(path, "UnitPrice", 120).json()
-    assert priced[STAMP] > made[STAMP]
+    assert priced[STAMP] > created[STAMP]
     assert priced[STOCK_STAMP] == counted[STOCK_STAMP]
 
 

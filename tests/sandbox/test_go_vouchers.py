@@ -59,16 +59,16 @@ def test_open_items_need_a_date(go, invoice):
 
 
 def test_a_voucher_is_read_by_its_id(go, voucher):
-    made = go.create("/Vouchers/BankJournals", voucher)
-    assert go.get(f"/Vouchers/BankJournals/{made['Id']}").json() == made
-    assert [line["CurrencyAmount"] for line in made["VoucherLines"]] == [250, -250]
+    created = go.create("/Vouchers/BankJournals", voucher)
+    assert go.get(f"/Vouchers/BankJournals/{created['Id']}").json() == created
+    assert [line["CurrencyAmount"] for line in created["VoucherLines"]] == [250, -250]
 
 
 def test_a_voucher_is_posted_once_for_each_reference(go, voucher):
-    made = go.create("/Vouchers/BankJournals", voucher)
+    created = go.create("/Vouchers/BankJournals", voucher)
     again = go.post("/Vouchers/BankJournals", voucher)
     assert again.status_code == 400
-    assert made["Id"] in again.json()["detail"]
+    assert created["Id"] in again.json()["detail"]
 
 
 def test_a_voucher_must_sum_to_zero_on_known_accounts(go, voucher):
@@ -85,9 +85,7 @@ def test_a_voucher_must_sum_to_zero_on_known_accounts(go, voucher):
 
 
 @pytest.mark.parametrize(("paid", "is_open"), [(250, False), (249, True)])
-def test_a_payment_that_comes_first_settles_the_invoice_of_the_same_amount(
-    go, voucher, paid, is_open
-):
+def test_an_earlier_payment_settles_the_invoice_of_the_same_amount(go, voucher, paid, is_open):
     customer = go.customer()
     line = {"ProductId": go.product(Code="X")["Id"], "Quantity": 2}
     order = go.order(customer, line, CustomMatchingReference="1002")

@@ -24,7 +24,7 @@ def all_pages(session, stream="customers", **query):
             return listed
 
 
-def test_records_come_sorted_by_stamp_and_then_by_id(shop, session):
+def test_records_are_sorted_by_stamp_and_then_by_id(shop, session):
     put_days(shop, 3, 1, 2)
     shop.put("customers", {"id": "b2", "updated_at": "2026-01-02T00:00:00.000000Z"})
     assert ids(session.get("/customers")) == ["c1", "b2", "c2", "c3"]

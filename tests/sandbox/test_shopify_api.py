@@ -99,7 +99,7 @@ def test_a_token_lasts_for_24_hours_by_the_shops_clock(shop, log_in, post):
     assert late.json()["errors"].startswith("[API] Invalid API key or access token")
 
 
-def test_a_wrong_secret_and_another_grant_give_no_token(log_in):
+def test_a_wrong_secret_and_another_grant_get_no_token(log_in):
     assert log_in(client_secret="shpss_wrong").status_code == 401
     assert log_in(grant_type="password").status_code == 400
 

@@ -86,14 +86,14 @@ def test_a_read_only_key_changes_nothing(ask, woo):
     assert ask(f"/products/{product}").json()["name"] == "Ull"
 
 
-def test_a_list_that_is_not_served_is_no_route(ask, woo):
+def test_a_list_that_is_not_served_is_answered_with_no_route(ask, woo):
     assert error_of(ask("/subscriptions")) == (404, "rest_no_route")
     woo.has_refunds_list = woo.has_variations_list = False
     assert error_of(ask("/refunds")) == (404, "rest_no_route")
     assert error_of(ask("/variations")) == (404, "rest_no_route")
 
 
-def test_a_page_holds_ten_and_never_more_than_a_hundred(ask, woo):
+def test_a_page_has_ten_records_and_never_more_than_a_hundred(ask, woo):
     for number in range(12):
         woo.add_product(f"Ull {number}")
     answer = ask("/products")
@@ -134,9 +134,9 @@ def test_a_page_past_the_end_is_empty_with_the_true_total(ask, woo):
 
 
 def test_an_offset_replaces_the_page(ask, woo):
-    made = [woo.add_product(f"Ull {number}") for number in range(4)]
+    created = [woo.add_product(f"Ull {number}") for number in range(4)]
     params = {"orderby": "id", "order": "asc", "offset": 1, "per_page": 2, "page": 9}
-    assert ids(ask("/products", params=params)) == made[1:3]
+    assert ids(ask("/products", params=params)) == created[1:3]
 
 
 def test_lists_begin_with_the_newest_and_customers_with_the_first_name(ask, woo):
@@ -386,11 +386,11 @@ def test_fields_can_be_chosen(ask, woo):
 
 def test_refunds_are_listed_by_order_and_all_together(ask, woo):
     order = woo.place_order([(woo.add_product("Ull", "ULL", "100.00"), 4)])
-    made = [woo.refund(order, amount="10.00") for _ in range(11)]
-    assert ids(ask(f"/orders/{order}/refunds")) == made[:0:-1]  # ten to a page
+    created = [woo.refund(order, amount="10.00") for _ in range(11)]
+    assert ids(ask(f"/orders/{order}/refunds")) == created[:0:-1]  # ten to a page
     assert [refund["parent_id"] for refund in ask("/refunds").json()] == [order] * 10
     record = ask(f"/orders/{order}").json()["refunds"][0]
-    assert record == {"id": made[-1], "reason": "", "total": "-10.00"}
+    assert record == {"id": created[-1], "reason": "", "total": "-10.00"}
     woo.orders_tell_refunds = False
     assert ask(f"/orders/{order}").json()["refunds"] == []
     assert error_of(ask("/orders/1/refunds")) == (404, "woocommerce_rest_invalid_order_id")

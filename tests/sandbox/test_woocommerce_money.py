@@ -133,7 +133,7 @@ def test_freight_and_fees_are_entered_without_vat_even_if_prices_include_it():
     assert (order.total, tax_lines(order)) == ("254.00", {25: ("30.00", "19.80")})
 
 
-def test_freight_takes_the_rate_of_the_goods_and_the_standard_one_where_any_has_it():
+def test_freight_has_the_rate_of_the_goods_or_the_standard_rate_if_any_have_it():
     shop = Basket()
     books, food = shop.goods("100.00", "zero-rate"), shop.goods("115.00", "reduced-rate")
     assert shop.order((books, 1), freight="50.00").shipping_tax == "0.00"
