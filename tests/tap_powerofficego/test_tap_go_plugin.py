@@ -232,7 +232,7 @@ def test_a_reader_that_stops_reading_is_a_one_line_error(merchant, config, tmp_p
         tap.stdout.close()
         log = tap.stderr.read().decode()
         assert tap.wait(30) == 1
-    assert "Whoever reads the records has stopped reading." in log
+    assert "What reads this output has stopped reading; its own log says why." in log
     assert "Traceback" not in log
 
 

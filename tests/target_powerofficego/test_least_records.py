@@ -112,7 +112,8 @@ def test_an_order_without_a_buyer_waits_for_one(run, box, reasons):
 
     assert reasons() == {
         ("reject", "customers", "guest:order-9001"): (
-            "the customer has neither a name nor an e-mail address"
+            "the customer has neither a name nor an e-mail address; this was taken from an order:"
+            " correct the order, or make the shop send the record"
         ),
         ("parked", "orders", "9001"): "waits for customers guest:order-9001",
     }

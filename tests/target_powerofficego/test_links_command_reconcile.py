@@ -630,7 +630,7 @@ def test_a_person_reads_tables(box, landed, reconcile):
     printed = reconcile().output
 
     assert "These differ:" in printed
-    assert "Go has more" in printed
+    assert "Go minus shop" in printed
     assert "sales order 1" in printed
     assert (
         "2026-01-01 to 2026-01-31: the shop's orders and Go's books differ (1);"

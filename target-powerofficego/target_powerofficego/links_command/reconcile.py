@@ -42,14 +42,14 @@ _SUMS = (
     Column("without VAT", "go_excl"),
     Column("VAT", "go_tax"),
     Column("with VAT", "go_incl"),
-    Column("Go has more", "difference"),
+    Column("Go minus shop", "difference"),
 )
 _FINDINGS = (
-    Column("what", "kind"),
+    Column("finding", "kind"),
     Column("order", "shop_id"),
     Column("date", "date"),
     Column("in Go", "go_entry"),
-    Column("told", "told", wraps=True),
+    Column("details", "told", wraps=True),
 )
 _KINDS: Mapping[str, EntryKind] = {
     "sales_orders": "sales order",

@@ -72,7 +72,7 @@ class CommandLine(PluginBase):
             sys.stdout.flush()
         except BrokenPipeError:
             standard_output.discard()
-            cls.exit_with("Whoever reads the records has stopped reading.")
+            cls.exit_with("What reads this output has stopped reading; its own log says why.")
         except OSError as error:
             if error.errno is None:  # raised by requests, not by the operating system
                 raise

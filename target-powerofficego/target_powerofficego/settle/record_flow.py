@@ -70,6 +70,7 @@ OLD_VERSION = "a newer version waits"
 ID_REUSED = "deleted in the shop, where its id is another record's since"
 """Why an old record that is sent again does not concern the one that has its id now."""
 
+_IS_MADE = "; this was taken from an order: correct the order, or make the shop send the record"
 _NOTHING_TO_KEEP = (OLD_VERSION, ERASED_CUSTOMER, ID_REUSED, NEVER_IN_GO)
 
 
@@ -214,7 +215,7 @@ class Walk(abc.ABC, Generic[AnyTools]):
         except Contradiction as contradiction:
             return Hold(str(contradiction))
         except Unusable as unusable:
-            return Reject(str(unusable))
+            return Reject(f"{unusable}{_IS_MADE if arrival.is_made else ''}")
         except self.stops:
             raise
         except Exception as error:  # a bad record never stops the others

@@ -288,4 +288,8 @@ def both_edited(conflicts: Sequence[Conflict]) -> Hold:
     """Return the hold for properties that both sides changed and no rule decides."""
     names = ", ".join(conflict.row for conflict in conflicts)
     detail = "; ".join(str(conflict) for conflict in conflicts)
-    return Hold(f"both sides changed {names}, and their stamps do not show which was last", detail)
+    reason = (
+        f"both sides changed {names}, and their stamps do not show which was last: make both sides"
+        " the same, or set `owners`"
+    )
+    return Hold(reason, detail)

@@ -235,7 +235,9 @@ class EntityWalk(LinkedWalk):
         """Match a record whose linked entry is gone; it is never created a second time."""
         match = self.match(arrival)
         if isinstance(match, Create):
-            raise Undecidable(Hold("it was removed in Go; it is not created again"))
+            raise Undecidable(
+                Hold("it was removed in Go, and is not created again: acknowledge this")
+            )
         return self._take_over(arrival, match) if match.takes_over else self._link(arrival, match)
 
     def _match_unless_claimed(self, arrival: ParsedArrival) -> LinkChange | Create:

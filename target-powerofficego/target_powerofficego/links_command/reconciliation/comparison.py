@@ -347,7 +347,7 @@ class _Comparer:
         else:
             self._count_as_in_shop(order)
         if order.amounts is None:
-            text += "; its total is not certain"
+            text += "; its total cannot be determined"
         else:
             text += f"; its total with VAT is {order.amounts.total.incl:.2f}"
             if order.amounts.currency not in (None, "", _NOK):

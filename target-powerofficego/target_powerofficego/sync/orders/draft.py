@@ -60,7 +60,7 @@ _STATUS, _DRAFT, _CONFIRMED = "SalesOrderStatus", "Draft", "Confirmed"
 _READS_AFTER_WRITES = 4
 _REPLICA_SECONDS = 1.0
 
-GONE = Hold("it was removed in Go; it is not created again")
+GONE = Hold("it was removed in Go, and is not created again: acknowledge this")
 EDITED_MEANWHILE = Hold("it was edited in Go while this run was writing it")
 
 Written = dict[str, "Mapping[str, Any] | None"]
