@@ -617,8 +617,7 @@ def test_a_voucher_that_go_refuses_is_rejected_and_tried_again_after_a_pause(
     assert "PowerOffice Go refused it (400" in reasons()["reject", "payments", VIPPS]
     assert vouchers() == {}
 
-    resting = ledger.run()
-    assert (resting.status, resting.writes) == (3, [])
+    assert ledger.run(ends_with=3).writes == []
     assert "PowerOffice Go refused it (400" in reasons()["reject", "payments", VIPPS]
     ledger.end_rests()
     assert ledger.run().status == 0
@@ -666,9 +665,7 @@ def test_an_unanswered_voucher_is_remembered_though_go_turns_its_repetition_away
     assert turned_away.struck
     box.faults.clear()
 
-    outcome = ledger.run(ends_with=0)
-
-    assert "an unanswered voucher is in Go now" in outcome.log
+    assert "an unanswered voucher is in Go now" in ledger.run(ends_with=0).log
     assert vouchers() == {VIPPS: [(1901, 250), ("9001", -250)]}
 
 
