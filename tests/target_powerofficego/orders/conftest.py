@@ -68,7 +68,7 @@ def cut_off(box, ledger):
     def run(method, when, *records, path=None, skip=0):
         running = ledger.start(workers=1)
         box.faults.on("go", method, path, lambda _: running.kill(), skip=skip, when=when)
-        running.communicate(singer_lines(*records), timeout=60)
+        running.communicate(singer_lines(*records), timeout=150)
         box.faults.clear()
         return running.returncode
 
