@@ -76,27 +76,23 @@ def left_by_rate(box):
     return {rate: amount for rate, amount in left.items() if amount}
 
 
-def test_refunds_listed_newest_first_are_credited_with_what_was_paid_back(ledger, box, invoiced):
-    ledger.run(with_refunds(invoiced, money("73.00")))
-
-    record = with_refunds(invoiced, goods("115.00"), money("73.00"), updated_at=LATEST)
-
-    assert ledger.run(record).status == 0
-    assert credit_notes(box) == {"refund:r1": -73, "refund:r2": -115}
-    assert ledger.run({**record, "updated_at": LAST}).writes == []
-
-
-def test_a_refund_that_changes_before_a_later_one_is_credited_with_what_was_paid_back(
-    ledger, box, invoiced
-):
-    later = money("71.00", id="r3")
-    ledger.run(with_refunds(invoiced, goods("10.00"), later))
-    assert credit_notes(box) == {"refund:r2": -10, "refund:r3": -71}
-
-    record = with_refunds(invoiced, goods("115.00"), later, updated_at=LATEST)
-
-    assert ledger.run(record).status == 0
-    assert credit_notes(box) == {"refund:r2": -115, "refund:r3": -71}
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([money("73.00")], [goods("115.00"), money("73.00")]),
+        (
+            [goods("10.00"), money("71.00", id="r3")],
+            [goods("115.00"), money("71.00", id="r3")],
+        ),
+    ],
+    ids=["listed newest first", "an earlier refund changes"],
+)
+def test_refunds_are_credited_with_what_was_paid_back(ledger, box, invoiced, before, after):
+    for refunds, at in ((before, LATER), (after, LATEST)):
+        assert ledger.run(with_refunds(invoiced, *refunds, updated_at=at)).status == 0
+        amounts = {f"refund:{back['id']}": -Decimal(back["amount_incl"]) for back in refunds}
+        assert credit_notes(box) == amounts
+    assert ledger.run(with_refunds(invoiced, *after, updated_at=LAST)).writes == []
 
 
 def test_a_refund_after_one_that_is_withdrawn_is_credited_at_the_rates_that_it_now_has(
