@@ -743,7 +743,7 @@ def test_a_sent_invoice_counts_against_max_changes(invoicing, box, customer, pro
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_of_several_sent_states_that_of_the_order_counts(is_first):
+def test_the_sent_state_of_the_order_counts_among_those_of_others(is_first):
     order_id = "7B0C4F0E-0000-4000-8000-00000000000A"
     underway = {"Id": order_id, "IsInvoiceBeingProcessed": True}
     another = {"Id": "5b0c4f0e-0000-4000-8000-000000000001", "SentDateTimeOffset": LATER}

@@ -257,7 +257,7 @@ def test_a_unit_price_that_is_moved_by_an_ore_is_listed_though_a_bookkeeper_edit
 
 
 @pytest.mark.parametrize("changes", TEXTS, ids=str)
-def test_a_text_that_a_bookkeeper_edited_goes_out_on_the_invoice(
+def test_an_order_whose_text_a_bookkeeper_edited_is_invoiced(
     box, ledger, customer, product, order, edit_line, changes
 ):
     box.go.switches.allow_send_invoice = True
@@ -277,7 +277,7 @@ ROUNDED = {**LINE, "ProductUnitPrice": "33.33"}
 
 
 @pytest.mark.parametrize(
-    ("shop", "go", "counts_as_go_has_it"),
+    ("shop", "go", "is_edited_in_go"),
     [
         ({}, {"Description": "Hatt", "SortOrder": 3, "UnitOfMeasureCode": "KGM"}, False),
         ({}, {"ProductId": 7, "UseStandardSalesAccount": False}, False),
@@ -291,8 +291,8 @@ ROUNDED = {**LINE, "ProductUnitPrice": "33.33"}
         ({}, None, True),
     ],
 )
-def test_only_edits_of_amounts_make_a_line_count_as_go_has_it(shop, go, counts_as_go_has_it):
+def test_only_edits_of_amounts_mark_a_line_as_edited_in_go(shop, go, is_edited_in_go):
     base = {"1": Agreement(LINE, ROUNDED, now(), now())}
     in_go = {} if go is None else {"1": ROUNDED | go}
     merged = merge_lines({"1": LINE | shop}, in_go, base)
-    assert merged.edited_in_go == ({"1"} if counts_as_go_has_it else set())
+    assert merged.edited_in_go == ({"1"} if is_edited_in_go else set())

@@ -85,7 +85,7 @@ def test_a_confirmed_order_is_unlocked_edited_and_confirmed_again(ledger, box, l
 @pytest.mark.slow
 @pytest.mark.parametrize("skip", range(3))
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_an_edit_of_a_confirmed_order_that_is_killed_is_finished_by_the_next_run(
+def test_an_interrupted_edit_of_a_confirmed_order_is_finished_by_the_next_run(
     ledger, box, landed, cut_off, skip, when
 ):
     confirm(box)

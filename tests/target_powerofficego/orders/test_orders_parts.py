@@ -143,7 +143,7 @@ def test_a_discount_is_taken_from_the_rates_that_the_orders_taxes_imply(
     assert lines["discount:15"]["Description"] == "MAT"
 
 
-def test_two_discounts_are_one_line_a_rate_and_a_changed_one_is_patched(stocked, box, order):
+def test_two_discounts_are_one_line_per_rate_and_a_changed_one_is_patched(stocked, box, order):
     discounts = [{"code": "A", "amount_incl": "10.00"}, {"code": "B", "amount_incl": "15.00"}]
     assert stocked.run(order(discounts=discounts, total_incl="225.00")).status == 0
     assert lines_in_go(box)["discount:25"]["Description"] == "A, B"

@@ -314,7 +314,7 @@ def test_goods_that_an_earlier_version_took_off_differently_before_the_invoice_a
     assert (outcome.status, reasons(), credit_notes(box)) == (0, {}, {})
 
 
-def test_the_ore_left_over_by_a_split_go_to_the_largest():
+def test_the_ore_that_a_split_leaves_over_go_to_the_largest_parts():
     ore = Decimal("0.01")
     assert split(7 * ore, {"a": ore, "b": 6 * ore, "c": 2 * ore}) == {
         "a": ore,

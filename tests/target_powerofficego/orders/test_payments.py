@@ -447,7 +447,7 @@ def test_a_posted_payment_that_is_changed_is_held_and_nothing_more_is_posted(
     assert reasons() == {}
 
 
-def test_a_record_without_payments_changes_none(ledger, goods, order):
+def test_a_record_without_payments_changes_no_payment(ledger, goods, order):
     ledger.run(*goods, order(payments=[payment()]))
     record = order(updated_at=LATER)
     del record["payments"]

@@ -88,7 +88,7 @@ def test_freight_that_is_named_is_subtracted_once():
     assert not [reference for reference in by_line(both) if reference.startswith("shipping:")]
 
 
-def test_free_freight_can_be_named_only_without_an_amount():
+def test_free_freight_can_be_named_but_not_paid_back():
     record = order(shipping=[sold("s", "0.00", "25")])
     back = refund("115.00", part("f", "1"), part("s", "1", "0.00"))
 
