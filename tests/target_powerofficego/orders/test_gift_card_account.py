@@ -4,6 +4,7 @@ from collections import Counter
 from decimal import Decimal
 
 import pytest
+from ledger import the_order
 
 ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 WITH_GIFT_CARD = {**ACCOUNTS, "gift_card": 2900}
@@ -27,9 +28,8 @@ def card(line):
 
 
 def posted(box):
-    """Send the one order, and return what its invoice posts, by account."""
-    (order,) = box.go.entries("SalesOrders")
-    invoice = box.go.send_invoice(order["Id"])
+    """Send the only order, and return what its invoice posts, by account."""
+    invoice = box.go.send_invoice(the_order(box)["Id"])
     sums: Counter[int] = Counter()
     for line in box.go.invoice_lines(invoice["Id"]):
         sums[line["AccountNo"]] += line["NetAmount"]
@@ -49,50 +49,46 @@ def test_gift_cards_sold_and_redeemed_are_posted_on_their_account(
     ledger, box, customer, product, order, line, card, quantity, on_the_card, product_of, rate
 ):
     ledger.settings["sales_accounts"] = WITH_GIFT_CARD
-    dear = line(quantity="20", total_excl="2000.00", total_tax="500.00", total_incl="2500.00")
+    goods = line(quantity="20", total_excl="2000.00", total_tax="500.00", total_incl="2500.00")
     records = [customer(), product()]
     if "product_id" in product_of:
-        named = {"id": "601", "sku": "KORT", "name": "Gavekort", "type": "gift_card"}
-        records.append(product(**named, price_excl="499.90", price_incl="499.90", tax_rate=rate))
+        listed = {"id": "601", "sku": "KORT", "name": "Gavekort", "type": "gift_card"}
+        records.append(product(**listed, price_excl="499.90", price_incl="499.90", tax_rate=rate))
 
-    outcome = ledger.run(*records, order(lines=[dear, card(quantity, tax_rate=rate, **product_of)]))
+    outcome = ledger.run(
+        *records, order(lines=[goods, card(quantity, tax_rate=rate, **product_of)])
+    )
 
     assert (outcome.status, outcome.count("orders", "created")) == (0, 1)
     assert posted(box) == {3000: "2000.00", 2900: on_the_card}
 
 
-def test_without_the_key_gift_cards_go_to_the_account_of_rate_0(
-    ledger, box, customer, product, order, line, card
+BOOK = {"id": "3", "product_id": "502", "sku": "BOK-1", "name": "Bok", "quantity": "1"}
+BOOK |= {"tax_rate": "0", "total_excl": "100.00", "total_tax": "0.00", "total_incl": "100.00"}
+WITH_VAT = {"unit_price_excl": "400.00", "unit_price_incl": "500.00", "tax_rate": "25"}
+WITH_VAT |= {"total_excl": "400.00", "total_tax": "100.00", "total_incl": "500.00"}
+
+
+@pytest.mark.parametrize(
+    ("accounts", "others", "card_changes", "expected"),
+    [
+        (ACCOUNTS, [], {}, {3000: "200.00", 3100: "499.90"}),
+        (WITH_GIFT_CARD, [BOOK], {}, {3000: "200.00", 3100: "100.00", 2900: "499.90"}),
+        (WITH_GIFT_CARD, [], WITH_VAT, {3000: "600.00"}),
+    ],
+    ids=["no account of gift cards", "beside goods without VAT", "a card that bears VAT"],
+)
+def test_an_account_of_gift_cards_is_only_for_gift_cards_without_vat(
+    ledger, box, customer, product, order, line, card, accounts, others, card_changes, expected
 ):
-    ledger.settings["sales_accounts"] = ACCOUNTS
+    ledger.settings["sales_accounts"] = accounts
+    lines = [line(), *(line(**changes) for changes in others), card(**card_changes)]
 
-    assert ledger.run(customer(), product(), order(lines=[line(), card()])).status == 0
-    assert posted(box) == {3000: "200.00", 3100: "499.90"}
-
-
-def test_only_gift_cards_go_there(ledger, box, customer, product, order, line, card):
-    ledger.settings["sales_accounts"] = WITH_GIFT_CARD
-    book = {"product_id": "502", "sku": "BOK-1", "name": "Bok", "tax_rate": "0"}
-    amounts = {"total_excl": "100.00", "total_tax": "0.00", "total_incl": "100.00"}
-    told = order(lines=[line(), line(id="3", quantity="1", **book, **amounts), card()])
-
-    assert ledger.run(customer(), product(), told).status == 0
-    assert posted(box) == {3000: "200.00", 3100: "100.00", 2900: "499.90"}
+    assert ledger.run(customer(), product(), order(lines=lines)).status == 0
+    assert posted(box) == expected
 
 
-def test_a_gift_card_that_bears_vat_goes_to_the_account_of_its_rate(
-    ledger, box, customer, product, order, line, card
-):
-    ledger.settings["sales_accounts"] = WITH_GIFT_CARD
-    amounts = {"total_excl": "400.00", "total_tax": "100.00", "total_incl": "500.00"}
-    price = {"unit_price_excl": "400.00", "unit_price_incl": "500.00"}
-    told = order(lines=[line(), card(tax_rate="25", **amounts, **price)])
-
-    assert ledger.run(customer(), product(), told).status == 0
-    assert posted(box) == {3000: "600.00"}
-
-
-def test_a_gift_card_is_no_exempt_sale(ledger, box, customer, product, order, line, card):
+def test_a_gift_card_is_not_an_exempt_sale(ledger, box, customer, product, order, line, card):
     ledger.settings["sales_accounts"] = {**WITH_GIFT_CARD, "exempt": 3200}
     free = line(total_tax="0.00", total_incl="200.00", tax_rate="0")
 
@@ -106,24 +102,24 @@ def test_a_gift_card_is_no_exempt_sale(ledger, box, customer, product, order, li
     assert posted(box) == {3200: "200.00", 2900: "-499.90"}
 
 
-def test_the_account_set_later_reaches_a_gift_card_that_the_shop_sends_again(ledger, box, product):
+def test_an_account_that_is_set_later_reaches_a_gift_card_that_the_shop_sends_again(
+    ledger, box, product
+):
     gift = product(type="gift_card", tax_rate="0")
     ledger.run(gift, sales_accounts=ACCOUNTS)
 
     assert ledger.run(gift, sales_accounts=WITH_GIFT_CARD).status == 0
 
-    (account,) = [
-        one for one in box.go.entries("GeneralLedgerAccounts") if one["AccountNo"] == 2900
-    ]
-    assert box.go.entries("Products")[0]["StandardSalesAccountId"] == account["Id"]
+    numbers = {entry["Id"]: entry["AccountNo"] for entry in box.go.entries("GeneralLedgerAccounts")}
+    assert numbers[box.go.entries("Products")[0]["StandardSalesAccountId"]] == 2900
 
 
 @pytest.mark.parametrize(
-    ("number", "why"),
+    ("number", "fault"),
     [(3000, "account 3000 carries 25 % VAT in Go, not 0 %"), (9999, "no active account 9999")],
 )
-def test_an_account_of_gift_cards_that_cannot_be_right_is_told(ledger, product, number, why):
-    outcome = ledger.run(product(), sales_accounts={**ACCOUNTS, "gift_card": number})
+def test_a_wrong_account_of_gift_cards_stops_at_start_up(ledger, product, number, fault):
+    outcome = ledger.run(product(), sales_accounts={**ACCOUNTS, "gift_card": number}, ends_with=1)
 
-    assert (outcome.status, outcome.writes) == (1, [])
-    assert why in outcome.log
+    assert outcome.writes == []
+    assert fault in outcome.log

@@ -1,4 +1,4 @@
-"""What the link store keeps of an order: read by name, and written in the form it always had."""
+"""What the link store keeps of an order: read by name, written in the form it has always had."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def kept(state):
     return {name: agreement.shop for name, agreement in state.base.items()}
 
 
-def test_what_was_stored_is_read_by_name():
+def test_the_stored_values_are_read_by_name():
     state = OrderState(BASE)
     expected = {
         "lines": {"1": BASE["line:1"]},
@@ -72,7 +72,7 @@ def test_what_was_stored_is_read_by_name():
     assert state.goes_to(KEPT["address_key"])
 
 
-def test_what_is_written_has_the_form_that_is_read():
+def test_values_are_written_in_the_form_in_which_they_are_read():
     buyer = OrderState(BASE).buyer
     assert buyer
     shop_side = shop_side_of_base(KEPT["address_key"], buyer, ["r1"], SUMS)
@@ -88,7 +88,7 @@ def test_what_is_written_has_the_form_that_is_read():
     assert kept(state) == KEPT
 
 
-def test_what_is_already_kept_is_not_written_again():
+def test_values_that_are_already_kept_are_not_written_again():
     state = OrderState(BASE)
     same = state.with_amounts(SUMS, AT).with_refunds(["r1"], AT).with_address([], AT).invoiced(AT)
     assert {name for name in BASE if same.base[name] is not BASE[name]} == {"address_key"}
@@ -102,7 +102,7 @@ def test_once_invoiced_a_further_refund_is_credited_and_not_subtracted():
     assert open_order.with_refunds(["r1", "r9"], AT).refunds == ("r1", "r9")
 
 
-def test_what_lasts_stays_when_both_sides_agree_anew():
+def test_lasting_values_stay_when_both_sides_agree_again():
     new = OrderState({name: agreed(KEPT[name]) for name in ("customer", "amounts", "refunds")})
     after = new.after(OrderState(BASE))
     assert {"stage", "unlocked", "credited", "taken_back"} <= after.base.keys()
@@ -119,9 +119,9 @@ def test_nothing_stays_of_an_erased_buyer():
 
 
 def test_a_buyer_that_an_earlier_version_kept_is_known_by_id_alone():
-    old = {"buyer_id": agreed(["guest:order-7"]), "buyer": agreed("Kari")}
-    assert OrderState(old).buyer == AgreedBuyer("guest:order-7", None, is_known=False)
-    assert OrderState({**old, "buyer_id": agreed(["12"])}).buyer == AgreedBuyer("12", None, True)
+    base = {"buyer_id": agreed(["guest:order-7"]), "buyer": agreed("Kari")}
+    assert OrderState(base).buyer == AgreedBuyer("guest:order-7", None, is_known=False)
+    assert OrderState({**base, "buyer_id": agreed(["12"])}).buyer == AgreedBuyer("12", None, True)
     assert OrderState({}).buyer is None
     assert OrderState({}).amounts is None
 

@@ -30,8 +30,8 @@ DISCOUNTED = {"discounts": [{"amount_incl": "73.00"}]}  # 50.00 at 25 % and 23.0
 FREE = {"discounts": [{"amount_incl": "365.00"}]}  # all goods, though not the freight and the fee
 
 
-def refund(amount, *lines, **more):
-    return {"id": "r1", "amount_incl": amount, "lines": [*lines], **more}
+def refund(amount, *lines, **members):
+    return {"id": "r1", "amount_incl": amount, "lines": [*lines], **members}
 
 
 def part(line_id, quantity=None, amount=None):
@@ -39,6 +39,7 @@ def part(line_id, quantity=None, amount=None):
 
 
 def left_of(order, *refunds):
+    """Return the lines of an order without what was paid back."""
     lines, _ = subtract_refunds(
         ShopOrder(order).lines, ShopOrder({**order, "refunds": [*refunds]}).refunds, CODES
     )
@@ -63,53 +64,46 @@ def taxes(**by_rate):
     ]
 
 
-# What it names
+# Lines, freight and fees
 
 
-@pytest.mark.parametrize(
-    ("line_id", "left"),
-    [("g", {"25": "300.00", "15": "115.00"}), ("s", {"25": "300.00", "15": "115.00"})],
-)
+@pytest.mark.parametrize("line_id", ["g", "s"])
 @pytest.mark.parametrize("quantity", ["1", None])
 @pytest.mark.parametrize("amount", ["50.00", None])
-def test_freight_and_fees_are_named_by_their_id(line_id, left, quantity, amount):
+def test_freight_and_fees_are_named_by_their_id(line_id, quantity, amount):
     lines = left_of(order(), refund(amount, part(line_id, quantity)))
 
-    assert by_rate(lines) == left
+    assert by_rate(lines) == {"25": "300.00", "15": "115.00"}
     assert not [key for key in by_line(lines) if key.endswith(f":{line_id}") or "refund" in key]
 
 
-def test_named_freight_is_not_taken_again():
-    freight = [sold("s", "50.00", "25"), sold("t", "15.00", "15")]
-    whole = order(shipping=freight)
+def test_freight_that_is_named_is_subtracted_once():
+    record = order(shipping=[sold("s", "50.00", "25"), sold("t", "15.00", "15")])
 
     for amount in ("15.00", None):
-        lines = left_of(whole, refund("15.00", part("t", None, amount), shipping_incl="15.00"))
+        lines = left_of(record, refund("15.00", part("t", None, amount), shipping_incl="15.00"))
         assert by_line(lines)["shipping:s"] == "50.00"
         assert "shipping:t" not in by_line(lines)
-    both = left_of(whole, refund("65.00", part("t", "1", "15.00"), shipping_incl="65.00"))
+    both = left_of(record, refund("65.00", part("t", "1", "15.00"), shipping_incl="65.00"))
     assert not [reference for reference in by_line(both) if reference.startswith("shipping:")]
 
 
-def test_freight_that_cost_nothing_is_named_for_nothing():
-    whole = order(shipping=[sold("s", "0.00", "25")])
+def test_free_freight_can_be_named_but_not_paid_back():
+    record = order(shipping=[sold("s", "0.00", "25")])
+    back = refund("115.00", part("f", "1"), part("s", "1", "0.00"))
 
-    assert by_rate(left_of(whole, refund("115.00", part("f", "1"), part("s", "1", "0.00")))) == {
-        "25": "300.00"
-    }
+    assert by_rate(left_of(record, back)) == {"25": "300.00"}
     with pytest.raises(Unusable, match="that the order does not have"):
-        left_of(whole, refund("20.00", part("s", "1", "20.00")))
+        left_of(record, refund("20.00", part("s", "1", "20.00")))
 
 
-def test_an_id_of_two_is_a_contradiction_only_where_a_refund_names_it():
-    whole = order(fees=[sold("f", "50.00", "25")])
+def test_an_id_of_two_parts_is_a_contradiction_only_if_a_refund_names_it():
+    record = order(fees=[sold("f", "50.00", "25")])
+    left = left_of(record, refund("125.00", part("c", "1")))
 
-    assert by_rate(left_of(whole, refund("125.00", part("c", "1")))) == {
-        "25": "225.00",
-        "15": "115.00",
-    }
+    assert by_rate(left) == {"25": "225.00", "15": "115.00"}
     with pytest.raises(Contradiction, match='line "f", which is the id of 2'):
-        left_of(whole, refund("50.00", part("f", "1")))
+        left_of(record, refund("50.00", part("f", "1")))
 
 
 @pytest.mark.parametrize(
@@ -124,9 +118,9 @@ def test_an_id_of_two_is_a_contradiction_only_where_a_refund_names_it():
 )
 @pytest.mark.parametrize("discounts", [{}, DISCOUNTED, FREE])
 def test_goods_that_came_back_without_money_change_nothing(back, discounts):
-    whole = order(**discounts)
+    record = order(**discounts)
 
-    assert left_of(whole, back) == ShopOrder(whole).lines
+    assert left_of(record, back) == ShopOrder(record).lines
 
 
 # The share of the discount that goes with its lines
@@ -140,14 +134,11 @@ def test_goods_that_came_back_without_money_change_nothing(back, discounts):
         refund(None, part("c", "1")),
     ],
 )
-def test_its_share_of_the_discount_goes_with_a_named_line(back):
-    lines = by_line(left_of(order(**DISCOUNTED), back))
+def test_a_line_comes_back_with_its_share_of_the_discount(back):
+    before = by_line(ShopOrder(order(**DISCOUNTED)).lines)
+    after = by_line(left_of(order(**DISCOUNTED), back))
 
-    assert lines == {
-        **by_line(ShopOrder(order(**DISCOUNTED)).lines),
-        "c": "125.00",
-        "discount:25": "-25.00",
-    }
+    assert after == {**before, "c": "125.00", "discount:25": "-25.00"}
 
 
 @pytest.mark.parametrize(
@@ -166,7 +157,7 @@ def test_the_amounts_that_the_shop_states_decide(back, clothes, discount):
     assert lines["discount:15"] == "-23.00"
 
 
-def test_a_line_of_more_than_its_refund_is_not_explained_by_the_discount():
+def test_a_line_of_more_than_its_refund_is_rejected_if_the_discount_does_not_explain_it():
     with pytest.raises(Unusable, match=r"is 99\.00, but its lines come to 125\.00"):
         left_of(order(**DISCOUNTED), refund("99.00", part("c", "1", "125.00")))
 
@@ -174,20 +165,18 @@ def test_a_line_of_more_than_its_refund_is_not_explained_by_the_discount():
 @pytest.mark.parametrize("amount", ["99.98", "100.02"])
 def test_a_share_that_the_shop_rounds_is_accepted(amount):
     named = refund(amount, part("c", "1", "125.00"))
+    left = by_rate(left_of(order(**DISCOUNTED), named))
+    parts = [part("c", "1", "125.00"), part("f", "1", "115.00"), part("s"), part("g")]
+    rest = refund(str(392 - Decimal(amount)), *parts, id="r2")
 
-    assert by_rate(left_of(order(**DISCOUNTED), named)) == {
-        "25": str(Decimal("300.00") - Decimal(amount)),
-        "15": "92.00",
-    }
-    rest = [part("c", "1", "125.00"), part("f", "1", "115.00"), part("s"), part("g")]
-    last = refund(str(392 - Decimal(amount)), *rest, id="r2")
-    assert by_rate(left_of(order(**DISCOUNTED), named, last)) == {}
+    assert left == {"25": str(Decimal("300.00") - Decimal(amount)), "15": "92.00"}
+    assert by_rate(left_of(order(**DISCOUNTED), named, rest)) == {}
 
 
-@pytest.mark.parametrize("amounts", [("250.00", "115.00"), (None, None)])
-def test_goods_come_back_for_what_an_earlier_refund_left_of_them(amounts):
+@pytest.mark.parametrize(("clothes", "food"), [("250.00", "115.00"), (None, None)])
+def test_goods_come_back_for_what_an_earlier_refund_left_of_them(clothes, food):
     money = refund("100.00")
-    goods = [part("c", "2", amounts[0]), part("f", "1", amounts[1]), part("s"), part("g")]
+    goods = [part("c", "2", clothes), part("f", "1", food), part("s"), part("g")]
 
     assert by_rate(left_of(order(), money, refund("365.00", *goods, id="r2"))) == {}
 
@@ -199,7 +188,7 @@ NET = {"c": "200.01", "f": "91.99", "s": "50.00", "g": "50.00"}
 
 @pytest.mark.parametrize("amounts", [AMOUNTS, NET, {}])
 @pytest.mark.parametrize("amount", ["392.00", None])
-def test_all_that_was_sold_comes_back_to_nothing_at_each_rate(amounts, amount):
+def test_everything_that_was_sold_comes_back_and_leaves_nothing_at_any_rate(amounts, amount):
     parts = [{**part, "amount_incl": amounts.get(part["line_id"])} for part in ALL]
 
     assert by_rate(left_of(order(**DISCOUNTED), refund(amount, *parts))) == {}
@@ -220,7 +209,7 @@ def test_a_gift_card_that_was_taken_off_the_order_goes_with_the_goods():
 
 
 def rounded(ore):
-    """Return an order of clothes with its discount, rounded to a whole krone."""
+    """Return the lines of an order of clothes that is rounded to a whole krone."""
     (*lines,) = ShopOrder({"lines": [sold("c", "250.00", "25", quantity="2")]}).lines
     at_0 = service_at("AVRUNDING", "Avrunding", Decimal(0))
     total = Money(Decimal(ore), Decimal(0), Decimal(ore))
@@ -229,21 +218,20 @@ def rounded(ore):
 
 @pytest.mark.parametrize("ore", ["-0.40", "0.40"])
 @pytest.mark.parametrize("amount", ["250.00", None])
-def test_the_rounding_of_the_whole_order_comes_back_only_with_the_last_of_it(ore, amount):
-    whole = rounded(ore)
+def test_the_rounding_of_an_order_comes_back_only_with_the_last_of_it(ore, amount):
+    lines = rounded(ore)
     half = refund("125.00", part("c", "1"), id="r0")
     rest = str(125 + Decimal(ore)) if amount or ore == "0.40" else None
-    raw = [half, refund(rest, part("c", "1"))]
-    first, then = ShopOrder({"lines": [{"id": "c"}], "refunds": raw}).refunds
+    record = {"lines": [{"id": "c"}], "refunds": [half, refund(rest, part("c", "1"))]}
+    both = ShopOrder(record).refunds
+    money = ShopOrder({"refunds": [refund("50.00")]}).refunds
 
-    left, _ = subtract_refunds(whole, [first], CODES)
-    assert by_rate(left) == {"25": "125.00", "0": ore}
-    assert by_rate(subtract_refunds(whole, [first, then], CODES)[0]) == {}
-    money, _ = subtract_refunds(whole, ShopOrder({"refunds": [refund("50.00")]}).refunds, CODES)
-    assert by_rate(money) == {"25": "200.00", "0": ore}
+    assert by_rate(subtract_refunds(lines, both[:1], CODES)[0]) == {"25": "125.00", "0": ore}
+    assert by_rate(subtract_refunds(lines, both, CODES)[0]) == {}
+    assert by_rate(subtract_refunds(lines, money, CODES)[0]) == {"25": "200.00", "0": ore}
 
 
-# Its own VAT
+# The VAT that a refund states
 
 
 @pytest.mark.parametrize(
@@ -272,18 +260,18 @@ def test_the_vat_that_a_refund_states_decides(vat, left):
 
 def test_stated_vat_may_be_off_by_rounding():
     named = refund("115.00", part("f", "1"), taxes=taxes(r15=("99.99", "15.01")))
-    more = refund("40.00", taxes=taxes(r25=("32.01", "8.00")))
+    money = refund("40.00", taxes=taxes(r25=("32.01", "8.00")))
 
     assert by_rate(left_of(order(), named)) == {"25": "350.00"}
-    assert by_rate(left_of(order(), more)) == {"25": "310.00", "15": "115.00"}
+    assert by_rate(left_of(order(), money)) == {"25": "310.00", "15": "115.00"}
 
 
 def test_vat_that_the_shop_rounded_on_each_line_is_accepted():
     many = order(lines=[sold(str(number), "1.02", "25") for number in range(10)])
-    whole = refund("110.20", taxes=taxes(r25=("88.20", "22.00")))
+    everything = refund("110.20", taxes=taxes(r25=("88.20", "22.00")))
     goods = refund("10.20", taxes=taxes(r25=("8.20", "2.00")))
 
-    assert by_rate(left_of(many, whole)) == {}
+    assert by_rate(left_of(many, everything)) == {}
     assert by_rate(left_of(many, goods)) == {"25": "100.00"}
 
 
@@ -336,7 +324,7 @@ def test_goods_with_stated_vat_take_no_rate_of_an_earlier_refund_below_zero():
     assert by_rate(left_of(order(), refund("73.00"), goods)) == {"25": "277.00"}
 
 
-# What the log says
+# Splits for the log
 
 
 def test_the_split_of_a_refund_for_no_line_is_described():
@@ -350,7 +338,6 @@ def test_the_split_of_a_refund_for_no_line_is_described():
 
 def test_an_order_that_is_paid_back_in_full_has_no_split_to_describe():
     refunds = [refund("465.00")]
+    lines = left_of(order(), *refunds)
 
-    assert (
-        describe_splits(left_of(order(), *refunds), ShopOrder({"refunds": refunds}).refunds) == []
-    )
+    assert describe_splits(lines, ShopOrder({"refunds": refunds}).refunds) == []
