@@ -1,4 +1,4 @@
-"""What is linked before the way back begins, and the tap of Go that feeds it."""
+"""What is linked before the way back runs, and the tap of Go that feeds it."""
 
 import io
 import json
@@ -27,8 +27,8 @@ def linked_before(tmp_path_factory):
 @pytest.fixture
 def box(request, tmp_path):
     """A fresh sandbox, or a copy of the one in which everything is linked, with a link store."""
-    chosen = getattr(request.node, "callspec", None)
-    is_in_file = not chosen or chosen.params.get("ledger") != "postgresql"
+    callspec = getattr(request.node, "callspec", None)
+    is_in_file = not callspec or callspec.params.get("ledger") != "postgresql"
     is_linked = is_in_file and "linked" in request.fixturenames
     if is_linked:
         shutil.copytree(request.getfixturevalue("linked_before"), tmp_path, dirs_exist_ok=True)
@@ -39,33 +39,31 @@ def box(request, tmp_path):
 @pytest.fixture
 def linked(both):
     """Both ways, with a person, a company, a product and an order that are already linked."""
-    if not both.box.shop.records("orders"):  # it was not to be copied, or not known to be needed
+    if not both.box.shop.records("orders"):  # not copied by `box`
         link_all(both)
     return both
 
 
 @pytest.fixture
 def tap(both):
-    """Reads Go with the tap itself, from a state; returns its messages."""
+    """Reads Go with the tap itself, from a state; returns its messages.
+
+    It selects what the way back needs, except some members (`salesorders.SalesOrderLines`).
+    """
 
     def read(state=None, *, without=()):
         config = both.box.target_config(requests_per_second=100)
         config.pop("shop_name")
-        chosen = catalog(TapPowerOfficeGo(config=dict(config)).catalog_dict, without)
-        tap = TapPowerOfficeGo(config=config, state=state or {}, catalog=chosen)
+        catalog = TapPowerOfficeGo(config=dict(config)).catalog_dict
+        for stream in catalog["streams"]:
+            is_needed = stream["stream"] in STREAMS
+            for entry in stream["metadata"]:
+                path = ".".join([stream["stream"], *entry["breadcrumb"][1::2]])
+                entry["metadata"]["selected"] = is_needed and path not in without
+        tap = TapPowerOfficeGo(config=config, state=state or {}, catalog=catalog)
         output = io.StringIO()
         with redirect_stdout(output):
             tap.sync_all()
         return [json.loads(line) for line in output.getvalue().splitlines()]
 
     return read
-
-
-def catalog(discovered, without):
-    """Select what the way back needs, except some members (`salesorders.SalesOrderLines`)."""
-    for entry in discovered["streams"]:
-        for one in entry["metadata"]:
-            path = ".".join([entry["stream"], *one["breadcrumb"][1::2]])
-            is_wanted = entry["stream"] in STREAMS and path not in without
-            one["metadata"]["selected"] = is_wanted
-    return discovered
