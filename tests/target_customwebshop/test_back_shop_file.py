@@ -942,9 +942,9 @@ def test_if_a_row_makes_several_records_the_edited_one_is_found_by_its_id(own, s
 
 def test_the_row_of_a_record_can_be_found_by_a_function(own, shop):
     by_path = 'single="/products/{id}", single_at="row"'
-    by_function = """single=lambda key, shop: next(
+    looked_for = """single=lambda key, shop: next(
     (one for one in shop.list("/products") if one["told"]["id"] == key), None)"""
-    own.write_file(BY_REST.replace(by_path, by_function) + CHANGE)
+    own.write_file(BY_REST.replace(by_path, looked_for) + CHANGE)
     assert own.forward().status == 0
     own.both.edit_in_go("products", "501", Name="Lusekofte")
     own.back(ends_with=0)
@@ -979,9 +979,9 @@ class GraphQLShop:
         self._edit = shop.edit
         shop.server.answer = self._answer
 
-    def _answer(self, request):
-        variables = request.body["variables"]
-        if not request.body["query"].startswith("mutation"):
+    def _answer(self, asked):
+        variables = asked.body["variables"]
+        if not asked.body["query"].startswith("mutation"):
             rows = [{"told": one} for one in self._customers.values()]
             found = self._customers.get(variables.get("id"))
             return {"data": {"customers": rows, "customer": found and {"told": found}}}
