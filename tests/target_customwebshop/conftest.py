@@ -1,4 +1,4 @@
-"""What is linked before the way back runs, and the tap of Go that feeds it."""
+"""What is linked before the way back runs, the tap of Go that feeds it, and its link store."""
 
 import io
 import json
@@ -7,9 +7,11 @@ from contextlib import redirect_stdout
 
 import pytest
 from both_ways import Both, link_all
+from click.testing import CliRunner
 from go_sandbox import Sandbox
 from ledger import Ledger
 from tap_powerofficego.tap import TapPowerOfficeGo
+from target_powerofficego.links_command import main
 
 STATE = "sandbox.db"
 STREAMS = ("customers", "products", "salesorders", "outgoing_invoices")
@@ -42,6 +44,16 @@ def linked(both):
     if not both.box.shop.records("orders"):  # not copied by `box`
         link_all(both)
     return both
+
+
+@pytest.fixture
+def links(both):
+    """Runs `powerofficego-links` on the link store of the test's runs."""
+
+    def run(*words):
+        return CliRunner().invoke(main, ["--link-store", str(both.ledger.link_store), *words])
+
+    return run
 
 
 @pytest.fixture

@@ -11,12 +11,10 @@ from pathlib import Path
 import commands
 import pytest
 from both_ways import singer_lines
-from click.testing import CliRunner
 from clocks import machine_off_by
 from hypothesis import given
 from hypothesis import strategies as st
 from members import assert_members
-from target_powerofficego.links_command import main
 from target_powerofficego.settle.writes import SECOND_LOOK_SECONDS
 from target_powerofficego.sync.go.operations import is_variant_of
 
@@ -34,8 +32,9 @@ def phone(both):
     return both.box.shop.record("customers", "1001")["phone"]
 
 
-def kill_at_a_change(edited, running, moment, do=lambda: None):
-    """Send a run all of Go, and kill it before or after its change of the customer."""
+def kill_at_a_change(edited, moment, do=lambda: None):
+    """Start a run, and kill it before or after its change of the customer."""
+    running = start(edited)
 
     def kill(_):
         do()
@@ -100,7 +99,7 @@ def test_a_run_killed_at_a_change_is_completed_by_the_next(edited, box, moment, 
     box.shop.reshapes_patches = reshapes
     if moment == "before":
         box.faults.add(system="shop", method="PATCH", reset="before")
-    kill_at_a_change(edited, start(edited), moment)
+    kill_at_a_change(edited, moment)
 
     edited.back(ends_with=0)
 
@@ -111,7 +110,7 @@ def test_a_run_killed_at_a_change_is_completed_by_the_next(edited, box, moment, 
 def test_the_next_run_reads_the_shop_only_once_a_killed_runs_change_has_had_time_to_arrive(
     edited, box
 ):
-    kill_at_a_change(edited, start(edited), "after")
+    kill_at_a_change(edited, "after")
     waits = []
     box.faults.on(
         "shop",
@@ -157,7 +156,7 @@ def test_an_edit_of_the_same_property_while_a_change_is_unanswered_is_not_lost(
 
     box.faults.add(system="shop", method="PATCH", reset="before")
     if is_killed:
-        kill_at_a_change(edited, start(edited), "before", do=edit)
+        kill_at_a_change(edited, "before", do=edit)
     else:
         box.faults.on("shop", "PATCH", "/customers/1001", edit, when="before")
 
@@ -549,18 +548,17 @@ def test_an_edit_in_go_is_not_written_to_another_record_that_has_got_the_same_id
     assert ("another record under the id 1001" in reason, outcome.writes) == (True, [])
 
 
-def test_after_an_erasure_nothing_of_the_customer_is_kept_or_written(edited, box):
-    store = str(edited.ledger.link_store)
+def test_after_an_erasure_nothing_of_the_customer_is_kept_or_written(edited, box, links):
     edited.edit_in_go("customers", "1001", FirstName="Ukjent")
     box.faults.add(system="shop", method="PATCH", path="/customers/1001", status=422)
     edited.back(ends_with=3)
-    result = CliRunner().invoke(main, ["--link-store", store, "erase", "customer", "1001", "--yes"])
+    result = links("erase", "customer", "1001", "--yes")
     assert result.exit_code == 0, result.output
 
     assert edited.back().writes == []
-    kept = b"".join(path.read_bytes() for path in Path(store).parent.glob("links.db*"))
-    assert b"Ukjent" not in kept
-    assert PHONE.encode() not in kept
+    stored = b"".join(path.read_bytes() for path in edited.ledger.folder.glob("links.db*"))
+    assert b"Ukjent" not in stored
+    assert PHONE.encode() not in stored
 
 
 def test_the_last_line_says_that_something_waits_in_the_other_direction(linked):

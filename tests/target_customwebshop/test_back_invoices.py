@@ -3,9 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from click.testing import CliRunner
 from members import assert_members
-from target_powerofficego.links_command import main
 
 
 @pytest.fixture
@@ -174,7 +172,9 @@ def test_a_deleted_draft_of_a_credit_note_does_not_keep_an_order_from_being_paid
     assert_order(box, payment_status="paid")
 
 
-def test_an_order_linked_by_a_person_goes_forward_once_before_anything_comes_back(linked, box):
+def test_an_order_linked_by_a_person_goes_forward_once_before_anything_comes_back(
+    linked, box, links
+):
     go_id = linked.go_id("orders", "9001")
     box.go.send_invoice(go_id)
     linked.forward()
@@ -182,7 +182,7 @@ def test_an_order_linked_by_a_person_goes_forward_once_before_anything_comes_bac
         ["unlink", "orders", "9001", "--yes"],
         ["link", "orders", "9001", str(go_id), "--yes"],
     ):
-        result = CliRunner().invoke(main, ["--link-store", str(linked.ledger.link_store), *words])
+        result = links(*words)
         assert result.exit_code == 0, result.output
 
     assert (linked.back().writes, linked.forward().writes) == ([], [])

@@ -3,19 +3,7 @@
 import json
 
 import pytest
-from click.testing import CliRunner
 from members import assert_members
-from target_powerofficego.links_command import main
-
-
-@pytest.fixture
-def links(both):
-    """Runs the command on the link store of the test's runs."""
-
-    def run(*words):
-        return CliRunner().invoke(main, ["--link-store", str(both.ledger.link_store), *words])
-
-    return run
 
 
 @pytest.fixture

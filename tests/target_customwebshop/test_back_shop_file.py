@@ -7,14 +7,12 @@ from decimal import Decimal
 import commands
 import pytest
 from both_ways import singer_lines
-from click.testing import CliRunner
 from members import assert_members
 from odd_shop import Reply
 from own_shop import BY_REST, CHANGE, LOST, OwnBoth, OwnShop
 from tap_customwebshop.settings import SETTINGS
 from tap_customwebshop.tap import TapCustomWebShop
 from target_customwebshop.target import TargetCustomWebShop
-from target_powerofficego.links_command import main
 
 PHONE = "+47 900 00 001"
 PARKED = ("parked", "customers_back", "1001")
@@ -487,7 +485,9 @@ def parked(own):
     return reasons
 
 
-def test_without_change_edits_are_listed_without_a_call_and_cross_once_there_is_one(edited, shop):
+def test_without_change_edits_are_listed_without_a_call_and_cross_once_there_is_one(
+    edited, shop, links
+):
     edited.write_file(BY_REST)
     edited.both.edit_in_go("products", "501", Name="Lusekofte")
     for _ in range(2):
@@ -498,10 +498,7 @@ def test_without_change_edits_are_listed_without_a_call_and_cross_once_there_is_
         (warning,) = [line for line in outcome.log.splitlines() if "has no change()" in line]
         assert "edits of customers, products, orders are not written to the shop" in warning
         assert "powerofficego-links parked" in warning
-    listed = CliRunner().invoke(
-        main, ["--link-store", str(edited.both.ledger.link_store), "parked", "--format", "json"]
-    )
-    assert "my_shop.py has no change()" in listed.output
+    assert "my_shop.py has no change()" in links("parked", "--format", "json").output
     assert edited.forward().writes == []
 
     edited.write_file(BY_REST + CHANGE)
@@ -565,7 +562,9 @@ def test_an_edit_that_change_does_not_support_is_tried_again_when_it_or_the_file
 
 
 @pytest.mark.slow
-def test_an_edit_that_waits_for_another_file_is_tried_by_the_next_run_after_retry(edited, shop):
+def test_an_edit_that_waits_for_another_file_is_tried_by_the_next_run_after_retry(
+    edited, shop, links
+):
     shop.keeps = {"phone"}
     outcome = edited.back(ends_with=0)
     assert "1 parked, which the shop does not accept; see powerofficego-links parked" in outcome.log
@@ -574,21 +573,18 @@ def test_an_edit_that_waits_for_another_file_is_tried_by_the_next_run_after_retr
     assert shop.server.asked == []
     shop.keeps = set()
     (waiting,) = edited.both.ledger.unsettled("parked")
-    store = ("--link-store", str(edited.both.ledger.link_store))
 
-    result = CliRunner().invoke(main, [*store, "retry", str(waiting.id)])
-    assert "will be retried by the next run" in result.output
+    assert "will be retried by the next run" in links("retry", str(waiting.id)).output
     edited.back({"type": "STATE", "value": {"bookmarks": {}}}, ends_with=0)
     assert (len(shop.writes()), phone(edited)) == (1, PHONE)
     edited.assert_at_rest()
 
 
-def test_after_retry_an_edit_that_the_shop_still_does_not_accept_waits_again(edited, shop):
+def test_after_retry_an_edit_that_the_shop_still_does_not_accept_waits_again(edited, shop, links):
     shop.keeps = {"phone"}
     edited.back(ends_with=0)
     (waiting,) = edited.both.ledger.unsettled("parked")
-    store = ("--link-store", str(edited.both.ledger.link_store))
-    CliRunner().invoke(main, [*store, "retry", str(waiting.id)])
+    links("retry", str(waiting.id))
     edited.back(ends_with=0)
     assert len(shop.writes()) == 1
     edited.back(ends_with=0)

@@ -3,10 +3,8 @@
 import datetime
 
 import pytest
-from click.testing import CliRunner
 from clocks import machine_off_by, read_at
 from ledger import singer_lines as ledger_lines
-from target_powerofficego.links_command import main
 
 AHEAD, BEHIND = (datetime.timedelta(days=days) for days in (400, -400))
 FIRST, SECOND = "+4790000001", "+4790000002"
@@ -107,7 +105,9 @@ def test_a_value_that_our_write_replaced_counts_as_an_edit_once_it_is_read_three
 
 
 @pytest.mark.both_link_stores
-def test_a_person_can_make_a_run_accept_a_record_from_before_our_own_write(linked, in_go, phones):
+def test_a_person_can_make_a_run_accept_a_record_from_before_our_own_write(
+    linked, in_go, phones, links
+):
     old = linked.shop_records()
     before, _ = phones()
     in_go(FIRST)
@@ -116,10 +116,7 @@ def test_a_person_can_make_a_run_accept_a_record_from_before_our_own_write(linke
         linked.ledger.run(*read_at(old, datetime.timedelta(seconds=second)))
     (held,) = linked.ledger.unsettled("hold")
 
-    store = str(linked.ledger.link_store)
-    result = CliRunner().invoke(main, ["--link-store", store, "retry", str(held.id)])
-
-    assert result.exit_code == 0
+    assert links("retry", str(held.id)).exit_code == 0
     linked.ledger.run(ends_with=0)
     assert (phones()[1], linked.open_ones()) == (before, {})
 
