@@ -112,7 +112,7 @@ def test_an_address_edited_in_go_crosses_once(own, shop):
 
 def test_without_an_edit_in_go_the_shop_gets_no_request(own, shop):
     assert own.back(ends_with=0).status == 0
-    assert shop.server.asked == []
+    assert shop.server.requests == []
 
 
 def without_spaces(record):
@@ -212,12 +212,12 @@ def test_an_unanswered_change_is_checked_once_the_file_can_read_single_records_a
     shop.before_reading = lambda _: None
     edited.write_file(BY_REST.replace(without, with_) + CHANGE)
     outcome = edited.back(ends_with=3)
-    assert shop.server.asked == []
+    assert shop.server.requests == []
     assert "('single'); the unanswered change will be checked again" in outcome.log
 
     edited.write_file(BY_REST + CHANGE)
     edited.back(ends_with=0)
-    assert [one.method for one in shop.server.asked] == ["GET"]
+    assert [one.method for one in shop.server.requests] == ["GET"]
     edited.assert_at_rest()
 
 
@@ -299,7 +299,7 @@ def test_an_entire_row_is_sent_as_it_was_read_just_before_with_the_changes(edite
         if not request.path.endswith("/1001"):
             return None
         record_json = json.dumps(shop.records["customers"]["1001"]).encode()
-        return Reply(b'{"row": {"weight": 155.00, "told": %s}}' % record_json)
+        return Reply(b'{"row": {"weight": 155.00, "record": %s}}' % record_json)
 
     shop.before_reading = with_weight
     shop.edit("customers", "1001", email="ny@example.no")
@@ -307,7 +307,7 @@ def test_an_entire_row_is_sent_as_it_was_read_just_before_with_the_changes(edite
 
     (sent,) = shop.writes()
     assert b'"weight":155.00' in sent.text
-    assert sent.body["told"]["email"] == "ny@example.no"
+    assert sent.body["record"]["email"] == "ny@example.no"
     assert phone(edited) == PHONE
 
 
@@ -410,7 +410,7 @@ def test_a_run_killed_at_a_later_call_is_completed_by_the_next(two, shop, moment
 
 ALWAYS_BOTH = """
 def change(entity, record_id, patch, shop):
-    row = shop.get(f"/{entity}/{record_id}")["row"]["told"]
+    row = shop.get(f"/{entity}/{record_id}")["row"]["record"]
     whole = {"name": row["name"], "description": row["description"], **patch}
     path = f"/{entity}/{record_id}"
     return [("PUT", f"{path}/{name}", {"set": {name: value}}) for name, value in whole.items()]
@@ -492,7 +492,7 @@ def test_without_change_edits_are_listed_without_a_call_and_cross_once_there_is_
     edited.both.edit_in_go("products", "501", Name="Lusekofte")
     for _ in range(2):
         outcome = edited.back(ends_with=0)
-        assert shop.server.asked == []
+        assert shop.server.requests == []
         assert parked(edited)[PARKED] == "my_shop.py has no change()"
         assert ("parked", "products_back", "501") in parked(edited)
         (warning,) = [line for line in outcome.log.splitlines() if "has no change()" in line]
@@ -526,7 +526,7 @@ def test_edits_of_an_entity_without_single_wait_and_the_others_cross(edited, sho
     outcome = edited.back(ends_with=0)
 
     assert phone(edited) == PHONE
-    assert {one.path for one in shop.server.asked} == {"/customers/1001"}
+    assert {one.path for one in shop.server.requests} == {"/customers/1001"}
     reason = "my_shop.py does not define how one of the products is read ('single')"
     assert parked(edited) == {("parked", "products_back", "501"): reason}
     assert f"{reason}, so edits of products are not written to the shop" in outcome.log
@@ -546,14 +546,14 @@ def test_an_edit_that_change_does_not_support_is_tried_again_when_it_or_the_file
 ):
     edited.write_file(BY_REST + NO_PHONE)
     edited.back(ends_with=0)
-    assert [one.method for one in shop.server.asked] == ["GET"]
+    assert [one.method for one in shop.server.requests] == ["GET"]
     assert parked(edited) == {PARKED: "my_shop.py does not support this change of phone"}
     edited.back(ends_with=0)
-    assert shop.server.asked == []
+    assert shop.server.requests == []
 
     edited.both.edit_in_go("customers", "1001", PhoneNumber="+47 900 00 003")
     edited.back(ends_with=0)
-    assert [one.method for one in shop.server.asked] == ["GET"]
+    assert [one.method for one in shop.server.requests] == ["GET"]
 
     edited.write_file(BY_REST + CHANGE)
     edited.back(ends_with=0)
@@ -570,7 +570,7 @@ def test_an_edit_that_waits_for_another_file_is_tried_by_the_next_run_after_retr
     assert "1 parked, which the shop does not accept; see powerofficego-links parked" in outcome.log
     assert "the next run tries again" not in outcome.log
     edited.back(ends_with=0)
-    assert shop.server.asked == []
+    assert shop.server.requests == []
     shop.keeps = set()
     (waiting,) = edited.both.ledger.unsettled("parked")
 
@@ -588,7 +588,7 @@ def test_after_retry_an_edit_that_the_shop_still_does_not_accept_waits_again(edi
     edited.back(ends_with=0)
     assert len(shop.writes()) == 1
     edited.back(ends_with=0)
-    assert shop.server.asked == []
+    assert shop.server.requests == []
 
 
 @pytest.mark.slow
@@ -605,7 +605,7 @@ def test_a_property_that_the_shop_does_not_change_waits_and_the_others_are_writt
 
     assert edited.forward().writes == []
     edited.back(ends_with=0)
-    assert shop.server.asked == []
+    assert shop.server.requests == []
 
 
 @pytest.mark.slow
@@ -849,8 +849,8 @@ def test_the_settings_of_the_shop_are_the_same_for_both_ways(edited, shop):
     assert edited.forward().status == 0
     edited.back(ends_with=0)
 
-    assert {one.headers["User-Agent"] for one in shop.server.asked} == {"Butikken/1"}
-    assert {one.query["size"] for one in shop.server.asked if one.query} == {"7"}
+    assert {one.headers["User-Agent"] for one in shop.server.requests} == {"Butikken/1"}
+    assert {one.query["size"] for one in shop.server.requests if one.query} == {"7"}
     assert phone(edited) == PHONE
 
 
@@ -886,7 +886,7 @@ def test_a_dry_run_shows_what_would_be_written_and_what_would_be_parked(edited, 
     edited.both.edit_in_go("products", "501", Name="Lusekofte")
     outcome = edited.back(dry_run=True, ends_with=0)
     assert shop.writes() == []
-    assert {one.path for one in shop.server.asked} == {"/customers/1001", "/products/501"}
+    assert {one.path for one in shop.server.requests} == {"/customers/1001", "/products/501"}
     assert "Ullgenser → Lusekofte" in outcome.log
     assert "park customers 1001: my_shop.py does not support this change of phone" in outcome.log
     assert edited.both.open_ones() == {}
@@ -912,7 +912,7 @@ def test_a_record_whose_id_cannot_be_in_a_path_is_a_reject_and_the_others_cross(
     own.back(ends_with=3)
 
     assert shop.records["products"]["501"]["name"] == "Lusekofte"
-    assert {one.path for one in shop.server.asked} == {"/products/501"}
+    assert {one.path for one in shop.server.requests} == {"/products/501"}
     reason = own.both.open_ones()["reject", "customers_back", shop_id]
     assert "cannot be used in a path" in reason
 
@@ -922,7 +922,7 @@ def test_a_record_whose_id_cannot_be_in_a_path_is_a_reject_and_the_others_cross(
 
 def test_if_a_row_makes_several_records_the_edited_one_is_found_by_its_id(own, shop):
     variants = """def product(row, shop):
-    for one in (row["told"], {**row["told"], "id": "9", "sku": "S"}):
+    for one in (row["record"], {**row["record"], "id": "9", "sku": "S"}):
         yield {**one, "name": one["name"] + shop.get("/suffix")["s"]}
 """
     shop.before_reading = lambda request: {"s": ""} if request.path == "/suffix" else None
@@ -939,7 +939,7 @@ def test_if_a_row_makes_several_records_the_edited_one_is_found_by_its_id(own, s
 def test_the_row_of_a_record_can_be_found_by_a_function(own, shop):
     by_path = 'single="/products/{id}", single_at="row"'
     looked_for = """single=lambda key, shop: next(
-    (one for one in shop.list("/products") if one["told"]["id"] == key), None)"""
+    (one for one in shop.list("/products") if one["record"]["id"] == key), None)"""
     own.write_file(BY_REST.replace(by_path, looked_for) + CHANGE)
     assert own.forward().status == 0
     own.both.edit_in_go("products", "501", Name="Lusekofte")
@@ -956,9 +956,9 @@ def test_the_row_of_a_record_can_be_found_by_a_function(own, shop):
 
 BY_GRAPHQL = """from tap_customwebshop.shop import *
 AUTH = Header("X-Key", "{key}")
-CUSTOMERS = Listing("/graphql", rows="data.customers", graphql="query { customers { told } }",
-    single="query($id: ID!) { customer(id: $id) { told } }", single_at="data.customer")
-def customer(row, shop): return row["told"]
+CUSTOMERS = Listing("/graphql", rows="data.customers", graphql="query { customers { record } }",
+    single="query($id: ID!) { customer(id: $id) { record } }", single_at="data.customer")
+def customer(row, shop): return row["record"]
 def change(entity, record_id, patch, shop):
     query = "mutation($id: ID!, $set: Set!) { update(id: $id, set: $set) { userErrors } }"
     return "POST", "/graphql", {"query": query, "variables": {"id": record_id, "set": patch}}
@@ -978,9 +978,9 @@ class GraphQLShop:
     def _answer(self, asked):
         variables = asked.body["variables"]
         if not asked.body["query"].startswith("mutation"):
-            rows = [{"told": one} for one in self._customers.values()]
+            rows = [{"record": one} for one in self._customers.values()]
             found = self._customers.get(variables.get("id"))
-            return {"data": {"customers": rows, "customer": found and {"told": found}}}
+            return {"data": {"customers": rows, "customer": found and {"record": found}}}
         self.mutations.append(variables)
         if not self.errors:
             self._edit("customers", variables["id"], **variables["set"])
@@ -1012,7 +1012,7 @@ def test_an_edit_crosses_once_to_a_shop_with_graphql(by_graphql):
     assert outcome.summary["calls"] == {"reads": 2, "tokens": 0, "writes": 1}
     assert by_graphql.forward().writes == []
     by_graphql.back(ends_with=0)
-    assert by_graphql.shop.server.asked == []
+    assert by_graphql.shop.server.requests == []
 
 
 @pytest.mark.slow
