@@ -217,7 +217,7 @@ def test_an_unanswered_change_is_checked_once_the_file_can_read_single_records_a
 
     edited.write_file(BY_REST + CHANGE)
     edited.back(ends_with=0)
-    assert [one.method for one in shop.server.requests] == ["GET"]
+    assert [request.method for request in shop.server.requests] == ["GET"]
     edited.assert_at_rest()
 
 
@@ -526,7 +526,7 @@ def test_edits_of_an_entity_without_single_wait_and_the_others_cross(edited, sho
     outcome = edited.back(ends_with=0)
 
     assert phone(edited) == PHONE
-    assert {one.path for one in shop.server.requests} == {"/customers/1001"}
+    assert {request.path for request in shop.server.requests} == {"/customers/1001"}
     reason = "my_shop.py does not define how one of the products is read ('single')"
     assert parked(edited) == {("parked", "products_back", "501"): reason}
     assert f"{reason}, so edits of products are not written to the shop" in outcome.log
@@ -546,14 +546,14 @@ def test_an_edit_that_change_does_not_support_is_tried_again_when_it_or_the_file
 ):
     edited.write_file(BY_REST + NO_PHONE)
     edited.back(ends_with=0)
-    assert [one.method for one in shop.server.requests] == ["GET"]
+    assert [request.method for request in shop.server.requests] == ["GET"]
     assert parked(edited) == {PARKED: "my_shop.py does not support this change of phone"}
     edited.back(ends_with=0)
     assert shop.server.requests == []
 
     edited.both.edit_in_go("customers", "1001", PhoneNumber="+47 900 00 003")
     edited.back(ends_with=0)
-    assert [one.method for one in shop.server.requests] == ["GET"]
+    assert [request.method for request in shop.server.requests] == ["GET"]
 
     edited.write_file(BY_REST + CHANGE)
     edited.back(ends_with=0)
@@ -760,10 +760,14 @@ def test_a_record_that_is_no_longer_in_the_shop_is_a_reject_and_the_others_cross
     assert "the shop has no such record" in reason
 
 
-def test_an_address_without_a_shop_ends_the_run(edited, shop):
-    shop.before_reading = lambda _: Reply({}, status=404)
-    outcome = edited.back(ends_with=1)
-    assert "Correct the setting 'api_url' or the shop file" in outcome.log
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [(404, "Correct the setting 'api_url' or the shop file"), (503, "Run again later.")],
+)
+def test_a_shop_that_answers_all_reads_with_an_error_ends_the_run(edited, shop, status, advice):
+    shop.before_reading = lambda _: Reply({}, status=status)
+    outcome = edited.back(retry_seconds=0, ends_with=1)
+    assert advice in outcome.log
     assert edited.both.open_ones() == {}
 
 
@@ -794,13 +798,6 @@ def test_a_run_that_is_stopped_while_it_waits_rejects_no_record(edited, shop):
     shop.before_reading = lambda _: None
     edited.back(ends_with=0)
     assert phone(edited) == PHONE
-
-
-def test_a_shop_that_is_unavailable_ends_the_run(edited, shop):
-    shop.before_reading = lambda _: Reply({}, status=503)
-    outcome = edited.back(retry_seconds=0, ends_with=1)
-    assert "Run again later." in outcome.log
-    assert edited.both.open_ones() == {}
 
 
 @pytest.mark.slow
@@ -849,8 +846,8 @@ def test_the_settings_of_the_shop_are_the_same_for_both_ways(edited, shop):
     assert edited.forward().status == 0
     edited.back(ends_with=0)
 
-    assert {one.headers["User-Agent"] for one in shop.server.requests} == {"Butikken/1"}
-    assert {one.query["size"] for one in shop.server.requests if one.query} == {"7"}
+    assert {request.headers["User-Agent"] for request in shop.server.requests} == {"Butikken/1"}
+    assert {request.query["size"] for request in shop.server.requests if request.query} == {"7"}
     assert phone(edited) == PHONE
 
 
@@ -886,7 +883,10 @@ def test_a_dry_run_shows_what_would_be_written_and_what_would_be_parked(edited, 
     edited.both.edit_in_go("products", "501", Name="Lusekofte")
     outcome = edited.back(dry_run=True, ends_with=0)
     assert shop.writes() == []
-    assert {one.path for one in shop.server.requests} == {"/customers/1001", "/products/501"}
+    assert {request.path for request in shop.server.requests} == {
+        "/customers/1001",
+        "/products/501",
+    }
     assert "Ullgenser → Lusekofte" in outcome.log
     assert "park customers 1001: my_shop.py does not support this change of phone" in outcome.log
     assert edited.both.open_ones() == {}
@@ -912,7 +912,7 @@ def test_a_record_whose_id_cannot_be_in_a_path_is_a_reject_and_the_others_cross(
     own.back(ends_with=3)
 
     assert shop.records["products"]["501"]["name"] == "Lusekofte"
-    assert {one.path for one in shop.server.requests} == {"/products/501"}
+    assert {request.path for request in shop.server.requests} == {"/products/501"}
     reason = own.both.open_ones()["reject", "customers_back", shop_id]
     assert "cannot be used in a path" in reason
 
@@ -922,8 +922,8 @@ def test_a_record_whose_id_cannot_be_in_a_path_is_a_reject_and_the_others_cross(
 
 def test_if_a_row_makes_several_records_the_edited_one_is_found_by_its_id(own, shop):
     variants = """def product(row, shop):
-    for one in (row["record"], {**row["record"], "id": "9", "sku": "S"}):
-        yield {**one, "name": one["name"] + shop.get("/suffix")["s"]}
+    for record in (row["record"], {**row["record"], "id": "9", "sku": "S"}):
+        yield {**record, "name": record["name"] + shop.get("/suffix")["s"]}
 """
     shop.before_reading = lambda request: {"s": ""} if request.path == "/suffix" else None
     _, _, after = BY_REST.partition("ORDERS = ")
@@ -938,9 +938,9 @@ def test_if_a_row_makes_several_records_the_edited_one_is_found_by_its_id(own, s
 
 def test_the_row_of_a_record_can_be_found_by_a_function(own, shop):
     by_path = 'single="/products/{id}", single_at="row"'
-    looked_for = """single=lambda key, shop: next(
-    (one for one in shop.list("/products") if one["record"]["id"] == key), None)"""
-    own.write_file(BY_REST.replace(by_path, looked_for) + CHANGE)
+    by_function = """single=lambda key, shop: next(
+    (row for row in shop.list("/products") if row["record"]["id"] == key), None)"""
+    own.write_file(BY_REST.replace(by_path, by_function) + CHANGE)
     assert own.forward().status == 0
     own.both.edit_in_go("products", "501", Name="Lusekofte")
     own.back(ends_with=0)
@@ -975,12 +975,12 @@ class GraphQLShop:
         self._edit = shop.edit
         shop.server.answer = self._answer
 
-    def _answer(self, asked):
-        variables = asked.body["variables"]
-        if not asked.body["query"].startswith("mutation"):
-            rows = [{"record": one} for one in self._customers.values()]
-            found = self._customers.get(variables.get("id"))
-            return {"data": {"customers": rows, "customer": found and {"record": found}}}
+    def _answer(self, request):
+        variables = request.body["variables"]
+        if not request.body["query"].startswith("mutation"):
+            rows = [{"record": customer} for customer in self._customers.values()]
+            record = self._customers.get(variables.get("id"))
+            return {"data": {"customers": rows, "customer": record and {"record": record}}}
         self.mutations.append(variables)
         if not self.errors:
             self._edit("customers", variables["id"], **variables["set"])
