@@ -1,4 +1,4 @@
-"""What is linked before the way back runs, the tap of Go that feeds it, and its link store."""
+"""What is linked before the way back runs, the tap of Go, and `powerofficego-links`."""
 
 import io
 import json
@@ -19,7 +19,7 @@ STREAMS = ("customers", "products", "salesorders", "outgoing_invoices")
 
 @pytest.fixture(scope="session")
 def linked_before(tmp_path_factory):
-    """A folder with a sandbox and a link store as `linked` has them, made once for all tests."""
+    """A folder with the sandbox and the link store of `linked`, made once for all tests."""
     folder = tmp_path_factory.mktemp("linked")
     with Sandbox.start(folder / STATE) as box:
         link_all(Both(Ledger(box, folder)))
@@ -28,7 +28,7 @@ def linked_before(tmp_path_factory):
 
 @pytest.fixture
 def box(request, tmp_path):
-    """A fresh sandbox, or a copy of the one in which everything is linked, with a link store."""
+    """A fresh sandbox, or for `linked` a copy of `linked_before`."""
     callspec = getattr(request.node, "callspec", None)
     is_in_file = not callspec or callspec.params.get("ledger") != "postgresql"
     is_linked = is_in_file and "linked" in request.fixturenames

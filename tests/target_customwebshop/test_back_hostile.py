@@ -8,7 +8,7 @@ from both_ways import singer_lines
 from hostile_json import RAW
 from target_customwebshop.target import TargetCustomWebShop
 
-STAMPS = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "2026-13-01", 5, {}, None]
+TIMESTAMPS = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "2026-13-01", 5, {}, None]
 NEW = "+4790000001"
 SPOILT = {
     "customers": ("customers", "1001"),
@@ -99,12 +99,12 @@ def test_a_refusal_of_the_shop_with_unusable_json_is_one_reject(edited, back, ra
     assert reason.startswith("the shop refused it")
 
 
-@pytest.mark.parametrize("stamp", STAMPS, ids=str)
-def test_an_invalid_timestamp_of_go_and_the_shop_stops_nothing(edited, stamp):
+@pytest.mark.parametrize("timestamp", TIMESTAMPS, ids=str)
+def test_an_invalid_timestamp_of_go_and_the_shop_stops_nothing(edited, timestamp):
     messages = edited.entries()
     for message in messages:
-        message["record"]["LastChangedDateTimeOffset"] = stamp
-    record = {**edited.box.shop.record("customers", "1001"), "updated_at": stamp}
+        message["record"]["LastChangedDateTimeOffset"] = timestamp
+    record = {**edited.box.shop.record("customers", "1001"), "updated_at": timestamp}
     edited.box.faults.add(
         system="shop",
         method="GET",

@@ -67,13 +67,13 @@ def test_an_entry_read_before_our_own_write_and_sent_after_it_undoes_nothing(
 
 
 @pytest.mark.parametrize("offset", [AHEAD, BEHIND, datetime.timedelta(0)])
-@pytest.mark.parametrize("shop", ["exact", "whole seconds", "no stamps", "a patch moves none"])
+@pytest.mark.parametrize("updated_at", ["exact", "whole seconds", "none", "not changed by patches"])
 def test_a_record_read_before_our_own_write_and_sent_after_it_undoes_nothing(
-    linked, in_go, phones, shop, offset
+    linked, in_go, phones, updated_at, offset
 ):
-    linked.box.shop.tells_updated_at = shop != "no stamps"
-    linked.box.shop.whole_seconds = shop == "whole seconds"
-    linked.box.shop.patches_move_updated_at = shop != "a patch moves none"
+    linked.box.shop.tells_updated_at = updated_at != "none"
+    linked.box.shop.whole_seconds = updated_at == "whole seconds"
+    linked.box.shop.patches_move_updated_at = updated_at != "not changed by patches"
     old = linked.shop_records()
     in_go(FIRST)
     linked.back()
