@@ -536,7 +536,7 @@ def test_a_dry_run_can_try_settings_that_differ_from_the_last_run_forward(edited
     assert "change customers 1001" in outcome.log
 
 
-def test_an_edit_in_go_is_not_written_to_another_record_that_has_got_the_same_id(linked, box):
+def test_an_edit_in_go_is_not_written_to_another_record_with_the_same_id(linked, box):
     box.shop.put(
         "customers", {**box.shop.record("customers", "1001"), "created_at": "2026-03-01T00:00:00Z"}
     )

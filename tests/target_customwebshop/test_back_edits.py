@@ -196,7 +196,7 @@ def test_a_customer_archived_in_go_is_not_locked_out_of_the_shop(linked, box):
     assert box.shop.record("customers", "2001")["is_active"] is True
 
 
-def test_archiving_crosses_only_by_a_setting_and_no_draft_is_put_on_sale(linked, box):
+def test_with_a_setting_archiving_crosses_and_no_draft_is_put_on_sale(linked, box):
     box.shop.edit("products", "501", {"status": "draft"})
     both_ways = {"properties": {"products": {"archived": "both"}}}
     linked.forward(**both_ways)
@@ -207,7 +207,7 @@ def test_archiving_crosses_only_by_a_setting_and_no_draft_is_put_on_sale(linked,
     assert linked.forward(**both_ways).writes == []
 
 
-def test_what_was_archived_before_the_setting_said_so_follows_once_all_of_go_is_read(linked, box):
+def test_an_entry_archived_before_the_setting_crosses_once_all_of_go_is_read(linked, box):
     linked.edit_in_go("products", "501", IsArchived=True)
     linked.forward()
     assert linked.back().writes == []

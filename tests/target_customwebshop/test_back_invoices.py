@@ -93,7 +93,7 @@ def test_a_shop_whose_orders_have_no_invoice_gets_only_the_payment_status(invoic
     assert invoiced.back().patches == [{"payment_status": "paid"}]
 
 
-def test_paid_taken_back_and_paid_again_is_written_again(invoiced, box):
+def test_a_payment_that_was_reversed_and_made_again_makes_the_order_paid_again(invoiced, box):
     invoice_id, total = invoice_of(box)["Id"], invoice_of(box)["TotalAmount"]
     box.go.pay_invoice(invoice_id)
     invoiced.back()

@@ -483,7 +483,7 @@ def test_a_difference_after_a_lost_link_store_is_not_taken_for_an_edit(lines):
 @pytest.mark.parametrize(
     "edited_lines", ["none", [1], [{"ExternalImportReference": "1", "Quantity": "two"}]]
 )
-def test_lines_that_cannot_be_read_are_a_reject_and_stop_no_run(lines, edited_lines):
+def test_lines_that_cannot_be_read_are_a_reject_and_do_not_stop_the_run(lines, edited_lines):
     message = lines.message()
     message["record"]["SalesOrderLines"] = edited_lines
     assert lines.both.back(message, order_lines_back=True, ends_with=3).writes == []

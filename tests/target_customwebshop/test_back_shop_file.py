@@ -154,7 +154,7 @@ def test_a_change_that_did_not_happen_is_made_again(edited, shop, answer):
 def test_a_change_after_which_the_record_cannot_be_read_is_checked_by_the_next_run(
     edited, shop, moment, answer
 ):
-    """Whether answered or not, and made or not: it is checked once the shop can be read again."""
+    """It may have been answered or not, and made or not."""
 
     def fall_silent(_):
         shop.before_reading = lambda _: answer or Reply({}, status=400)
@@ -338,7 +338,7 @@ def sent(shop):
 
 
 def at_description(answer, times=99):
-    """Return a hook that gives this answer to the calls for the description, so many times."""
+    """Return a hook that gives this answer to the first calls for the description."""
     answers = [answer] * times
     return lambda request: (
         answers.pop() if request.path.endswith("/description") and answers else None
@@ -479,7 +479,7 @@ def test_an_edit_in_the_shop_between_two_calls_is_kept(two, shop):
 
 
 def parked(own):
-    """Check that records are at most parked, and return the reasons."""
+    """Check that every open record is parked, and return the reasons."""
     reasons = own.both.open_ones()
     assert {kind for kind, *_ in reasons} <= {"parked"}
     return reasons
