@@ -1,4 +1,4 @@
-"""What is linked before the way back begins, and the tap of Go that feeds it."""
+"""What is linked before the way back runs, the tap of Go, and `powerofficego-links`."""
 
 import io
 import json
@@ -7,9 +7,11 @@ from contextlib import redirect_stdout
 
 import pytest
 from both_ways import Both, link_all
+from click.testing import CliRunner
 from go_sandbox import Sandbox
 from ledger import Ledger
 from tap_powerofficego.tap import TapPowerOfficeGo
+from target_powerofficego.links_command import main
 
 STATE = "sandbox.db"
 STREAMS = ("customers", "products", "salesorders", "outgoing_invoices")
@@ -17,7 +19,7 @@ STREAMS = ("customers", "products", "salesorders", "outgoing_invoices")
 
 @pytest.fixture(scope="session")
 def linked_before(tmp_path_factory):
-    """A folder with a sandbox and a link store as `linked` has them, made once for all tests."""
+    """A folder with the sandbox and the link store of `linked`, made once for all tests."""
     folder = tmp_path_factory.mktemp("linked")
     with Sandbox.start(folder / STATE) as box:
         link_all(Both(Ledger(box, folder)))
@@ -26,9 +28,9 @@ def linked_before(tmp_path_factory):
 
 @pytest.fixture
 def box(request, tmp_path):
-    """A fresh sandbox, or a copy of the one in which everything is linked, with a link store."""
-    chosen = getattr(request.node, "callspec", None)
-    is_in_file = not chosen or chosen.params.get("ledger") != "postgresql"
+    """A fresh sandbox, or for `linked` a copy of `linked_before`."""
+    callspec = getattr(request.node, "callspec", None)
+    is_in_file = not callspec or callspec.params.get("ledger") != "postgresql"
     is_linked = is_in_file and "linked" in request.fixturenames
     if is_linked:
         shutil.copytree(request.getfixturevalue("linked_before"), tmp_path, dirs_exist_ok=True)
@@ -39,33 +41,41 @@ def box(request, tmp_path):
 @pytest.fixture
 def linked(both):
     """Both ways, with a person, a company, a product and an order that are already linked."""
-    if not both.box.shop.records("orders"):  # it was not to be copied, or not known to be needed
+    if not both.box.shop.records("orders"):  # not copied by `box`
         link_all(both)
     return both
 
 
 @pytest.fixture
+def links(both):
+    """Runs `powerofficego-links` on the link store of the test's runs."""
+
+    def run(*words):
+        return CliRunner().invoke(main, ["--link-store", str(both.ledger.link_store), *words])
+
+    return run
+
+
+@pytest.fixture
 def tap(both):
-    """Reads Go with the tap itself, from a state; returns its messages."""
+    """Reads Go with the tap itself, from a state; returns its messages.
+
+    It selects what the way back needs, except some members (`salesorders.SalesOrderLines`).
+    """
 
     def read(state=None, *, without=()):
         config = both.box.target_config(requests_per_second=100)
         config.pop("shop_name")
-        chosen = catalog(TapPowerOfficeGo(config=dict(config)).catalog_dict, without)
-        tap = TapPowerOfficeGo(config=config, state=state or {}, catalog=chosen)
+        catalog = TapPowerOfficeGo(config=dict(config)).catalog_dict
+        for stream in catalog["streams"]:
+            is_needed = stream["stream"] in STREAMS
+            for entry in stream["metadata"]:
+                path = ".".join([stream["stream"], *entry["breadcrumb"][1::2]])
+                entry["metadata"]["selected"] = is_needed and path not in without
+        tap = TapPowerOfficeGo(config=config, state=state or {}, catalog=catalog)
         output = io.StringIO()
         with redirect_stdout(output):
             tap.sync_all()
         return [json.loads(line) for line in output.getvalue().splitlines()]
 
     return read
-
-
-def catalog(discovered, without):
-    """Select what the way back needs, except some members (`salesorders.SalesOrderLines`)."""
-    for entry in discovered["streams"]:
-        for one in entry["metadata"]:
-            path = ".".join([entry["stream"], *one["breadcrumb"][1::2]])
-            is_wanted = entry["stream"] in STREAMS and path not in without
-            one["metadata"]["selected"] = is_wanted
-    return discovered

@@ -1,4 +1,4 @@
-"""Input of the way back that is not a Singer stream ends in one line that shows none of it."""
+"""Invalid input ends the way back with one line that quotes none of it; so does a full disk."""
 
 import io
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import commands
 import pytest
+from both_ways import singer_lines
 from target_customwebshop.target import TargetCustomWebShop
 
 BROKEN = (
@@ -20,42 +21,39 @@ BROKEN = (
     '{"type": "BATCH", "stream": "customers", "encoding": {}, "manifest": ["Hemmelig"]}',
     '{"type": "ACTIVATE_VERSION", "stream": ["Hemmelig"], "version": 1}',
 )
-SCHEMA = {"type": "SCHEMA", "stream": "customers", "schema": {"properties": {"Id": {}}}}
+SCHEMA = {
+    "type": "SCHEMA",
+    "stream": "customers",
+    "schema": {"properties": {"Id": {}}},
+    "key_properties": [],
+}
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_input_that_is_no_singer_stream_is_one_line(linked, caplog, broken):
-    text = f"{json.dumps({**SCHEMA, 'key_properties': []})}\n{broken}\n"
-    seen = len(linked.box.requests.all())
+def test_invalid_input_ends_the_run_with_one_error_that_quotes_none_of_it(linked, caplog, broken):
+    text = f"{json.dumps(SCHEMA)}\n{broken}\n"
+    linked.box.requests.clear()
     caplog.clear()
 
     status = TargetCustomWebShop(config=linked.config()).run(io.StringIO(text))
 
-    errors = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
     assert status == 1
     assert len(errors) == 1
     assert "Hemmelig" not in caplog.text
-    assert [one for one in linked.box.requests.all()[seen:] if one.method != "GET"] == []
+    assert {request.method for request in linked.box.requests.all()} <= {"GET"}
 
 
-def test_states_and_changes_on_a_full_disk_are_one_line_each(linked, tmp_path):
-    linked.box.go.edit(
-        "Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000001"}
-    )
-    lines = [json.dumps(one) for one in linked.entries("customers")]
-    text = "\n".join(
-        [
-            json.dumps({**SCHEMA, "key_properties": []}),
-            *lines,
-            '{"type": "STATE", "value": {"a": 1}}',
-        ]
-    )
+def test_a_full_disk_for_states_and_changes_ends_the_run_after_the_edit_has_crossed(
+    linked, tmp_path
+):
+    linked.edit_in_go("customers", "1001", PhoneNumber="+4790000001")
     path = tmp_path / "config.json"
     path.write_text(json.dumps(linked.config(changes_file="/dev/full")))
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
             [commands.script("target-customwebshop"), "--config", path],
-            input=text,
+            input=singer_lines(linked.entries("customers")),
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

@@ -32,8 +32,9 @@ def phone(both):
     return both.box.shop.record("customers", "1001")["phone"]
 
 
-def kill_at_a_change(edited, running, moment, do=lambda: None):
-    """Let a run read all of Go, and be killed right after it has changed the customer."""
+def kill_at_a_change(edited, moment, do=lambda: None):
+    """Start a run, and kill it before or after its change of the customer."""
+    running = start(edited)
 
     def kill(_):
         do()
@@ -46,7 +47,7 @@ def kill_at_a_change(edited, running, moment, do=lambda: None):
 
 
 def begin(edited):
-    """Start a run that has settled all of Go and waits for more, with its first state."""
+    """Start a run; return it with its first state once it has settled all of Go and waits."""
     running = start(edited)
     running.stdin.write(singer_lines(edited.entries()))
     running.stdin.flush()
@@ -59,8 +60,8 @@ def command(both, **settings):
     return ["target-customwebshop", "--config", str(config)]
 
 
-def start(both, **settings):
-    return commands.Command(*command(both, **settings), cwd=both.ledger.folder)
+def start(both):
+    return commands.Command(*command(both), cwd=both.ledger.folder)
 
 
 @pytest.mark.parametrize("reshapes", [True, False])
@@ -73,7 +74,7 @@ def start(both, **settings):
         {"html": True, "after_commit": True},
     ],
 )
-def test_a_change_whose_answer_is_lost_is_done_once_and_is_no_edit_of_the_shops(
+def test_a_change_whose_answer_is_lost_is_made_once_and_not_taken_for_an_edit_in_the_shop(
     edited, box, fault, reshapes
 ):
     box.shop.reshapes_patches = reshapes
@@ -94,11 +95,11 @@ def test_a_change_that_did_not_happen_is_made_again(edited, fault):
 
 @pytest.mark.parametrize("reshapes", [True, False])
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_run_killed_at_a_change_is_mended_by_the_next(edited, box, moment, reshapes):
+def test_a_run_killed_at_a_change_is_completed_by_the_next(edited, box, moment, reshapes):
     box.shop.reshapes_patches = reshapes
     if moment == "before":
         box.faults.add(system="shop", method="PATCH", reset="before")
-    kill_at_a_change(edited, start(edited), moment)
+    kill_at_a_change(edited, moment)
 
     edited.back(ends_with=0)
 
@@ -106,24 +107,26 @@ def test_a_run_killed_at_a_change_is_mended_by_the_next(edited, box, moment, res
     edited.assert_at_rest()
 
 
-def test_what_a_killed_run_sent_has_a_moment_to_arrive_before_the_shop_is_looked_at(edited, box):
-    kill_at_a_change(edited, start(edited), "after")
-    passed = []
+def test_the_next_run_reads_the_shop_only_once_a_killed_runs_change_has_had_time_to_arrive(
+    edited, box
+):
+    kill_at_a_change(edited, "after")
+    waits = []
     box.faults.on(
         "shop",
         "GET",
         "/customers/1001",
-        lambda _: passed.append(box.go.switches.passed_seconds),
+        lambda _: waits.append(box.go.switches.passed_seconds),
     )
 
     with machine_off_by(datetime.timedelta(hours=1)):
         edited.back(ends_with=0)
 
-    assert passed == [SECOND_LOOK_SECONDS]
+    assert waits == [SECOND_LOOK_SECONDS]
 
 
-def test_an_edit_of_the_shop_while_a_change_has_no_answer_still_crosses(edited, box):
-    """The PATCH never arrives, and a person edits something else in the shop meanwhile."""
+def test_an_edit_in_the_shop_while_a_change_is_unanswered_still_crosses(edited, box):
+    """The PATCH never arrives, and meanwhile a person edits something else in the shop."""
     box.faults.add(system="shop", method="PATCH", reset="before")
     box.faults.on(
         "shop",
@@ -143,7 +146,7 @@ def test_an_edit_of_the_shop_while_a_change_has_no_answer_still_crosses(edited, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("is_killed", [True, False])
-def test_an_edit_of_the_same_property_while_a_change_has_no_answer_is_not_lost(
+def test_an_edit_of_the_same_property_while_a_change_is_unanswered_is_not_lost(
     edited, box, is_killed
 ):
     """The PATCH never arrives, and a person enters another phone number in the shop."""
@@ -153,7 +156,7 @@ def test_an_edit_of_the_same_property_while_a_change_has_no_answer_is_not_lost(
 
     box.faults.add(system="shop", method="PATCH", reset="before")
     if is_killed:
-        kill_at_a_change(edited, start(edited), "before", do=edit)
+        kill_at_a_change(edited, "before", do=edit)
     else:
         box.faults.on("shop", "PATCH", "/customers/1001", edit, when="before")
 
@@ -171,7 +174,7 @@ def test_an_edit_of_the_same_property_while_a_change_has_no_answer_is_not_lost(
     cut=st.integers(1, 7),
     other=st.integers(10000000, 99999999).map(str),
 )
-def test_only_spaces_case_and_rounding_are_taken_for_what_was_sent(number, cut, other):
+def test_only_spaces_case_and_rounding_make_a_variant_of_what_was_sent(number, cut, other):
     assert is_variant_of(number, f"{number[:cut]} {number[cut:]}")
     assert is_variant_of("kari nordmann", " Kari  Nordmann")
     assert is_variant_of(Decimal("99.99"), Decimal("99.9912"))
@@ -182,14 +185,14 @@ def test_only_spaces_case_and_rounding_are_taken_for_what_was_sent(number, cut, 
 
 
 def hide_at_a_change(box, path, status=500):
-    """Make the shop stop showing a record once a change of it has been sent."""
+    """Make all reads of a record fail once a change of it has been sent."""
     fault = {"method": "GET", "path": path, "status": status, "times": 999}
     box.faults.on("shop", "PATCH", path, lambda _: box.faults.add(system="shop", **fault))
 
 
 @pytest.fixture
 def unanswered(linked):
-    """Runs against a shop that neither answers a change nor shows the record afterwards."""
+    """Runs back to a shop that neither answers a change nor returns the record afterwards."""
 
     def run(path, reset):
         box = linked.box
@@ -225,10 +228,10 @@ def test_a_small_edit_whose_change_never_arrived_is_made_by_the_next_run(
     assert linked.forward().writes == []
 
 
-def test_a_change_without_an_answer_is_no_edit_of_the_shops_for_the_way_forward(
+def test_the_way_forward_does_not_take_an_unanswered_change_for_an_edit_in_the_shop(
     linked, box, unanswered
 ):
-    """The shop rounds, and its answer is lost; forward runs before the way back can look."""
+    """The shop rounds, and its answer is lost; the way forward is the next to run."""
     box.shop.edit("products", "501", {"cost_price": "10.00"})
     linked.forward()
     box.shop.reshapes_patches = True
@@ -245,18 +248,14 @@ def test_a_change_without_an_answer_is_no_edit_of_the_shops_for_the_way_forward(
     assert product["UnitCost"] == Decimal("10.1261")
 
 
-def test_a_write_to_go_without_an_answer_is_no_edit_of_gos_for_the_way_back(linked, box):
-    go_id = linked.go_id("products", "501")
+def test_the_way_back_does_not_take_an_unanswered_write_to_go_for_an_edit_in_go(linked, box):
+    path = f"/v2/Products/{linked.go_id('products', '501')}"
     box.shop.edit("products", "501", {"price_excl": "10.1261", "price_incl": "12.66"})
     box.go.switches.price_decimals = 2
     box.go.switches.clock_skew_seconds = 1200
-    path = f"/v2/Products/{go_id}"
-
-    def hide(_):
-        box.faults.add(system="go", method="GET", path=path, status=500, times=99)
-
+    hidden = {"system": "go", "method": "GET", "path": path, "status": 500, "times": 99}
     box.faults.add(system="go", method="PATCH", reset="after", times=9)
-    box.faults.on("go", "PATCH", path, hide)
+    box.faults.on("go", "PATCH", path, lambda _: box.faults.add(**hidden))
     linked.forward(retry_seconds=10)
     box.faults.clear()
 
@@ -268,7 +267,7 @@ def test_a_write_to_go_without_an_answer_is_no_edit_of_gos_for_the_way_back(link
 
 
 @pytest.mark.parametrize("status", [410, 500])
-def test_a_record_that_the_shop_no_longer_shows_stops_no_other(edited, box, status):
+def test_a_record_that_the_shop_no_longer_returns_does_not_stop_the_others(edited, box, status):
     box.faults.add(system="shop", method="PATCH", reset="before")
     hide_at_a_change(box, "/customers/1001", status)
     edited.back(retry_seconds=1)
@@ -280,7 +279,7 @@ def test_a_record_that_the_shop_no_longer_shows_stops_no_other(edited, box, stat
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_linked_record_that_the_shop_does_not_show_is_a_reject_until_it_does(edited, status):
+def test_a_linked_record_that_the_shop_does_not_return_is_a_reject_until_it_does(edited, status):
     edited.box.faults.add(system="shop", method="GET", path="/customers/1001", status=status)
 
     outcome = edited.back()
@@ -288,11 +287,11 @@ def test_a_linked_record_that_the_shop_does_not_show_is_a_reject_until_it_does(e
     assert (outcome.status, outcome.writes) == (3, [])
     reason = f"the shop has no such record (GET /customers/1001: {status})"
     assert edited.open_ones() == {("reject", "customers_back", "1001"): reason}
-    edited.run(ends_with=0)  # no entry of Go comes again
+    edited.run(ends_with=0)  # without any entry of Go
     assert (phone(edited), edited.open_ones()) == (PHONE, {})
 
 
-def test_a_wrong_address_stops_the_run_with_one_line_and_no_edit_is_lost(edited):
+def test_a_wrong_address_ends_the_run_with_one_line_and_no_edit_is_lost(edited):
     outcome = edited.back(api_url=f"{edited.box.shop_api_url}/v9")
 
     assert (outcome.status, outcome.states) == (1, [])
@@ -305,7 +304,7 @@ def test_a_wrong_address_stops_the_run_with_one_line_and_no_edit_is_lost(edited)
     assert phone(edited) == PHONE
 
 
-def test_at_a_wrong_address_a_change_without_an_answer_stays_open(linked, box, unanswered):
+def test_a_run_with_a_wrong_address_leaves_an_unanswered_change_open(linked, box, unanswered):
     box.shop.reshapes_patches = True
     linked.edit_in_go("products", "501", UnitCost=Decimal("10.1261"))
     unanswered("/products/501", "after")
@@ -348,27 +347,27 @@ def test_an_order_that_waits_is_kept_without_its_buyer(linked, box):
     assert waiting.payload["InvoiceNo"]
 
 
-def another(edited):
-    """Return an answer with a different record from the one that was asked for."""
+def another_record(edited):
+    """Return an answer with another record than the requested one."""
     record = {**edited.box.shop.record("customers", "1001"), "id": "1002", "phone": "+4790000077"}
     return {"status": 200, "body": record, "headers": {"ETag": '"9"'}}
 
 
-def test_an_answer_to_a_change_that_is_another_record_is_looked_up(edited, box):
-    box.faults.add(system="shop", method="PATCH", after_commit=True, **another(edited))
+def test_a_change_answered_with_another_record_is_made_once_and_looked_up(edited, box):
+    box.faults.add(system="shop", method="PATCH", after_commit=True, **another_record(edited))
 
     assert (len(edited.back(ends_with=0).writes), phone(edited)) == (1, PHONE)
     box.shop.edit("customers", "1001", {"phone": "+4790000077"})
     edited.forward()
-    assert "+4790000077" in [one["PhoneNumber"] for one in box.go.entries("Customers")]
+    assert "+4790000077" in [entry["PhoneNumber"] for entry in box.go.entries("Customers")]
 
 
-def test_a_record_that_is_another_one_keeps_no_other_from_being_written(edited, box):
+def test_a_read_answered_with_another_record_does_not_stop_the_others(edited, box):
     edited.edit_in_go("customers", "2001", PhoneNumber="+4790000078")
-    answer = another(edited)
+    answer = another_record(edited)
     box.faults.add(system="shop", method="GET", path="/customers/1001", times=None, **answer)
 
-    assert [one.path for one in edited.back(ends_with=3).writes] == ["/customers/2001"]
+    assert [write.path for write in edited.back(ends_with=3).writes] == ["/customers/2001"]
     (reason,) = edited.open_ones().values()
     assert "the answer is a different record" in reason
     box.faults.clear()
@@ -400,11 +399,11 @@ def test_random_faults_lose_nothing_and_write_nothing_twice(linked, box, custome
     box.faults.clear()
     linked.back()
 
-    assert {one: box.shop.record("customers", one)["phone"] for one in wanted} == wanted
+    assert {shop_id: box.shop.record("customers", shop_id)["phone"] for shop_id in wanted} == wanted
     linked.assert_at_rest()
 
 
-def test_a_state_comes_only_once_what_was_before_it_is_in_the_shop(edited):
+def test_a_state_is_emitted_only_after_all_before_it_is_in_the_shop(edited):
     assert edited.back().states == [{"bookmarks": {"read": 7}}]
     edited.box.faults.add(system="shop", method="GET", path="/customers/1001", status=401, times=9)
     edited.edit_in_go("customers", "1001", PhoneNumber="+4790000009")
@@ -417,7 +416,7 @@ def test_a_state_comes_only_once_what_was_before_it_is_in_the_shop(edited):
     )
 
 
-def test_sigterm_ends_it_with_143_and_keeps_what_is_settled(edited):
+def test_sigterm_ends_the_run_with_143_and_keeps_what_is_settled(edited):
     running, state = begin(edited)
     assert state["bookmarks"]
 
@@ -427,14 +426,14 @@ def test_sigterm_ends_it_with_143_and_keeps_what_is_settled(edited):
     assert (running.returncode, phone(edited)) == (143, PHONE)
 
 
-def test_a_dry_run_prints_the_change_by_the_shops_names_and_writes_nothing(edited, tmp_path):
-    kept = edited.box.shop.record("customers", "1001")
+def test_a_dry_run_lists_the_change_in_the_shops_names_and_writes_nothing(edited, tmp_path):
+    before = edited.box.shop.record("customers", "1001")
     file = tmp_path / "changes.jsonl"
 
     outcome = edited.back(dry_run=True, changes_file=str(file))
 
     assert (outcome.writes, outcome.states) == ([], [])
-    assert edited.box.shop.record("customers", "1001") == kept
+    assert edited.box.shop.record("customers", "1001") == before
     (line,) = file.read_text(encoding="utf-8").splitlines()
     planned = json.loads(line)
     assert_members(
@@ -448,7 +447,7 @@ def test_a_dry_run_prints_the_change_by_the_shops_names_and_writes_nothing(edite
     assert json.loads(file.read_text(encoding="utf-8")) == planned
 
 
-def test_a_brake_stops_it_before_the_next_write(edited):
+def test_max_changes_ends_the_run_before_the_next_write(edited):
     edited.edit_in_go("products", "501", UnitPrice=Decimal(200))
 
     outcome = edited.back(max_changes=1, workers=1, ends_with=1)
@@ -457,18 +456,18 @@ def test_a_brake_stops_it_before_the_next_write(edited):
     assert "max_changes: 1 changes were made" in outcome.log
 
 
-def test_before_anything_is_linked_it_stops_and_creates_no_store(both):
+def test_a_run_before_anything_is_linked_fails_and_creates_no_store(both):
     assert "run target-powerofficego first" in both.back(ends_with=1).log
     assert not Path(both.ledger.link_store).exists()
 
 
-def test_a_shop_that_the_store_does_not_know_is_one_line(linked):
+def test_a_shop_that_is_not_in_the_store_ends_the_run_and_creates_nothing(linked):
     outcome = linked.back(shop_name="annenshop", ends_with=1)
     assert 'knows no shop "annenshop"' in outcome.log
     assert list(linked.ledger.folder.glob("*annenshop*")) == []
 
 
-def test_a_shop_with_several_clients_of_go_is_one_line(linked):
+def test_a_shop_with_several_clients_of_go_ends_the_run(linked):
     with closing(sqlite3.connect(linked.ledger.link_store)) as store, store:
         store.execute(
             "INSERT INTO namespaces (client_id, shop_name, opened_at) VALUES ('x', 'testshop', 'y')"
@@ -476,14 +475,14 @@ def test_a_shop_with_several_clients_of_go_is_one_line(linked):
     assert "several clients of Go" in linked.back(ends_with=1).log
 
 
-def test_the_two_ways_never_run_at_once(edited, lines_of, customer):
+def test_the_two_ways_never_run_at_once(edited):
     running, _ = begin(edited)
 
     assert "a run for the shop testshop is under way" in edited.forward(ends_with=1).log
     running.communicate(timeout=60)
 
 
-def test_a_key_that_may_only_read_is_one_line(edited):
+def test_a_read_only_key_ends_the_run_and_is_not_logged(edited):
     edited.box.faults.add(system="shop", method="PATCH", status=403)
     outcome = edited.back(ends_with=1)
     assert "the key is not allowed to do this" in outcome.log
@@ -502,7 +501,7 @@ def test_a_key_that_may_only_read_is_one_line(edited):
         ({"link_store": "postgresql://u:p@h/d"}, "must not hold the database's password"),
     ],
 )
-def test_wrong_settings_stop_at_start_up_with_one_line_each(linked, settings, expected):
+def test_a_wrong_setting_is_reported_at_start_up(linked, settings, expected):
     ended = commands.run_here(*command(linked, **settings))
     assert ended.returncode == 1
     assert expected in ended.stderr
@@ -518,7 +517,7 @@ def test_wrong_settings_stop_at_start_up_with_one_line_each(linked, settings, ex
         {"owners": {"customers": "shop"}, "clock_margin": 0.1, "stock": "go"},
     ],
 )
-def test_settings_that_are_not_those_of_the_last_run_forward_stop_it_with_one_line(edited, other):
+def test_settings_that_differ_from_the_last_run_forward_end_the_run_with_one_line(edited, other):
     outcome = edited.back(**other, ends_with=1)
 
     assert (outcome.states, outcome.writes) == ([], [])
@@ -530,15 +529,14 @@ def test_settings_that_are_not_those_of_the_last_run_forward_stop_it_with_one_li
     edited.back(**other, ends_with=0)
 
 
-def test_a_dry_run_may_try_settings_that_the_last_run_forward_did_not_have(edited):
+def test_a_dry_run_can_try_settings_that_differ_from_the_last_run_forward(edited):
     outcome = edited.back(owners={"customers": "go"}, dry_run=True, ends_with=0)
 
     assert "not the same as in the last run of target-powerofficego: owners" in outcome.log
     assert "change customers 1001" in outcome.log
 
 
-def test_the_same_forward_store_serves_a_second_shop_record_under_the_same_id(linked, box):
-    """The shop gave the id to another record, and none of Go's edits go to that one."""
+def test_an_edit_in_go_is_not_written_to_another_record_with_the_same_id(linked, box):
     box.shop.put(
         "customers", {**box.shop.record("customers", "1001"), "created_at": "2026-03-01T00:00:00Z"}
     )
@@ -550,24 +548,20 @@ def test_the_same_forward_store_serves_a_second_shop_record_under_the_same_id(li
     assert ("another record under the id 1001" in reason, outcome.writes) == (True, [])
 
 
-def test_after_an_erasure_nothing_of_the_customer_is_kept_or_written(edited, box):
-    from click.testing import CliRunner
-    from target_powerofficego.links_command import main
-
-    store = str(edited.ledger.link_store)
+def test_after_an_erasure_nothing_of_the_customer_is_kept_or_written(edited, box, links):
     edited.edit_in_go("customers", "1001", FirstName="Ukjent")
     box.faults.add(system="shop", method="PATCH", path="/customers/1001", status=422)
     edited.back(ends_with=3)
-    result = CliRunner().invoke(main, ["--link-store", store, "erase", "customer", "1001", "--yes"])
+    result = links("erase", "customer", "1001", "--yes")
     assert result.exit_code == 0, result.output
 
     assert edited.back().writes == []
-    kept = b"".join(path.read_bytes() for path in Path(store).parent.glob("links.db*"))
-    assert b"Ukjent" not in kept
-    assert PHONE.encode() not in kept
+    stored = b"".join(path.read_bytes() for path in edited.ledger.folder.glob("links.db*"))
+    assert b"Ukjent" not in stored
+    assert PHONE.encode() not in stored
 
 
-def test_the_last_line_of_a_way_mentions_that_something_of_the_other_waits(linked):
+def test_the_last_line_says_that_something_waits_in_the_other_direction(linked):
     linked.box.shop.edit("products", "501", {"sku": ""})
     linked.forward(ends_with=3)
 

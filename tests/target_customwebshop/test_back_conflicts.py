@@ -1,4 +1,4 @@
-"""If both sides changed the same property, one rule decides in both directions."""
+"""If both sides changed the same property, the same rule decides in both directions."""
 
 import datetime
 
@@ -30,7 +30,7 @@ def phones(both):
 
 
 def take_turns(both, first):
-    """Run both ways twice in turn, check that the sides agree on a phone, and return it."""
+    """Run both ways twice in turn, check that both sides have the same phone, and return it."""
     second = {"forward": "back", "back": "forward"}[first]
     for way in (first, second, first, second):
         getattr(both, way)()
@@ -46,7 +46,7 @@ def test_the_later_edit_wins_whichever_way_runs_first(clashing, first, later, ke
     both.assert_at_rest()
 
 
-def test_a_write_of_ours_that_moves_no_stamp_hides_no_edit_of_a_persons(linked):
+def test_our_write_that_does_not_change_the_timestamp_hides_no_persons_edit(linked):
     box = linked.box
     box.shop.patches_move_updated_at = False
     box.shop.edit("customers", "1001", {"phone": "+4790000001"})
@@ -63,7 +63,7 @@ def test_a_write_of_ours_that_moves_no_stamp_hides_no_edit_of_a_persons(linked):
 
 @pytest.mark.parametrize("owner", ["shop", "go"])
 @pytest.mark.parametrize("first", ["forward", "back"])
-def test_the_owner_wins_whatever_the_stamps(linked, clashing, owner, first):
+def test_the_owner_wins_whatever_the_timestamps(linked, clashing, owner, first):
     linked.settings = {"owners": {"customers": {"phone": owner}}}
     linked.forward()
     both = clashing({"shop": "go", "go": "shop"}[owner])
@@ -71,7 +71,7 @@ def test_the_owner_wins_whatever_the_stamps(linked, clashing, owner, first):
 
 
 @pytest.mark.parametrize("way", ["forward", "back"])
-def test_stamps_too_close_to_decide_leave_it_to_a_person(clashing, way):
+def test_a_person_decides_if_the_timestamps_are_too_close(clashing, way):
     both = clashing()
 
     getattr(both, way)(ends_with=3)
@@ -123,12 +123,12 @@ def test_an_edit_made_between_reading_and_writing_is_not_overwritten(linked, box
 
     outcome = linked.back()
 
-    assert [one.status for one in outcome.writes] == [412, 200]
+    assert [write.status for write in outcome.writes] == [412, 200]
     record = box.shop.record("customers", "1001")
     assert_members(record, note="ring først", email="ny@example.no")
 
 
-def test_what_a_tap_read_before_the_way_back_wrote_does_not_undo_it(linked, box, message):
+def test_a_record_read_before_the_way_back_wrote_does_not_undo_it(linked, box, message):
     old = message(box.shop.record("customers", "1001"))
     linked.edit_in_go("customers", "1001", PhoneNumber="+4790000002")
     linked.back()
@@ -137,7 +137,7 @@ def test_what_a_tap_read_before_the_way_back_wrote_does_not_undo_it(linked, box,
     assert phones(linked) == ("+4790000002", "+4790000002")
 
 
-def test_what_was_read_of_go_before_we_wrote_there_does_not_undo_it(linked, box):
+def test_an_entry_read_before_we_wrote_to_go_does_not_undo_it(linked, box):
     old = linked.entries("customers")
     box.shop.edit("customers", "1001", {"phone": "+4790000001"})
     linked.forward()
@@ -149,16 +149,16 @@ def test_what_was_read_of_go_before_we_wrote_there_does_not_undo_it(linked, box)
 
 
 def test_a_replica_of_go_that_is_behind_does_not_undo_what_we_wrote(linked, box, address):
-    behind = linked.entries("customers")
+    old = linked.entries("customers")
     box.shop.edit("customers", "1001", {"addresses": [address(line1="Storgata 9")]})
     linked.forward()
     later = datetime.datetime.now(datetime.timezone.utc).isoformat()
 
-    assert linked.back(*({**one, "time_extracted": later} for one in behind)).writes == []
+    assert linked.back(*({**entry, "time_extracted": later} for entry in old)).writes == []
     assert box.shop.record("customers", "1001")["addresses"][0]["line1"] == "Storgata 9"
 
 
-def test_a_replica_of_go_that_is_behind_what_came_back_shows_no_edit(linked):
+def test_a_replica_of_go_that_is_behind_an_edit_already_in_the_shop_is_not_an_edit(linked):
     linked.box.go.switches.read_lag_reads = 10_000
     linked.edit_in_go("customers", "1001", PhoneNumber="+4790000001")
     linked.back(ends_with=0)
@@ -169,7 +169,7 @@ def test_a_replica_of_go_that_is_behind_what_came_back_shows_no_edit(linked):
     assert phones(linked) == ("+4790000002", "+4790000002")
 
 
-def test_when_records_are_first_linked_go_can_be_set_to_win(both, box, customer):
+def test_a_setting_makes_go_win_when_records_are_first_linked(both, box, customer):
     box.go.create("Customers", {**KARI, "PhoneNumber": "+4790000002"})
     box.shop.put("customers", customer())
     both.ledger.settings["on_link"] = "go"
@@ -181,9 +181,9 @@ def test_when_records_are_first_linked_go_can_be_set_to_win(both, box, customer)
     assert box.shop.record("customers", "1001")["addresses"][0]["city"] == "Oslo"
 
 
-def test_filling_what_is_empty_mixes_no_two_addresses(both, box, customer):
-    there = {"AddressLine1": "Kaien 3", "AddressLine2": "2. etasje", "ZipCode": "1531"}
-    box.go.create("Customers", {**KARI, "MailAddress": {**there, "City": "Moss"}})
+def test_filling_empty_properties_does_not_mix_two_addresses(both, box, customer):
+    in_go = {"AddressLine1": "Kaien 3", "AddressLine2": "2. etasje", "ZipCode": "1531"}
+    box.go.create("Customers", {**KARI, "MailAddress": {**in_go, "City": "Moss"}})
     box.shop.put("customers", customer())
     both.ledger.settings["on_link"] = "fill_empty"
     both.forward()
@@ -193,7 +193,7 @@ def test_filling_what_is_empty_mixes_no_two_addresses(both, box, customer):
     assert box.shop.record("customers", "1001")["addresses"][0]["line2"] is None
 
 
-def test_a_conflict_on_an_invoiced_order_goes_by_the_owner(linked, box):
+def test_the_owner_wins_a_conflict_on_an_invoiced_order(linked, box):
     linked.settings = {"owners": {"orders": "shop"}}
     order = linked.edit_in_go("orders", "9001", PurchaseOrderReference="GO 1")
     box.go.send_invoice(order["Id"])

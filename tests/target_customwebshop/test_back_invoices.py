@@ -1,11 +1,9 @@
-"""The invoice of an order in Go, and whether it is paid, come to the shop."""
+"""The invoice of an order in Go, and whether it is paid, reach the shop."""
 
 from decimal import Decimal
 
 import pytest
-from click.testing import CliRunner
 from members import assert_members
-from target_powerofficego.links_command import main
 
 
 @pytest.fixture
@@ -26,7 +24,8 @@ def assert_order(box, **expected):
 
 
 def invoice_of(box):
-    return next(one for one in box.go.entries("OutgoingInvoices") if one["ExternalImportReference"])
+    invoices = box.go.entries("OutgoingInvoices")
+    return next(invoice for invoice in invoices if invoice["ExternalImportReference"])
 
 
 def test_an_invoice_that_a_person_sent_reaches_the_shop_in_one_write(invoiced, box):
@@ -53,7 +52,7 @@ def test_a_paid_invoice_makes_the_order_paid(invoiced, box):
     assert invoiced.back().writes == []
 
 
-def test_a_part_payment_moves_the_balance_only(invoiced, box):
+def test_a_part_payment_changes_only_the_balance(invoiced, box):
     invoiced.back()
     box.go.pay_invoice(invoice_of(box)["Id"], 100)
 
@@ -75,7 +74,7 @@ def test_a_credited_invoice_does_not_make_the_order_paid(invoiced, box, credit, 
 
 
 @pytest.mark.parametrize("status", ["refunded", "partially_refunded", "voided", "paid"])
-def test_an_order_that_the_shop_no_longer_counts_as_open_is_not_made_paid(linked, box, status):
+def test_an_order_that_is_no_longer_open_in_the_shop_is_not_made_paid(linked, box, status):
     box.go.send_invoice(linked.go_id("orders", "9001"))
     box.go.pay_invoice(invoice_of(box)["Id"])
     box.shop.edit("orders", "9001", {"payment_status": status})
@@ -85,7 +84,7 @@ def test_an_order_that_the_shop_no_longer_counts_as_open_is_not_made_paid(linked
     assert_order(box, payment_status=status)
 
 
-def test_a_shop_without_invoices_gets_none(invoiced, box):
+def test_a_shop_whose_orders_have_no_invoice_gets_only_the_payment_status(invoiced, box):
     order = box.shop.record("orders", "9001")
     del order["invoice"]
     box.shop.put("orders", order)
@@ -94,7 +93,7 @@ def test_a_shop_without_invoices_gets_none(invoiced, box):
     assert invoiced.back().patches == [{"payment_status": "paid"}]
 
 
-def test_paid_taken_back_and_paid_again_is_written_again(invoiced, box):
+def test_a_payment_that_was_reversed_and_made_again_makes_the_order_paid_again(invoiced, box):
     invoice_id, total = invoice_of(box)["Id"], invoice_of(box)["TotalAmount"]
     box.go.pay_invoice(invoice_id)
     invoiced.back()
@@ -111,12 +110,12 @@ def test_paid_taken_back_and_paid_again_is_written_again(invoiced, box):
     assert invoiced.back().writes == []
 
 
-def only(both, invoice_id):
-    entries = both.entries("outgoing_invoices")
-    return [one for one in entries if one["record"]["Id"] == invoice_id]
+def messages_of(both, invoice_id):
+    messages = both.entries("outgoing_invoices")
+    return [message for message in messages if message["record"]["Id"] == invoice_id]
 
 
-def test_a_credit_note_is_known_though_the_link_store_was_lost(invoiced, box):
+def test_a_credit_note_counts_even_if_the_link_store_was_lost(invoiced, box):
     invoice_id = invoice_of(box)["Id"]
     box.go.credit_invoice(invoice_id, 50)
     invoiced.back()
@@ -124,12 +123,12 @@ def test_a_credit_note_is_known_though_the_link_store_was_lost(invoiced, box):
     invoiced.forward()
     box.go.pay_invoice(invoice_id)
 
-    invoiced.back(*only(invoiced, invoice_id))
+    invoiced.back(*messages_of(invoiced, invoice_id))
 
     assert_order(box, payment_status="unpaid")
 
 
-def test_a_tap_that_leaves_out_what_shows_credit_notes_marks_nothing_paid(invoiced, box):
+def test_no_order_is_made_paid_if_the_tap_leaves_out_what_shows_credit_notes(invoiced, box):
     box.go.credit_invoice(invoice_of(box)["Id"])
     entries = invoiced.entries("outgoing_invoices")
     for entry in entries:
@@ -151,19 +150,18 @@ SCHEMA = {
 
 
 @pytest.mark.parametrize(("before", "after"), [([], []), ([STATE], []), ([], [STATE, SCHEMA])])
-def test_an_input_that_was_cut_off_marks_nothing_paid(invoiced, box, before, after):
+def test_an_input_that_was_cut_off_makes_no_order_paid(invoiced, box, before, after):
     invoice_id = invoice_of(box)["Id"]
     box.go.credit_invoice(invoice_id)
 
-    read = (*before, *only(invoiced, invoice_id), *after)
-    cut_off = invoiced.run(*read, is_whole=False, ends_with=0)
+    messages = (*before, *messages_of(invoiced, invoice_id), *after)
 
-    assert cut_off.writes == []
+    assert invoiced.run(*messages, is_whole=False, ends_with=0).writes == []
     invoiced.back()
     assert_order(box, payment_status="unpaid")
 
 
-def test_a_draft_of_a_credit_note_that_is_deleted_again_hinders_no_payment(invoiced, box):
+def test_a_deleted_draft_of_a_credit_note_does_not_keep_an_order_from_being_paid(invoiced, box):
     invoice = invoice_of(box)
     draft = {"Id": "d1", "RelatedInvoiceNo": invoice["InvoiceNo"], "SalesOrderStatus": "Draft"}
     invoiced.run({"type": "RECORD", "stream": "salesorders", "record": draft})
@@ -174,7 +172,9 @@ def test_a_draft_of_a_credit_note_that_is_deleted_again_hinders_no_payment(invoi
     assert_order(box, payment_status="paid")
 
 
-def test_an_order_that_a_person_linked_is_met_forward_before_anything_comes_back(linked, box):
+def test_an_order_linked_by_a_person_goes_forward_once_before_anything_comes_back(
+    linked, box, links
+):
     go_id = linked.go_id("orders", "9001")
     box.go.send_invoice(go_id)
     linked.forward()
@@ -182,7 +182,7 @@ def test_an_order_that_a_person_linked_is_met_forward_before_anything_comes_back
         ["unlink", "orders", "9001", "--yes"],
         ["link", "orders", "9001", str(go_id), "--yes"],
     ):
-        result = CliRunner().invoke(main, ["--link-store", str(linked.ledger.link_store), *words])
+        result = links(*words)
         assert result.exit_code == 0, result.output
 
     assert (linked.back().writes, linked.forward().writes) == ([], [])

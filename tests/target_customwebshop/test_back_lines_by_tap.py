@@ -1,4 +1,4 @@
-"""Order lines come back to the shop as the tap of Go reads them."""
+"""Edits of order lines cross to the shop from the output of the tap of Go."""
 
 import json
 import subprocess
@@ -24,20 +24,24 @@ def back(linked, tap):
     def run(**settings):
         linked.box.requests.clear()
         messages = tap(states[-1], **settings)
-        states.append([one["value"] for one in messages if one["type"] == "STATE"][-1])
-        orders = [one for one in messages if one.get("stream") == "salesorders"]
-        order = next((one for one in orders if one["type"] == "RECORD"), None)
-        return linked.run(*messages, order_lines_back=True), order
+        states.append([message["value"] for message in messages if message["type"] == "STATE"][-1])
+        orders = (
+            message
+            for message in messages
+            if (message["type"], message.get("stream")) == ("RECORD", "salesorders")
+        )
+        return linked.run(*messages, order_lines_back=True), next(orders, None)
 
     return run
 
 
 @pytest.fixture
 def edit(linked):
-    """Lets a bookkeeper edit the one line of the order in Go."""
+    """Lets a bookkeeper edit the only line of the order in Go."""
 
     def change(**changes):
-        ((line,),) = (one["SalesOrderLines"] for one in linked.box.go.entries("SalesOrders"))
+        (order,) = linked.box.go.entries("SalesOrders")
+        (line,) = order["SalesOrderLines"]
         linked.edit_in_go("orders", "9001", lines={line["Id"]: changes})
 
     return change
@@ -49,7 +53,7 @@ def line_of(linked):
 
 
 def reads_of_lines(linked):
-    return [one for one in linked.box.requests.reads("go") if one.path.endswith("/Complete")]
+    return linked.box.requests.matching("go", "GET", "/Complete$")
 
 
 def test_an_edit_of_a_line_costs_a_read_of_go_and_a_read_and_a_write_of_the_shop(
@@ -80,7 +84,7 @@ def test_an_order_that_did_not_change_is_not_read_again(linked, back):
     assert (order, outcome.reads, reads_of_lines(linked)) == (None, [], [])
 
 
-def test_lines_that_are_edited_after_the_list_was_read_come_as_they_are_then(linked, back, edit):
+def test_lines_edited_after_the_list_was_read_cross_with_their_newest_values(linked, back, edit):
     back()
     edit(Quantity=Decimal(3))
     linked.box.faults.on("go", "GET", "/Complete", lambda _: edit(Quantity=Decimal(4)))
@@ -91,7 +95,7 @@ def test_lines_that_are_edited_after_the_list_was_read_come_as_they_are_then(lin
     assert back()[0].writes == []
 
 
-def test_without_the_lines_selected_no_order_is_read_and_no_line_written(linked, back, edit):
+def test_if_the_lines_are_not_selected_no_order_is_read_and_no_line_is_written(linked, back, edit):
     """As in meltano.yml."""
     back()
     edit(Quantity=Decimal(3))
@@ -104,7 +108,7 @@ def test_without_the_lines_selected_no_order_is_read_and_no_line_written(linked,
 
 
 @pytest.mark.parametrize("are_selected", [True, False])
-def test_the_plain_pipe_of_both_commands_brings_a_line_back_if_lines_are_selected(
+def test_an_edit_of_a_line_crosses_a_plain_pipe_of_both_commands_if_lines_are_selected(
     linked, edit, are_selected
 ):
     before = line_of(linked)
@@ -116,11 +120,11 @@ def test_the_plain_pipe_of_both_commands_brings_a_line_back_if_lines_are_selecte
     shop = linked.config(order_lines_back=True)
     (folder / "shop-write.json").write_text(json.dumps(shop), encoding="utf-8")
 
-    selected = TapPowerOfficeGo(config=dict(go)).catalog_dict
-    for stream in selected["streams"]:
-        for one in stream["metadata"]:
-            one["metadata"].setdefault("selected", True)
-    (folder / "catalog.json").write_text(json.dumps(selected), encoding="utf-8")
+    catalog = TapPowerOfficeGo(config=dict(go)).catalog_dict
+    for stream in catalog["streams"]:
+        for entry in stream["metadata"]:
+            entry["metadata"].setdefault("selected", True)
+    (folder / "catalog.json").write_text(json.dumps(catalog), encoding="utf-8")
 
     tap = f"{SCRIPTS}/tap-powerofficego --config go-read.json"
     if are_selected:
@@ -135,8 +139,8 @@ def test_the_plain_pipe_of_both_commands_brings_a_line_back_if_lines_are_selecte
     )
 
     assert ended.returncode == 0, ended.stderr
-    said = "order_lines_back: edits of order lines are not written" in ended.stderr
-    assert said is not are_selected
+    has_warning = "order_lines_back: edits of order lines are not written" in ended.stderr
+    assert has_warning is not are_selected
     if are_selected:
         assert_members(line_of(linked), quantity="3", total_excl="359.98")
     else:

@@ -3,19 +3,7 @@
 import json
 
 import pytest
-from click.testing import CliRunner
 from members import assert_members
-from target_powerofficego.links_command import main
-
-
-@pytest.fixture
-def links(both):
-    """Runs the command on the link store of the test's runs."""
-
-    def run(*words):
-        return CliRunner().invoke(main, ["--link-store", str(both.ledger.link_store), *words])
-
-    return run
 
 
 @pytest.fixture
@@ -50,7 +38,7 @@ def test_an_edit_in_go_that_the_shop_has_accepted_is_no_longer_a_difference(diff
     assert_members(difference, shop_value="+4790000001", go_value="+4790000002")
 
 
-def test_an_edit_in_go_that_the_shop_refused_is_a_difference_until_the_shop_takes_it(
+def test_an_edit_in_go_that_the_shop_refused_is_a_difference_until_the_shop_accepts_it(
     differences, refused
 ):
     (difference,) = differences()
@@ -65,19 +53,19 @@ def test_an_edit_in_go_that_the_shop_refused_is_a_difference_until_the_shop_take
     )
     refused.edit_in_go("customers", "1001", PhoneNumber="+4790000002")
     refused.forward()
-    assert [one["go_value"] for one in differences()] == ["+4790000002"]
+    assert [difference["go_value"] for difference in differences()] == ["+4790000002"]
     refused.back()
     assert differences() == []
 
 
-def test_what_differs_is_listed_with_the_last_value_of_each_side(links, refused):
+def test_the_list_of_differences_has_the_last_value_of_each_side(links, refused):
     heading = links("differences", "--show-values").output.splitlines()[0]
 
     assert "shop, last agreed" in heading
     assert "Go, last read" in heading
 
 
-def test_check_names_the_way_whose_last_run_failed_although_the_other_went_well(links, linked):
+def test_check_reports_a_failed_last_run_back_after_a_good_run_forward(links, linked):
     linked.run({"type": "BATCH", "stream": "customers"}, ends_with=1)
     linked.forward(ends_with=0)
 
@@ -87,10 +75,10 @@ def test_check_names_the_way_whose_last_run_failed_although_the_other_went_well(
     assert "the last run for the shop testshop failed (run 2, back)" in result.output
 
 
-def test_the_command_that_check_names_lists_what_waits_on_the_way_back(links, refused):
+def test_the_command_suggested_by_check_lists_what_waits_on_the_way_back(links, refused):
     result = links("check")
-    *_, named = result.output.strip().split("see powerofficego-links ")
+    *_, suggested = result.output.strip().split("see powerofficego-links ")
 
     assert result.exit_code == 3
-    assert named == "rejects --entity customers"
-    assert "the shop refused it" in links(*named.split()).output
+    assert suggested == "rejects --entity customers"
+    assert "the shop refused it" in links(*suggested.split()).output

@@ -5,10 +5,6 @@ from decimal import Decimal
 import pytest
 
 
-def state_of(messages):
-    return [one["value"] for one in messages if one["type"] == "STATE"][-1]
-
-
 def test_a_lost_link_store_costs_reads_and_no_write_on_either_way(linked, box):
     linked.edit_in_go("customers", "1001", PhoneNumber="+4790000001")
     box.shop.edit("products", "501", {"name": "Lusekofte"})
@@ -40,7 +36,7 @@ def test_an_edit_in_go_costs_one_read_and_one_write_of_the_shop_and_a_few_of_go(
     for number in range(30):
         box.shop.put("customers", customer(id=f"c{number}", email=f"kunde{number}@example.no"))
     linked.forward()
-    state = state_of(tap())
+    state = [message["value"] for message in tap() if message["type"] == "STATE"][-1]
     for number in range(5):
         linked.edit_in_go("customers", f"c{number}", PhoneNumber=f"+479000000{number}")
     box.requests.clear()
@@ -52,7 +48,7 @@ def test_an_edit_in_go_costs_one_read_and_one_write_of_the_shop_and_a_few_of_go(
     assert len(box.requests.reads("go")) <= 10
 
 
-def test_entries_come_through_the_tap_as_they_stand_in_go(linked, box, tap):
+def test_edits_read_by_the_tap_reach_the_shop_once(linked, box, tap):
     linked.edit_in_go("products", "501", UnitPrice=Decimal("120.50"))
     box.go.send_invoice(linked.go_id("orders", "9001"))
 

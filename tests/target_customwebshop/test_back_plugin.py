@@ -1,4 +1,4 @@
-"""The way back as a Singer plug-in: its streams, its messages, its command line."""
+"""The way back as a Singer plug-in: its streams, messages and command line."""
 
 import json
 import logging
@@ -13,24 +13,23 @@ SCRIPT = str(Path(sys.executable).with_name("target-customwebshop"))
 
 
 @pytest.mark.parametrize("stream", ["contact_persons", "delivery_addresses", "vat_codes"])
-def test_streams_of_the_tap_that_have_no_place_in_the_shop_are_left_alone(linked, stream):
+def test_streams_of_the_tap_that_no_shop_has_are_ignored(linked, stream):
     entry = {"type": "RECORD", "stream": stream, "record": {"Id": 1, "FirstName": "Kari"}}
     outcome = linked.run(entry)
     assert (outcome.status, outcome.reads, outcome.writes) == (0, [], [])
 
 
-def test_another_stream_is_an_error_and_nothing_is_written(linked):
+def test_an_unknown_stream_is_an_error_and_nothing_is_written(linked):
     outcome = linked.run({"type": "RECORD", "stream": "orders", "record": {"Id": 1}}, ends_with=1)
     assert 'the stream "orders" is not supported' in outcome.log
     assert outcome.states == []
 
 
-def test_an_entry_without_an_id_is_a_reject_and_the_others_go_on(linked, box):
-    go_id = linked.go_id("customers", "1001")
-    box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000001"})
-    nameless = {"type": "RECORD", "stream": "customers", "record": {"Name": "Uten id"}}
+def test_an_entry_without_an_id_is_a_reject_and_the_others_cross(linked, box):
+    linked.edit_in_go("customers", "1001", PhoneNumber="+4790000001")
+    without_id = {"type": "RECORD", "stream": "customers", "record": {"Name": "Uten id"}}
 
-    linked.run(nameless, *linked.entries("customers"), ends_with=3)
+    linked.run(without_id, *linked.entries("customers"), ends_with=3)
 
     assert box.shop.record("customers", "1001")["phone"] == "+4790000001"
     (reason,) = linked.open_ones().values()
@@ -39,7 +38,7 @@ def test_an_entry_without_an_id_is_a_reject_and_the_others_go_on(linked, box):
 
 
 @pytest.mark.parametrize("line", ["{oops", "[]", '{"type": "RECORD"}', "null"])
-def test_garbage_ends_the_run_with_one_line_that_shows_none_of_it(linked, line):
+def test_garbage_ends_the_run_without_a_traceback_and_is_not_quoted(linked, line):
     config = linked.ledger.folder / "back.json"
     config.write_text(json.dumps(linked.config()), encoding="utf-8")
     ended = commands.run_here("target-customwebshop", "--config", config, given=line + "\n")
@@ -49,8 +48,7 @@ def test_garbage_ends_the_run_with_one_line_that_shows_none_of_it(linked, line):
 
 
 def test_a_member_that_the_tap_leaves_out_is_not_compared(linked, box):
-    go_id = linked.go_id("customers", "1001")
-    box.go.edit("Customers", go_id, {"PhoneNumber": "+4790000001", "EmailAddress": "ny@example.no"})
+    linked.edit_in_go("customers", "1001", PhoneNumber="+4790000001", EmailAddress="ny@example.no")
     entries = linked.entries("customers")
     for entry in entries:
         del entry["record"]["EmailAddress"]
@@ -63,21 +61,21 @@ def test_a_member_that_the_tap_leaves_out_is_not_compared(linked, box):
     assert record["addresses"][0]["city"] == "Oslo"
 
 
-def test_the_meltano_test_stream_is_answered_without_a_write(linked):
+def test_the_meltano_test_stream_is_accepted_without_a_write(linked):
     outcome = linked.run({"type": "RECORD", "stream": "meltano_test_stream", "record": {"id": 1}})
     assert (outcome.status, outcome.writes) == (0, [])
 
 
-def test_its_summary_and_its_warnings_bear_its_own_name(linked, box, caplog):
+def test_summary_and_warnings_are_logged_under_its_own_name(linked, box, caplog):
     box.shop.edit("customers", "1001", {"phone": "+4790000002"})
-    box.go.edit("Customers", linked.go_id("customers", "1001"), {"PhoneNumber": "+4790000001"})
+    linked.edit_in_go("customers", "1001", PhoneNumber="+4790000001")
 
     with caplog.at_level(logging.INFO):
         linked.back()
 
-    names = {one.name for one in caplog.records if "both sides changed" in one.getMessage()}
-    names |= {one.name for one in caplog.records if "run summary" in one.getMessage()}
-    assert names == {"target-customwebshop"}
+    for text in ("both sides changed", "run summary"):
+        names = {record.name for record in caplog.records if text in record.getMessage()}
+        assert names == {"target-customwebshop"}
 
 
 @pytest.mark.slow

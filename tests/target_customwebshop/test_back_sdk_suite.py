@@ -1,7 +1,7 @@
-"""The SDK's own target tests, as far as they make sense for a target of fixed streams.
+"""The SDK's own target tests, those that make sense for a target of fixed streams.
 
-All others send streams of their own invention, which this target refuses (test_back_plugin.py).
-What they are about is the same mechanism as target-powerofficego's, and is tested there.
+All others send streams that this target refuses (test_back_plugin.py). What they test works as in
+target-powerofficego, and is tested there.
 """
 
 import pytest
@@ -16,7 +16,7 @@ from singer_sdk.testing.target_tests import (
 from target_customwebshop.target import TargetCustomWebShop
 
 BOX = Sandbox.start()
-TAKEN = SingerTestSuite(
+SUITE = SingerTestSuite(
     kind="target",
     tests=[TargetCliPrintsTest, TargetInvalidSchemaTest, TargetRecordBeforeSchemaTest],
 )
@@ -38,7 +38,7 @@ def _nothing_is_written(tmp_path, monkeypatch):
 
 class TestSdkSuite(
     get_target_test_class(  # type: ignore[misc]
-        TargetCustomWebShop, config=CONFIG, custom_suites=[TAKEN], include_target_tests=False
+        TargetCustomWebShop, config=CONFIG, custom_suites=[SUITE], include_target_tests=False
     )
 ):
-    """Each refused message leaves the shop as it was."""
+    """None of these tests writes to the shop."""

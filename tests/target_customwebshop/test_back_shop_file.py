@@ -1,4 +1,4 @@
-"""The way back into a shop that is read by a shop file, and so has no ETag and no If-Match."""
+"""The way back to a shop that is read by a shop file, and so has no ETag and no If-Match."""
 
 import json
 import signal
@@ -7,14 +7,12 @@ from decimal import Decimal
 import commands
 import pytest
 from both_ways import singer_lines
-from click.testing import CliRunner
 from members import assert_members
 from odd_shop import Reply
 from own_shop import BY_REST, CHANGE, LOST, OwnBoth, OwnShop
 from tap_customwebshop.settings import SETTINGS
 from tap_customwebshop.tap import TapCustomWebShop
 from target_customwebshop.target import TargetCustomWebShop
-from target_powerofficego.links_command import main
 
 PHONE = "+47 900 00 001"
 PARKED = ("parked", "customers_back", "1001")
@@ -45,9 +43,10 @@ def edited(own):
     return own
 
 
-def test_a_name_that_the_shop_keeps_as_one_stays_whole(both, shop, tmp_path, customer):
+def test_edits_of_a_name_reach_a_shop_that_has_only_full_names(both, shop, tmp_path, customer):
     record = {**customer(), "name": "Turid Berg"}
-    shop.put("customers", {k: v for k, v in record.items() if k not in ("first_name", "last_name")})
+    del record["first_name"], record["last_name"]
+    shop.put("customers", record)
     shop.keeps = {"first_name", "last_name"}
     own = OwnBoth(both, shop, tmp_path)
     assert own.forward().status == 0
@@ -66,6 +65,13 @@ def test_a_name_that_the_shop_keeps_as_one_stays_whole(both, shop, tmp_path, cus
 
 def phone(own):
     return own.shop.records["customers"]["1001"]["phone"]
+
+
+def start(own, **settings):
+    """Start the way back as a command."""
+    config = own.path.with_name("back.json")
+    config.write_text(json.dumps({**own.config(), **settings}), encoding="utf-8")
+    return commands.Command("target-customwebshop", "--config", config, cwd=config.parent)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +110,7 @@ def test_an_address_edited_in_go_crosses_once(own, shop):
     own.assert_at_rest()
 
 
-def test_without_an_edit_in_go_the_shop_is_not_even_asked(own, shop):
+def test_without_an_edit_in_go_the_shop_gets_no_request(own, shop):
     assert own.back(ends_with=0).status == 0
     assert shop.server.requests == []
 
@@ -116,7 +122,7 @@ def without_spaces(record):
 @pytest.mark.slow
 @pytest.mark.parametrize("reshapes", [True, False])
 @pytest.mark.parametrize("answer", [LOST, Reply({}, status=500), Reply(b"<html>")])
-def test_a_change_whose_answer_is_lost_is_made_once_and_is_no_edit_of_the_shops(
+def test_a_change_whose_answer_is_lost_is_made_once_and_not_taken_for_an_edit_in_the_shop(
     edited, shop, answer, reshapes
 ):
     if reshapes:
@@ -145,12 +151,12 @@ def test_a_change_that_did_not_happen_is_made_again(edited, shop, answer):
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("answer", [None, Reply({}, status=404), Reply({}, status=403)])
-def test_a_change_after_which_the_record_cannot_be_read_is_looked_for_by_the_next_run(
+def test_a_change_after_which_the_record_cannot_be_read_is_checked_by_the_next_run(
     edited, shop, moment, answer
 ):
-    """Answered or not, made or not: its outcome is seen once the shop can be read again."""
+    """It may have been answered or not, and made or not."""
 
-    def fall_silent(asked):
+    def fall_silent(_):
         shop.before_reading = lambda _: answer or Reply({}, status=400)
         return Reply({}, status=500) if moment == "before" else None
 
@@ -168,11 +174,9 @@ def test_a_change_after_which_the_record_cannot_be_read_is_looked_for_by_the_nex
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_run_killed_at_a_change_is_mended_by_the_next(edited, shop, tmp_path, moment):
+def test_a_run_killed_at_a_change_is_completed_by_the_next(edited, shop, moment):
     shop.reshapes = without_spaces
-    config = tmp_path / "back.json"
-    config.write_text(json.dumps(edited.config()), encoding="utf-8")
-    running = commands.Command("target-customwebshop", "--config", config, cwd=tmp_path)
+    running = start(edited)
 
     def kill(_):
         running.kill()
@@ -195,7 +199,7 @@ def test_a_run_killed_at_a_change_is_mended_by_the_next(edited, shop, tmp_path, 
     ("without", "with_"),
     [(', single="/customers/{id}", single_at="row"', ""), ("CUSTOMERS = ", "_ = ")],
 )
-def test_what_became_of_a_change_is_looked_for_once_the_file_reads_single_records_again(
+def test_an_unanswered_change_is_checked_once_the_file_can_read_single_records_again(
     edited, shop, without, with_
 ):
     def fall_silent(_):
@@ -213,38 +217,43 @@ def test_what_became_of_a_change_is_looked_for_once_the_file_reads_single_record
 
     edited.write_file(BY_REST + CHANGE)
     edited.back(ends_with=0)
-    assert [one.method for one in shop.server.requests] == ["GET"]
+    assert [request.method for request in shop.server.requests] == ["GET"]
     edited.assert_at_rest()
 
 
-def test_a_value_that_the_shop_changes_by_itself_is_no_edit(edited, shop):
+def test_a_value_that_the_shop_reformats_is_not_taken_for_an_edit(edited, shop):
     shop.reshapes = without_spaces
     edited.back(ends_with=0)
     assert phone(edited) == PHONE.replace(" ", "")
     edited.assert_at_rest()
 
 
+def edit_meanwhile(shop, status, **changes):
+    """Return a hook that gives the first change this status and edits the customer in the shop."""
+
+    def edit(_):
+        if len(shop.writes()) > 1:
+            return None
+        shop.edit("customers", "1001", **changes)
+        return Reply({}, status=status)
+
+    return edit
+
+
 @pytest.mark.slow
 def test_an_edit_in_the_shop_while_a_change_waits_is_kept_and_both_cross(edited, shop):
-    def be_busy(_):
-        if len(shop.writes()) == 1:
-            shop.edit("customers", "1001", email="ny@example.no")
-            return Reply({}, status=429)
-        return None
-
-    shop.hooks["before"] = be_busy
+    shop.hooks["before"] = edit_meanwhile(shop, 429, email="ny@example.no")
     edited.back(ends_with=0)
 
     assert_members(shop.records["customers"]["1001"], phone=PHONE, email="ny@example.no")
     edited.forward()
-    go_id = edited.both.go_id("customers", "1001")
-    entry = edited.both.box.go.entry("Customers", go_id)
+    entry = edited.both.box.go.entry("Customers", edited.both.go_id("customers", "1001"))
     assert_members(entry, PhoneNumber=PHONE, EmailAddress="ny@example.no")
     edited.assert_at_rest()
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_an_edit_of_something_else_in_the_shop_at_the_moment_of_a_change_crosses(
+def test_an_edit_of_something_else_in_the_shop_just_before_or_after_a_change_crosses(
     edited, shop, moment
 ):
     shop.hooks[moment] = lambda _: shop.edit("customers", "1001", email="ny@example.no")
@@ -261,20 +270,12 @@ def test_an_edit_of_something_else_in_the_shop_at_the_moment_of_a_change_crosses
 
 @pytest.mark.slow
 @pytest.mark.parametrize("owner", ["shop", "go"])
-def test_the_same_property_edited_in_the_shop_while_a_change_waits_is_merged_by_the_rules(
-    own, shop, owner
-):
+def test_the_owner_wins_if_the_shop_edits_the_same_property_while_a_change_waits(own, shop, owner):
     own.both.settings = {"owners": {"customers": owner}}
     own.forward()
     own.both.edit_in_go("customers", "1001", PhoneNumber=PHONE)
 
-    def be_busy(_):
-        if len(shop.writes()) == 1:
-            shop.edit("customers", "1001", phone="+47 900 00 002")
-            return Reply({}, status=429)
-        return None
-
-    shop.hooks["before"] = be_busy
+    shop.hooks["before"] = edit_meanwhile(shop, 429, phone="+47 900 00 002")
     own.back(ends_with=0)
 
     assert phone(own) == {"shop": "+47 900 00 002", "go": PHONE}[owner]
@@ -290,17 +291,17 @@ def change(entity, record_id, patch, shop):
 """
 
 
-def test_a_whole_row_is_sent_as_it_was_read_just_before_with_what_changed(edited, shop):
+def test_an_entire_row_is_sent_as_it_was_read_just_before_with_the_changes(edited, shop):
     """Its numbers keep their digits, and it includes an edit made just before."""
     edited.write_file(BY_REST + WHOLE)
 
-    def weighed(asked):
-        if not asked.path.endswith("/1001"):
+    def with_weight(request):
+        if not request.path.endswith("/1001"):
             return None
         record_json = json.dumps(shop.records["customers"]["1001"]).encode()
         return Reply(b'{"row": {"weight": 155.00, "record": %s}}' % record_json)
 
-    shop.before_reading = weighed
+    shop.before_reading = with_weight
     shop.edit("customers", "1001", email="ny@example.no")
     edited.back(ends_with=0)
 
@@ -321,9 +322,9 @@ def change(entity, record_id, patch, shop):
 
 @pytest.fixture
 def two(own, shop):
-    """A product's name and description that were edited in Go, and go to an address each.
+    """A product whose name and description were edited in Go, and need a call each.
 
-    The name comes first, and the shop makes its own form of it.
+    The name comes first, and the shop turns it into capitals.
     """
     own.write_file(BY_REST + EACH)
     own.both.edit_in_go("products", "501", Name="Lusekofte", Description="Tykk")
@@ -333,17 +334,19 @@ def two(own, shop):
 
 def sent(shop):
     """Return which members were sent, in order."""
-    return [one.path.rpartition("/")[2] for one in shop.writes()]
+    return [call.path.rpartition("/")[2] for call in shop.writes()]
 
 
-def of_the_second(answer, times=99):
-    """Return a hook that answers a call that changes the description this many times."""
+def at_description(answer, times=99):
+    """Return a hook that gives this answer to the first calls for the description."""
     answers = [answer] * times
-    return lambda asked: answers.pop() if asked.path.endswith("/description") and answers else None
+    return lambda request: (
+        answers.pop() if request.path.endswith("/description") and answers else None
+    )
 
 
 def assert_crossed(own, shop, **members):
-    """Check what the shop has, and that none of it counts as an edit made in the shop."""
+    """Check what the shop has, and that none of it is taken for an edit in the shop."""
     assert_members(shop.records["products"]["501"], **members)
     assert own.forward().writes == []
 
@@ -364,7 +367,7 @@ def test_a_change_in_several_calls_is_sent_in_order_once(two, shop):
 @pytest.mark.slow
 @pytest.mark.parametrize("answer", [LOST, Reply({}, status=500)])
 def test_a_later_call_whose_answer_is_lost_is_made_once(two, shop, answer):
-    shop.hooks["after"] = of_the_second(answer)
+    shop.hooks["after"] = at_description(answer)
     two.back(ends_with=0)
     assert sent(shop) == ["name", "description"]
     shop.hooks.clear()
@@ -374,8 +377,8 @@ def test_a_later_call_whose_answer_is_lost_is_made_once(two, shop, answer):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answer", [LOST, Reply({}, status=503), Reply({}, status=429)])
-def test_only_what_is_missing_after_a_call_that_did_not_happen_is_sent_again(two, shop, answer):
-    shop.hooks["before"] = of_the_second(answer, times=1)
+def test_only_a_call_that_did_not_happen_is_made_again(two, shop, answer):
+    shop.hooks["before"] = at_description(answer, times=1)
     two.back(ends_with=0)
     assert sent(shop) == ["name", "description", "description"]
     assert_crossed(two, shop, **BOTH)
@@ -384,13 +387,11 @@ def test_only_what_is_missing_after_a_call_that_did_not_happen_is_sent_again(two
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_run_killed_at_a_later_call_is_mended_by_the_next(two, shop, tmp_path, moment):
-    config = tmp_path / "back.json"
-    config.write_text(json.dumps(two.config()), encoding="utf-8")
-    running = commands.Command("target-customwebshop", "--config", config, cwd=tmp_path)
+def test_a_run_killed_at_a_later_call_is_completed_by_the_next(two, shop, moment):
+    running = start(two)
 
-    def kill(asked):
-        if asked.path.endswith("/description"):
+    def kill(request):
+        if request.path.endswith("/description"):
             running.kill()
             return Reply({}, status=500)
         return None
@@ -425,7 +426,7 @@ def test_a_later_call_that_is_refused_is_a_reject_and_the_rest_has_crossed(
     two, shop, change, again, status
 ):
     two.write_file(BY_REST + change)
-    shop.hooks["before"] = of_the_second(Reply({"code": "too_thick"}, status=status))
+    shop.hooks["before"] = at_description(Reply({"code": "too_thick"}, status=status))
     two.back(ends_with=3)
     assert sent(shop) == ["name", "description"]
     (reason,) = two.both.open_ones().values()
@@ -447,8 +448,8 @@ def test_a_call_after_one_that_is_refused_is_not_sent(two, shop):
     assert list(two.both.open_ones().values()) == ["the shop refused it: name_taken"]
 
 
-def test_a_key_that_may_not_make_a_later_call_ends_the_run_and_the_rest_has_crossed(two, shop):
-    shop.hooks["before"] = of_the_second(Reply({}, status=403))
+def test_a_key_that_is_not_allowed_a_later_call_ends_the_run_and_the_rest_has_crossed(two, shop):
+    shop.hooks["before"] = at_description(Reply({}, status=403))
     outcome = two.back(ends_with=1)
     assert "PUT /products/501/description: the shop answered 403" in outcome.log
     assert_crossed(two, shop, **NAME_ONLY)
@@ -460,8 +461,8 @@ def test_a_key_that_may_not_make_a_later_call_ends_the_run_and_the_rest_has_cros
 
 
 def test_an_edit_in_the_shop_between_two_calls_is_kept(two, shop):
-    def edit(asked):
-        if asked.path.endswith("/description"):
+    def edit(request):
+        if request.path.endswith("/description"):
             shop.hooks.clear()
             shop.edit("products", "501", sku="UG-2")
             return Reply({}, status=500)
@@ -478,14 +479,14 @@ def test_an_edit_in_the_shop_between_two_calls_is_kept(two, shop):
 
 
 def parked(own):
-    """Return why records are parked, which nobody has to act on."""
+    """Check that every open record is parked, and return the reasons."""
     reasons = own.both.open_ones()
     assert {kind for kind, *_ in reasons} <= {"parked"}
     return reasons
 
 
-def test_without_change_each_edit_waits_and_is_listed_without_a_call_until_there_is_one(
-    edited, shop
+def test_without_change_edits_are_listed_without_a_call_and_cross_once_there_is_one(
+    edited, shop, links
 ):
     edited.write_file(BY_REST)
     edited.both.edit_in_go("products", "501", Name="Lusekofte")
@@ -494,13 +495,10 @@ def test_without_change_each_edit_waits_and_is_listed_without_a_call_until_there
         assert shop.server.requests == []
         assert parked(edited)[PARKED] == "my_shop.py has no change()"
         assert ("parked", "products_back", "501") in parked(edited)
-        (said,) = [line for line in outcome.log.splitlines() if "has no change()" in line]
-        assert "edits of customers, products, orders are not written to the shop" in said
-        assert "powerofficego-links parked" in said
-    listed = CliRunner().invoke(
-        main, ["--link-store", str(edited.both.ledger.link_store), "parked", "--format", "json"]
-    )
-    assert "my_shop.py has no change()" in listed.output
+        (warning,) = [line for line in outcome.log.splitlines() if "has no change()" in line]
+        assert "edits of customers, products, orders are not written to the shop" in warning
+        assert "powerofficego-links parked" in warning
+    assert "my_shop.py has no change()" in links("parked", "--format", "json").output
     assert edited.forward().writes == []
 
     edited.write_file(BY_REST + CHANGE)
@@ -512,7 +510,7 @@ def test_without_change_each_edit_waits_and_is_listed_without_a_call_until_there
 
 
 @pytest.mark.slow
-def test_what_waits_is_written_even_if_its_entry_is_not_read_again(edited, shop):
+def test_an_edit_that_waits_is_written_even_if_its_entry_is_not_read_again(edited, shop):
     edited.write_file(BY_REST)
     edited.back(ends_with=0)
     edited.write_file(BY_REST + CHANGE)
@@ -520,9 +518,7 @@ def test_what_waits_is_written_even_if_its_entry_is_not_read_again(edited, shop)
     assert phone(edited) == PHONE
 
 
-def test_an_entity_of_which_the_file_reads_no_single_record_waits_and_the_others_cross(
-    edited, shop
-):
+def test_edits_of_an_entity_without_single_wait_and_the_others_cross(edited, shop):
     without = BY_REST.replace(', single="/products/{id}", single_at="row"', "")
     edited.write_file(without + CHANGE)
     edited.both.edit_in_go("products", "501", Name="Lusekofte")
@@ -530,7 +526,7 @@ def test_an_entity_of_which_the_file_reads_no_single_record_waits_and_the_others
     outcome = edited.back(ends_with=0)
 
     assert phone(edited) == PHONE
-    assert {one.path for one in shop.server.requests} == {"/customers/1001"}
+    assert {request.path for request in shop.server.requests} == {"/customers/1001"}
     reason = "my_shop.py does not define how one of the products is read ('single')"
     assert parked(edited) == {("parked", "products_back", "501"): reason}
     assert f"{reason}, so edits of products are not written to the shop" in outcome.log
@@ -545,19 +541,19 @@ def change(entity, record_id, patch, shop):
 
 
 @pytest.mark.slow
-def test_an_edit_that_change_does_not_take_is_looked_at_once_and_again_when_it_or_the_file_changes(
+def test_an_edit_that_change_does_not_support_is_tried_again_when_it_or_the_file_changes(
     edited, shop
 ):
     edited.write_file(BY_REST + NO_PHONE)
     edited.back(ends_with=0)
-    assert [one.method for one in shop.server.requests] == ["GET"]
+    assert [request.method for request in shop.server.requests] == ["GET"]
     assert parked(edited) == {PARKED: "my_shop.py does not support this change of phone"}
     edited.back(ends_with=0)
     assert shop.server.requests == []
 
     edited.both.edit_in_go("customers", "1001", PhoneNumber="+47 900 00 003")
     edited.back(ends_with=0)
-    assert [one.method for one in shop.server.requests] == ["GET"]
+    assert [request.method for request in shop.server.requests] == ["GET"]
 
     edited.write_file(BY_REST + CHANGE)
     edited.back(ends_with=0)
@@ -566,8 +562,8 @@ def test_an_edit_that_change_does_not_take_is_looked_at_once_and_again_when_it_o
 
 
 @pytest.mark.slow
-def test_an_edit_that_waits_for_another_file_is_tried_once_more_by_the_next_run_after_retry(
-    edited, shop
+def test_an_edit_that_waits_for_another_file_is_tried_by_the_next_run_after_retry(
+    edited, shop, links
 ):
     shop.keeps = {"phone"}
     outcome = edited.back(ends_with=0)
@@ -577,21 +573,18 @@ def test_an_edit_that_waits_for_another_file_is_tried_once_more_by_the_next_run_
     assert shop.server.requests == []
     shop.keeps = set()
     (waiting,) = edited.both.ledger.unsettled("parked")
-    store = ("--link-store", str(edited.both.ledger.link_store))
 
-    said = CliRunner().invoke(main, [*store, "retry", str(waiting.id)])
-    assert "will be retried by the next run" in said.output
+    assert "will be retried by the next run" in links("retry", str(waiting.id)).output
     edited.back({"type": "STATE", "value": {"bookmarks": {}}}, ends_with=0)
     assert (len(shop.writes()), phone(edited)) == (1, PHONE)
     edited.assert_at_rest()
 
 
-def test_after_retry_an_edit_that_the_shop_still_does_not_take_waits_again(edited, shop):
+def test_after_retry_an_edit_that_the_shop_still_does_not_accept_waits_again(edited, shop, links):
     shop.keeps = {"phone"}
     edited.back(ends_with=0)
     (waiting,) = edited.both.ledger.unsettled("parked")
-    store = ("--link-store", str(edited.both.ledger.link_store))
-    CliRunner().invoke(main, [*store, "retry", str(waiting.id)])
+    links("retry", str(waiting.id))
     edited.back(ends_with=0)
     assert len(shop.writes()) == 1
     edited.back(ends_with=0)
@@ -599,7 +592,9 @@ def test_after_retry_an_edit_that_the_shop_still_does_not_take_waits_again(edite
 
 
 @pytest.mark.slow
-def test_what_the_shop_leaves_as_it_was_waits_and_the_rest_is_written_once(edited, shop):
+def test_a_property_that_the_shop_does_not_change_waits_and_the_others_are_written_once(
+    edited, shop
+):
     shop.keeps = {"phone"}
     edited.both.edit_in_go("customers", "1001", EmailAddress="ny@example.no")
 
@@ -615,7 +610,7 @@ def test_what_the_shop_leaves_as_it_was_waits_and_the_rest_is_written_once(edite
 
 @pytest.mark.slow
 @pytest.mark.parametrize("owner", ["shop", "go"])
-def test_a_later_edit_in_the_shop_of_what_waits_is_merged_by_the_usual_rules(own, shop, owner):
+def test_the_owner_wins_if_the_shop_later_edits_a_property_that_waits(own, shop, owner):
     own.both.settings = {"owners": {"customers": owner}}
     own.forward()
     own.both.edit_in_go("customers", "1001", PhoneNumber=PHONE)
@@ -637,7 +632,7 @@ def test_a_later_edit_in_the_shop_of_what_waits_is_merged_by_the_usual_rules(own
 
 
 @pytest.mark.slow
-def test_an_edit_that_waits_does_not_hide_what_both_sides_edited(edited, shop):
+def test_an_edit_that_waits_does_not_hide_a_conflict(edited, shop):
     edited.write_file(BY_REST + NO_PHONE.replace("phone", "email"))
     edited.both.edit_in_go("customers", "1001", EmailAddress="ny@example.no")
     shop.edit("customers", "1001", phone="+47 900 00 002")
@@ -648,9 +643,11 @@ def test_an_edit_that_waits_does_not_hide_what_both_sides_edited(edited, shop):
 # What ends a run, and what does not
 
 
-def test_a_refusal_is_a_reject_with_the_shops_code_and_quotes_nothing_else(edited, shop):
-    said = {"code": "phone_taken", "message": "Kari Nordmann has this phone"}
-    shop.hooks["before"] = lambda _: Reply(said, status=422)
+def test_a_refusal_is_a_reject_with_the_shops_code_and_the_log_does_not_quote_its_message(
+    edited, shop
+):
+    problem = {"code": "phone_taken", "message": "Kari Nordmann has this phone"}
+    shop.hooks["before"] = lambda _: Reply(problem, status=422)
     outcome = edited.back(ends_with=3)
     (reason,) = edited.both.open_ones().values()
     assert reason == "the shop refused it: phone_taken"
@@ -669,10 +666,10 @@ def refused(answer):
 
 
 @pytest.mark.slow
-def test_what_a_shop_refuses_in_an_answer_that_looks_like_a_success_is_a_reject(edited, shop):
+def test_a_refusal_with_a_status_of_success_is_a_reject(edited, shop):
     edited.write_file(BY_REST + REFUSED)
-    said = {"ok": False, "problems": ["Kari Nordmann has this phone"]}
-    shop.hooks["before"] = lambda _: said
+    answer = {"ok": False, "problems": ["Kari Nordmann has this phone"]}
+    shop.hooks["before"] = lambda _: answer
     outcome = edited.back(ends_with=3)
     (reject,) = edited.both.ledger.unsettled()
     assert (reject.kind, reject.detail) == ("reject", "Kari Nordmann has this phone")
@@ -686,8 +683,10 @@ def test_what_a_shop_refuses_in_an_answer_that_looks_like_a_success_is_a_reject(
     edited.assert_at_rest()
 
 
-def test_an_edit_whose_answer_the_file_cannot_read_is_looked_for_and_names_the_line(edited, shop):
-    """Only a look at the shop shows whether it was made."""
+def test_a_change_whose_answer_the_file_cannot_read_is_checked_and_the_reject_names_the_line(
+    edited, shop
+):
+    """Only a read of the shop shows whether it was made."""
     edited.write_file(BY_REST + REFUSED)
     shop.hooks["after"] = lambda _: {"done": True}
     edited.back(ends_with=0)
@@ -701,7 +700,7 @@ def test_an_edit_whose_answer_the_file_cannot_read_is_looked_for_and_names_the_l
     assert f"my_shop.py, line {line}: refused() failed (KeyError)" in reason
 
 
-def test_a_file_that_ends_the_program_at_an_answer_leaves_the_change_to_be_looked_for(edited, shop):
+def test_a_change_at_whose_answer_the_file_ends_the_program_is_checked(edited, shop):
     edited.write_file(BY_REST + CHANGE + "\ndef refused(answer):\n    raise SystemExit(0)\n")
     edited.back(ends_with=0)
     assert (len(shop.writes()), phone(edited)) == (1, PHONE)
@@ -714,9 +713,11 @@ def test_a_file_that_ends_the_program_at_an_answer_leaves_the_change_to_be_looke
 
 
 @pytest.mark.slow
-def test_a_later_call_that_is_refused_in_an_answer_is_a_reject_and_the_rest_has_crossed(two, shop):
+def test_a_later_call_refused_with_a_status_of_success_is_a_reject_and_the_rest_has_crossed(
+    two, shop
+):
     two.write_file(BY_REST + EACH + REFUSED.removeprefix(CHANGE))
-    shop.hooks["before"] = of_the_second({"ok": False, "problems": ["too thick"]})
+    shop.hooks["before"] = at_description({"ok": False, "problems": ["too thick"]})
     two.back(ends_with=3)
     (reject,) = two.both.ledger.unsettled("reject")
     assert (reject.detail, sent(shop)) == ("too thick", ["name", "description"])
@@ -725,14 +726,8 @@ def test_a_later_call_that_is_refused_in_an_answer_is_a_reject_and_the_rest_has_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("status", [409, 412])
-def test_a_conflict_is_an_edit_in_the_shop_only_where_there_was_one(edited, shop, status):
-    def clash(_):
-        if len(shop.writes()) == 1:
-            shop.edit("customers", "1001", email="ny@example.no")
-            return Reply({}, status=status)
-        return None
-
-    shop.hooks["before"] = clash
+def test_status_409_or_412_is_a_refusal_unless_the_shop_was_edited(edited, shop, status):
+    shop.hooks["before"] = edit_meanwhile(shop, status, email="ny@example.no")
     edited.back(ends_with=0)
     assert_members(shop.records["customers"]["1001"], phone=PHONE, email="ny@example.no")
 
@@ -744,7 +739,7 @@ def test_a_conflict_is_an_edit_in_the_shop_only_where_there_was_one(edited, shop
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_key_that_may_not_change_ends_the_run_in_one_line(edited, shop, status):
+def test_a_key_that_is_not_allowed_to_change_ends_the_run(edited, shop, status):
     shop.hooks["before"] = lambda _: Reply({}, status=status)
     outcome = edited.back(ends_with=1)
     assert f"PUT /customers/1001: the shop answered {status}" in outcome.log
@@ -752,7 +747,9 @@ def test_a_key_that_may_not_change_ends_the_run_in_one_line(edited, shop, status
 
 
 @pytest.mark.slow
-def test_a_record_that_is_gone_is_a_reject_and_the_others_cross(edited, shop, company):
+def test_a_record_that_is_no_longer_in_the_shop_is_a_reject_and_the_others_cross(
+    edited, shop, company
+):
     shop.put("customers", company())
     edited.forward()
     edited.both.edit_in_go("customers", "2001", PhoneNumber=PHONE)
@@ -763,17 +760,21 @@ def test_a_record_that_is_gone_is_a_reject_and_the_others_cross(edited, shop, co
     assert "the shop has no such record" in reason
 
 
-def test_an_address_at_which_there_is_no_shop_ends_the_run(edited, shop):
-    shop.before_reading = lambda _: Reply({}, status=404)
-    outcome = edited.back(ends_with=1)
-    assert "Correct the setting 'api_url' or the shop file" in outcome.log
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [(404, "Correct the setting 'api_url' or the shop file"), (503, "Run again later.")],
+)
+def test_a_shop_that_answers_all_reads_with_an_error_ends_the_run(edited, shop, status, advice):
+    shop.before_reading = lambda _: Reply({}, status=status)
+    outcome = edited.back(retry_seconds=0, ends_with=1)
+    assert advice in outcome.log
     assert edited.both.open_ones() == {}
 
 
-def test_one_record_that_keeps_failing_does_not_stop_the_others(edited, shop):
+def test_a_record_that_keeps_failing_does_not_stop_the_others(edited, shop):
     edited.both.edit_in_go("products", "501", Name="Lusekofte")
-    shop.before_reading = lambda asked: (
-        Reply({}, status=500) if asked.path == "/customers/1001" else None
+    shop.before_reading = lambda request: (
+        Reply({}, status=500) if request.path == "/customers/1001" else None
     )
     edited.back(retry_seconds=0, ends_with=3)
     assert shop.records["products"]["501"]["name"] == "Lusekofte"
@@ -781,13 +782,11 @@ def test_one_record_that_keeps_failing_does_not_stop_the_others(edited, shop):
     assert "the next run checks and continues" in reason
 
 
-def test_a_run_that_is_stopped_while_it_waits_blames_no_record(edited, shop, tmp_path):
-    config = tmp_path / "back.json"
-    config.write_text(json.dumps({**edited.config(), "retry_seconds": 100}), encoding="utf-8")
-    running = commands.Command("target-customwebshop", "--config", config, cwd=tmp_path)
+def test_a_run_that_is_stopped_while_it_waits_rejects_no_record(edited, shop):
+    running = start(edited, retry_seconds=100)
 
-    def be_busy(asked):
-        if asked.path != "/customers/1001":
+    def be_busy(request):
+        if request.path != "/customers/1001":
             return None
         running.send_signal(signal.SIGTERM)
         return Reply({}, status=429, headers={"Retry-After": "60"})
@@ -799,13 +798,6 @@ def test_a_run_that_is_stopped_while_it_waits_blames_no_record(edited, shop, tmp
     shop.before_reading = lambda _: None
     edited.back(ends_with=0)
     assert phone(edited) == PHONE
-
-
-def test_a_shop_that_answers_nothing_ends_the_run(edited, shop):
-    shop.before_reading = lambda _: Reply({}, status=503)
-    outcome = edited.back(retry_seconds=0, ends_with=1)
-    assert "Run again later." in outcome.log
-    assert edited.both.open_ones() == {}
 
 
 @pytest.mark.slow
@@ -838,8 +830,8 @@ def test_a_change_that_ends_the_program_ends_the_run_with_an_error_that_names_it
     assert (shop.writes(), edited.both.open_ones()) == ([], {})
 
 
-OF_THE_SHOP = {"page_size": 7, "lookback_seconds": 60, "start_date": "2020-01-01"}
-LOOKING_AT_A_LIST = """
+SHOP_SETTINGS = {"page_size": 7, "lookback_seconds": 60, "start_date": "2020-01-01"}
+READS_A_LIST = """
 def change(entity, record_id, patch, shop):
     rows = shop.list(Listing("/customers", rows="rows", pager=Page("size={size}&page={page}")))
     return "PUT", f"/{entity}/{record_id}", {"set": patch}
@@ -847,19 +839,19 @@ def change(entity, record_id, patch, shop):
 
 
 def test_the_settings_of_the_shop_are_the_same_for_both_ways(edited, shop):
-    edited.settings |= {**OF_THE_SHOP, "user_agent": "Butikken/1"}
-    edited.write_file(BY_REST + LOOKING_AT_A_LIST)
-    shop.before_reading = lambda asked: {"rows": []} if asked.query.get("page") == "2" else None
+    edited.settings |= {**SHOP_SETTINGS, "user_agent": "Butikken/1"}
+    edited.write_file(BY_REST + READS_A_LIST)
+    shop.before_reading = lambda request: {"rows": []} if request.query.get("page") == "2" else None
 
     assert edited.forward().status == 0
     edited.back(ends_with=0)
 
-    assert {one.headers["User-Agent"] for one in shop.server.requests} == {"Butikken/1"}
-    assert {one.query["size"] for one in shop.server.requests if one.query} == {"7"}
+    assert {request.headers["User-Agent"] for request in shop.server.requests} == {"Butikken/1"}
+    assert {request.query["size"] for request in shop.server.requests if request.query} == {"7"}
     assert phone(edited) == PHONE
 
 
-def test_the_target_takes_every_setting_of_the_tap():
+def test_the_target_has_every_setting_of_the_tap():
     settings_of_the_sdk: dict = {"properties": {}}
     TapCustomWebShop.append_builtin_config(settings_of_the_sdk)
     own = SETTINGS["properties"].keys() - settings_of_the_sdk["properties"].keys()
@@ -867,7 +859,7 @@ def test_the_target_takes_every_setting_of_the_tap():
     assert own <= TargetCustomWebShop.config_jsonschema["properties"].keys()
 
 
-def test_a_user_agent_that_no_header_can_have_ends_the_run_in_one_line(edited):
+def test_a_user_agent_that_cannot_be_a_header_ends_the_run(edited):
     outcome = edited.back(user_agent="Butikk\r\nX: 1", ends_with=1)
     assert "user_agent has characters that a header cannot have" in outcome.log
 
@@ -879,25 +871,28 @@ def test_a_user_agent_that_no_header_can_have_ends_the_run_in_one_line(edited):
         ("CUSTOMERS = Listing('/list')", "AUTH needs the setting 'auth_token'"),
     ],
 )
-def test_a_wrong_shop_file_ends_the_run_in_one_line(edited, text, expected):
+def test_a_wrong_shop_file_ends_the_run_without_a_traceback(edited, text, expected):
     edited.write_file("from tap_customwebshop.shop import *\n" + text)
     outcome = edited.back(ends_with=1)
     assert f"my_shop.py: {expected}" in outcome.log
     assert "Traceback" not in outcome.log
 
 
-def test_a_dry_run_reads_and_shows_what_would_be_written_and_what_would_not(edited, shop):
+def test_a_dry_run_shows_what_would_be_written_and_what_would_be_parked(edited, shop):
     edited.write_file(BY_REST + NO_PHONE)
     edited.both.edit_in_go("products", "501", Name="Lusekofte")
     outcome = edited.back(dry_run=True, ends_with=0)
     assert shop.writes() == []
-    assert {one.path for one in shop.server.requests} == {"/customers/1001", "/products/501"}
+    assert {request.path for request in shop.server.requests} == {
+        "/customers/1001",
+        "/products/501",
+    }
     assert "Ullgenser → Lusekofte" in outcome.log
     assert "park customers 1001: my_shop.py does not support this change of phone" in outcome.log
     assert edited.both.open_ones() == {}
 
 
-def test_a_run_stops_at_max_changes_which_counts_only_what_is_sent(edited, shop):
+def test_max_changes_counts_only_changes_that_are_sent(edited, shop):
     edited.write_file(BY_REST + NO_PHONE)
     edited.both.edit_in_go("products", "501", Name="Lusekofte")
     edited.back(max_changes=1, ends_with=0)
@@ -906,7 +901,7 @@ def test_a_run_stops_at_max_changes_which_counts_only_what_is_sent(edited, shop)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shop_id", [".", "..", "a/../b"])
-def test_a_record_whose_id_is_no_good_for_a_path_is_a_reject_and_the_others_cross(
+def test_a_record_whose_id_cannot_be_in_a_path_is_a_reject_and_the_others_cross(
     own, shop, customer, shop_id
 ):
     shop.put("customers", customer(id=shop_id, email="ola@example.no"))
@@ -917,7 +912,7 @@ def test_a_record_whose_id_is_no_good_for_a_path_is_a_reject_and_the_others_cros
     own.back(ends_with=3)
 
     assert shop.records["products"]["501"]["name"] == "Lusekofte"
-    assert {one.path for one in shop.server.requests} == {"/products/501"}
+    assert {request.path for request in shop.server.requests} == {"/products/501"}
     reason = own.both.open_ones()["reject", "customers_back", shop_id]
     assert "cannot be used in a path" in reason
 
@@ -925,12 +920,12 @@ def test_a_record_whose_id_is_no_good_for_a_path_is_a_reject_and_the_others_cros
 # Other shapes
 
 
-def test_the_record_is_the_one_with_its_id_among_those_that_a_row_makes(own, shop):
+def test_if_a_row_makes_several_records_the_edited_one_is_found_by_its_id(own, shop):
     variants = """def product(row, shop):
-    for one in (row["record"], {**row["record"], "id": "9", "sku": "S"}):
-        yield {**one, "name": one["name"] + shop.get("/suffix")["s"]}
+    for record in (row["record"], {**row["record"], "id": "9", "sku": "S"}):
+        yield {**record, "name": record["name"] + shop.get("/suffix")["s"]}
 """
-    shop.before_reading = lambda asked: {"s": ""} if asked.path == "/suffix" else None
+    shop.before_reading = lambda request: {"s": ""} if request.path == "/suffix" else None
     _, _, after = BY_REST.partition("ORDERS = ")
     before, _, _ = BY_REST.partition("def product")
     own.write_file(f"{before}{variants}ORDERS = {after}{CHANGE}")
@@ -941,11 +936,11 @@ def test_the_record_is_the_one_with_its_id_among_those_that_a_row_makes(own, sho
     assert "/suffix" in shop.server.paths()
 
 
-def test_the_row_that_holds_a_record_may_be_looked_for_by_a_function(own, shop):
+def test_the_row_of_a_record_can_be_found_by_a_function(own, shop):
     by_path = 'single="/products/{id}", single_at="row"'
-    looked_for = """single=lambda key, shop: next(
-    (one for one in shop.list("/products") if one["record"]["id"] == key), None)"""
-    own.write_file(BY_REST.replace(by_path, looked_for) + CHANGE)
+    by_function = """single=lambda key, shop: next(
+    (row for row in shop.list("/products") if row["record"]["id"] == key), None)"""
+    own.write_file(BY_REST.replace(by_path, by_function) + CHANGE)
     assert own.forward().status == 0
     own.both.edit_in_go("products", "501", Name="Lusekofte")
     own.back(ends_with=0)
@@ -971,7 +966,7 @@ def change(entity, record_id, patch, shop):
 
 
 class GraphQLShop:
-    """Answers for an own shop with GraphQL; `errors` are those that a mutation returns."""
+    """Lets an `OwnShop` answer in GraphQL; `errors` are those that a mutation returns."""
 
     def __init__(self, shop):
         self.errors = []
@@ -980,12 +975,12 @@ class GraphQLShop:
         self._edit = shop.edit
         shop.server.answer = self._answer
 
-    def _answer(self, asked):
-        variables = asked.body["variables"]
-        if not asked.body["query"].startswith("mutation"):
-            rows = [{"record": one} for one in self._customers.values()]
-            found = self._customers.get(variables.get("id"))
-            return {"data": {"customers": rows, "customer": found and {"record": found}}}
+    def _answer(self, request):
+        variables = request.body["variables"]
+        if not request.body["query"].startswith("mutation"):
+            rows = [{"record": customer} for customer in self._customers.values()]
+            record = self._customers.get(variables.get("id"))
+            return {"data": {"customers": rows, "customer": record and {"record": record}}}
         self.mutations.append(variables)
         if not self.errors:
             self._edit("customers", variables["id"], **variables["set"])
@@ -993,14 +988,14 @@ class GraphQLShop:
 
 
 class GraphQLBoth(OwnBoth):
-    """Both ways between a shop by GraphQL and Go."""
+    """Both ways between a shop with GraphQL and Go."""
 
     graphql: GraphQLShop
 
 
 @pytest.fixture
 def by_graphql(both, shop, tmp_path, customer):
-    """Both ways over a shop by GraphQL, with a phone number that was edited in Go."""
+    """Both ways with a shop with GraphQL, and a phone number that was edited in Go."""
     shop.put("customers", customer())
     own = GraphQLBoth(both, shop, tmp_path)
     own.graphql = GraphQLShop(shop)
@@ -1010,7 +1005,7 @@ def by_graphql(both, shop, tmp_path, customer):
     return own
 
 
-def test_a_shop_by_graphql_is_read_and_written_to(by_graphql):
+def test_an_edit_crosses_once_to_a_shop_with_graphql(by_graphql):
     outcome = by_graphql.back(ends_with=0)
     assert by_graphql.graphql.mutations == [{"id": "1001", "set": {"phone": PHONE}}]
     assert phone(by_graphql) == PHONE
@@ -1021,7 +1016,7 @@ def test_a_shop_by_graphql_is_read_and_written_to(by_graphql):
 
 
 @pytest.mark.slow
-def test_what_a_mutation_says_against_a_change_is_a_reject_of_that_record(by_graphql, shop):
+def test_an_error_of_a_mutation_is_a_reject(by_graphql, shop):
     by_graphql.graphql.errors = [{"field": ["phone"], "message": f"{PHONE} is not valid"}]
     outcome = by_graphql.back(ends_with=3)
     (reject,) = by_graphql.both.ledger.unsettled()
@@ -1031,22 +1026,22 @@ def test_what_a_mutation_says_against_a_change_is_a_reject_of_that_record(by_gra
 
 
 @pytest.mark.slow
-def test_a_record_that_is_null_is_not_there(by_graphql, shop):
+def test_a_record_that_is_null_is_a_reject(by_graphql, shop):
     del shop.records["customers"]["1001"]
     by_graphql.back(ends_with=3)
     (reason,) = by_graphql.both.open_ones().values()
     assert "the shop has no such record" in reason
 
 
-def test_one_record_that_a_query_fails_on_does_not_stop_the_others(by_graphql, shop, company):
+def test_a_record_whose_query_fails_does_not_stop_the_others(by_graphql, shop, company):
     shop.put("customers", company())
     by_graphql.forward()
     by_graphql.both.edit_in_go("customers", "2001", PhoneNumber=PHONE)
     answer = shop.server.answer
-    shop.server.answer = lambda asked: (
+    shop.server.answer = lambda request: (
         {"errors": [{"message": "broken"}], "data": {"customer": None}}
-        if asked.body["variables"].get("id") == "1001"
-        else answer(asked)
+        if request.body["variables"].get("id") == "1001"
+        else answer(request)
     )
     by_graphql.back(workers=1, ends_with=3)
     assert list(by_graphql.both.open_ones()) == [("reject", "customers_back", "1001")]
@@ -1056,9 +1051,9 @@ def test_one_record_that_a_query_fails_on_does_not_stop_the_others(by_graphql, s
 def test_a_mutation_without_variables_that_is_refused_is_a_reject(by_graphql, shop):
     by_graphql.write_file(BY_GRAPHQL.replace(', "variables": {"id": record_id, "set": patch}', ""))
     answer = shop.server.answer
-    shop.server.answer = lambda asked: (
-        answer(asked)
-        if "variables" in asked.body
+    shop.server.answer = lambda request: (
+        answer(request)
+        if "variables" in request.body
         else {"errors": [{"message": "no"}], "data": None}
     )
     by_graphql.back(ends_with=3)
