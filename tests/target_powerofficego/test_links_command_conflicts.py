@@ -150,9 +150,9 @@ def test_an_order_line_that_both_sides_changed_is_kept_member_by_member(
     ledger, box, conflicts, customer, product, order, line
 ):
     ledger.run(customer(), product(), order())
-    (there,) = box.go.entries("SalesOrders")
-    (go_line,) = there["SalesOrderLines"]
-    box.go.edit("SalesOrders", there["Id"], {"lines": {go_line["Id"]: {"Quantity": 5}}})
+    (entry,) = box.go.entries("SalesOrders")
+    (go_line,) = entry["SalesOrderLines"]
+    box.go.edit("SalesOrders", entry["Id"], {"lines": {go_line["Id"]: {"Quantity": 5}}})
     three = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
 
     ledger.run(order(lines=[three], updated_at=just_now()))
@@ -169,8 +169,8 @@ def test_an_order_reference_that_both_sides_changed_is_kept(
     ledger, box, conflicts, customer, product, order
 ):
     ledger.run(customer(), product(), order(reference="PO 1"))
-    (there,) = box.go.entries("SalesOrders")
-    box.go.edit("SalesOrders", there["Id"], {"PurchaseOrderReference": "PO 2"})
+    (entry,) = box.go.entries("SalesOrders")
+    box.go.edit("SalesOrders", entry["Id"], {"PurchaseOrderReference": "PO 2"})
 
     ledger.run(order(reference="PO 3", updated_at=just_now()))
 
@@ -183,8 +183,8 @@ def test_a_delivery_address_that_both_sides_changed_is_kept(
 ):
     shipping = address(id="a1", type="shipping", line1="Fjellveien 9")
     ledger.run(customer(addresses=[address(), shipping]))
-    (there,) = box.go.entries("ContactDeliveryAddresses")
-    box.go.edit("ContactDeliveryAddresses", there["Id"], {"AddressLine1": "Fjellveien 10"})
+    (entry,) = box.go.entries("ContactDeliveryAddresses")
+    box.go.edit("ContactDeliveryAddresses", entry["Id"], {"AddressLine1": "Fjellveien 10"})
     moved = {**shipping, "line1": "Fjellveien 11"}
 
     ledger.run(customer(addresses=[address(), moved], updated_at=just_now()))
@@ -197,8 +197,8 @@ def test_a_delivery_address_that_both_sides_changed_is_kept(
 
 def test_a_contact_person_that_both_sides_changed_is_kept(ledger, box, conflicts, company):
     ledger.run(company(first_name="Kari", last_name="Berg"))
-    (there,) = box.go.entries("ContactPersons")
-    box.go.edit("ContactPersons", there["Id"], {"LastName": "Dal"})
+    (entry,) = box.go.entries("ContactPersons")
+    box.go.edit("ContactPersons", entry["Id"], {"LastName": "Dal"})
 
     ledger.run(company(first_name="Kari", last_name="Fjell", updated_at=just_now()))
 

@@ -71,7 +71,7 @@ def records(kari, product, order_of_kari, guest_order):
 
 def left_in(path):
     """Return the personal values that are anywhere in the files of a link store."""
-    files = [one.read_bytes() for one in path.parent.glob(f"{path.name}*")]
+    files = [path.read_bytes() for path in path.parent.glob(f"{path.name}*")]
     with closing(sqlite3.connect(path)) as store:
         dump = "\n".join(store.iterdump())
     return [
@@ -82,8 +82,8 @@ def left_in(path):
 
 
 def customer_of(box):
-    (there,) = box.go.entries("Customers")
-    return there
+    (entry,) = box.go.entries("Customers")
+    return entry
 
 
 def test_before_an_erasure_the_store_has_the_personal_data(ledger, records):
@@ -109,7 +109,7 @@ def test_all_personal_data_leaves_the_link_store_and_does_not_come_back(
     assert outcome.calls() == [f"PATCH /Customers/{customer_of(box)['Id']}"]
     assert len(box.go.entries("SalesOrders")) == 2
     assert box.go.entries("ContactDeliveryAddresses") == addresses
-    assert [one.shop_id for one in ledger.unsettled("hold")] == ["9002"]
+    assert [record.shop_id for record in ledger.unsettled("hold")] == ["9002"]
 
     assert ledger.run(*records).writes == []
     assert left_in(ledger.link_store) == []
@@ -141,7 +141,7 @@ def test_orders_of_an_erased_customer_still_find_their_customer_and_are_kept_wit
     rejected = {**order_of_kari(id="9006"), "fees": [1]}
     ledger.run(order_of_kari(id="9004"), guest_order(id="9005"), rejected)
 
-    buyers = {one["CustomerId"] for one in box.go.entries("SalesOrders")}
+    buyers = {entry["CustomerId"] for entry in box.go.entries("SalesOrders")}
     assert len(box.go.entries("SalesOrders")) == 4
     assert buyers == {customer_of(box)["Id"]}
     assert left_in(ledger.link_store) == []
@@ -155,7 +155,9 @@ def test_an_edit_of_an_old_order_is_still_one_patch(ledger, box, links, records,
     outcome = ledger.run(order_of_kari(shipped_at="2026-01-08T09:00:00Z"))
 
     (patch,) = outcome.writes
-    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/DeliveryDate"]
+    assert [operation["path"] for operation in patch.json() if operation["op"] == "replace"] == [
+        "/DeliveryDate"
+    ]
     assert left_in(ledger.link_store) == []
 
 
@@ -175,7 +177,9 @@ def test_an_order_that_the_shop_rounds_is_still_its_own_after_an_erasure(
 
     assert ledger.unsettled() == []
     (patch,) = outcome.writes
-    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/DeliveryDate"]
+    assert [operation["path"] for operation in patch.json() if operation["op"] == "replace"] == [
+        "/DeliveryDate"
+    ]
 
 
 def test_a_refund_that_an_invoice_is_less_is_not_credited_after_an_erasure(
@@ -242,15 +246,15 @@ def test_conflicts_of_an_erased_customer_are_forgotten(ledger, box, links, recor
     assert left_in(ledger.link_store) == []
     assert "40000000" not in links("conflicts", "--show-values").output
     assert ledger.run().status == 3
-    assert [one.shop_id for one in ledger.unsettled()] == ["9002"]
+    assert [record.shop_id for record in ledger.unsettled()] == ["9002"]
 
 
 def test_an_open_balance_lets_the_archive_rest_and_be_tried_again(ledger, box, links, records):
     ledger.run(*records)
     first = next(
-        one
-        for one in box.go.entries("SalesOrders")
-        if one["ExternalImportReference"] == "testshop:9001"
+        entry
+        for entry in box.go.entries("SalesOrders")
+        if entry["ExternalImportReference"] == "testshop:9001"
     )
     invoice = box.go.send_invoice(first["Id"])
     links("erase", "customer", KARI, "--yes")
@@ -264,7 +268,7 @@ def test_an_open_balance_lets_the_archive_rest_and_be_tried_again(ledger, box, l
     box.go.edit("OutgoingInvoices", invoice["Id"], {"Balance": 0})
     resting = ledger.run()
     assert (resting.writes, customer_of(box)["IsArchived"]) == ([], False)
-    assert not [one for one in resting.reads if "/customers/" in one.path.lower()]
+    assert not [request for request in resting.reads if "/customers/" in request.path.lower()]
     assert links("retry", "--all").exit_code == 0
     ledger.run()
     assert customer_of(box)["IsArchived"] is True
@@ -285,7 +289,7 @@ def test_an_archived_entry_that_go_shows_late_does_not_stop_a_run(
     box.go.switches.read_lag_reads = 0
 
     assert ledger.run(ends_with=None).status in (0, 3)
-    (kari,) = [one for one in box.go.entries("Customers") if one["IsArchived"]]
+    (kari,) = [entry for entry in box.go.entries("Customers") if entry["IsArchived"]]
     assert kari["ExternalImportReference"]
     with ledger.store() as store:
         store.namespaces.choose(store.namespaces.all()[0])
@@ -301,7 +305,7 @@ def test_an_erased_customer_that_is_deleted_in_go_is_no_longer_to_be_archived(
 
     ledger.run(ends_with=0)
 
-    assert not [one for one in ledger.run().reads if "/customers/" in one.path.lower()]
+    assert not [request for request in ledger.run().reads if "/customers/" in request.path.lower()]
 
 
 def test_a_dry_run_lists_the_archiving_and_does_nothing(ledger, box, links, records):
@@ -324,7 +328,7 @@ def test_a_new_customer_with_the_same_e_mail_address_is_a_new_customer(
 
     ledger.run(customer(id="1005"))
 
-    references = {one["ExternalImportReference"] for one in box.go.entries("Customers")}
+    references = {entry["ExternalImportReference"] for entry in box.go.entries("Customers")}
     assert references == {f"testshop:{KARI}", "testshop:1005"}
 
 
@@ -411,7 +415,7 @@ def test_of_a_follower_that_is_erased_only_its_own_orders_are_changed(
     outcome = ledger.run({**orders[0], "reference": "PO 2", "updated_at": "2026-01-06T10:00:00Z"})
 
     assert outcome.status == 0
-    references = {one["PurchaseOrderReference"] for one in box.go.entries("SalesOrders")}
+    references = {entry["PurchaseOrderReference"] for entry in box.go.entries("SalesOrders")}
     assert references == {"PO 2", "Kontoret"}
 
 
@@ -470,15 +474,15 @@ def test_guest_orders_with_her_e_mail_address_are_hers_also_when_none_was_writte
     ledger, box, links, kari, product, guest_order
 ):
     ledger.run(kari(), product(), guest_order(id="9003", total_incl="1.00"))
-    assert [one.shop_id for one in ledger.unsettled("hold")] == ["9003"]
+    assert [record.shop_id for record in ledger.unsettled("hold")] == ["9003"]
 
     assert links("erase", "customer", KARI, "--yes").exit_code == 0
     assert left_in(ledger.link_store) == []
     outcome = ledger.run(guest_order(id="9003"))
 
     assert outcome.status == 0
-    (there,) = box.go.entries("SalesOrders")
-    assert there["CustomerId"] == customer_of(box)["Id"]
+    (entry,) = box.go.entries("SalesOrders")
+    assert entry["CustomerId"] == customer_of(box)["Id"]
     assert left_in(ledger.link_store) == []
 
 
@@ -489,7 +493,7 @@ def test_a_guests_company_with_that_e_mail_address_is_named_by_its_id(
     ledger.run(product(), guest_order(buyer=buyer))
     with closing(LinkStore(str(ledger.link_store))) as store:
         store.namespaces.choose(store.namespaces.all()[0])
-        (company,) = [one.shop_id for one in store.links.of_entity("customers")]
+        (company,) = [link.shop_id for link in store.links.of_entity("customers")]
 
     result = links("erase", "customer", "--email", buyer["email"], "--yes")
 
@@ -572,7 +576,7 @@ def test_a_voucher_that_may_or_may_not_be_in_go_does_not_stop_the_erasure(
     assert left_in(ledger.link_store) == []
     ledger.run()
     assert len(box.go.entries("BankVouchers")) == 1
-    assert [one.entity for one in ledger.unsettled("hold")] == ["orders"]
+    assert [record.entity for record in ledger.unsettled("hold")] == ["orders"]
 
 
 def test_a_run_under_way_stops_the_erasure(ledger, links, records):

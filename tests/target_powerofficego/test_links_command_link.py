@@ -74,7 +74,7 @@ def test_a_held_customer_is_linked_by_hand_and_nothing_but_our_reference_changes
     assert outcome.status == 0
     assert outcome.count("customers", "linked") == 1
     assert outcome.calls() == [f"PATCH /Customers/{second['Id']}"]
-    now_there = {one["Id"]: one for one in box.go.entries("Customers")}
+    now_there = {entry["Id"]: entry for entry in box.go.entries("Customers")}
     expected = {**second, "ExternalImportReference": "testshop:1001"}
     assert without_stamps(now_there[second["Id"]]) == without_stamps(expected)
     assert now_there[two_karis[0]["Id"]] == two_karis[0]
@@ -96,7 +96,9 @@ def test_a_later_edit_of_the_linked_customer_is_one_patch_of_what_was_edited(
     outcome = ledger.run(customer(first_name="Kari Anne"))
 
     (patch,) = outcome.writes
-    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/FirstName"]
+    assert [operation["path"] for operation in patch.json() if operation["op"] == "replace"] == [
+        "/FirstName"
+    ]
     assert len(box.go.entries("Customers")) == 2
 
 
@@ -109,30 +111,32 @@ def test_the_order_that_waited_goes_to_the_linked_customer(
     outcome = ledger.run()
 
     assert outcome.status == 0
-    (there,) = box.go.entries("SalesOrders")
-    assert there["CustomerId"] == two_karis[1]["Id"]
+    (entry,) = box.go.entries("SalesOrders")
+    assert entry["CustomerId"] == two_karis[1]["Id"]
 
 
 def test_a_held_guest_is_linked_by_the_id_that_the_hold_shows(
     ledger, box, links, two_karis, product, guest_order
 ):
     ledger.run(product(), guest_order())
-    (guest,) = [one for one in ledger.unsettled("hold") if one.shop_id.startswith("guest:")]
+    (guest,) = [
+        record for record in ledger.unsettled("hold") if record.shop_id.startswith("guest:")
+    ]
     links("link", "customers", guest.shop_id, two_karis[0]["Id"])
     links("link", "customers", "1001", two_karis[1]["Id"])
 
     outcome = ledger.run()
 
     assert outcome.status == 0
-    (there,) = box.go.entries("SalesOrders")
-    assert there["CustomerId"] == two_karis[0]["Id"]
+    (entry,) = box.go.entries("SalesOrders")
+    assert entry["CustomerId"] == two_karis[0]["Id"]
 
 
 def test_a_customer_whose_entry_is_gone_at_the_next_run_is_not_created(
     ledger, box, links, two_karis
 ):
-    for one in two_karis:
-        box.go.delete("Customers", one["Id"])
+    for entry in two_karis:
+        box.go.delete("Customers", entry["Id"])
     links("link", "customers", "1001", two_karis[0]["Id"])
 
     outcome = ledger.run(full_check_hours=0.000001)
@@ -169,7 +173,7 @@ def test_an_entry_that_another_customer_has_is_refused_unless_it_is_shared(
 def test_an_entry_with_the_reference_of_another_record_is_refused(ledger, box, links, customer):
     box.go.create("Customers", {"Name": "Fjell AS", "ExternalImportReference": "othershop:7"})
     ledger.run(customer())
-    (other,) = [one for one in box.go.entries("Customers") if one["Name"] == "Fjell AS"]
+    (other,) = [entry for entry in box.go.entries("Customers") if entry["Name"] == "Fjell AS"]
 
     result = links("link", "customers", "1005", other["Id"])
 
@@ -198,7 +202,9 @@ def test_a_held_product_is_linked_by_hand_and_nothing_changes(ledger, box, links
 
     (patch,) = ledger.run(product(gtin="7038010009457", cost_price="41.00")).writes
     assert patch.path.endswith(f"/Products/{second['Id']}")
-    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/UnitCost"]
+    assert [operation["path"] for operation in patch.json() if operation["op"] == "replace"] == [
+        "/UnitCost"
+    ]
 
 
 # Orders
@@ -208,7 +214,9 @@ def test_a_held_product_is_linked_by_hand_and_nothing_changes(ledger, box, links
 def two_orders(ledger, box, customer, product, order):
     """Order 9001, held because an invoice and a Draft in Go have its reference."""
     ledger.run(customer(), product(), order(), order(id="9002"))
-    by_reference = {one["ExternalImportReference"]: one for one in box.go.entries("SalesOrders")}
+    by_reference = {
+        entry["ExternalImportReference"]: entry for entry in box.go.entries("SalesOrders")
+    }
     invoiced, draft = by_reference["testshop:9002"], by_reference["testshop:9001"]
     box.go.send_invoice(invoiced["Id"])
     reference = {"ExternalImportReference": "testshop:9001"}
@@ -241,9 +249,9 @@ def test_a_later_edit_of_the_linked_order_is_one_patch(ledger, box, links, two_o
     outcome = ledger.run(order(reference="PO 7"))
 
     assert outcome.calls() == [f"PATCH /SalesOrders/{second['Id']}"]
-    (there,) = box.go.entries("SalesOrders")
-    assert there["PurchaseOrderReference"] == "PO 7"
-    assert len(there["SalesOrderLines"]) == 1
+    (entry,) = box.go.entries("SalesOrders")
+    assert entry["PurchaseOrderReference"] == "PO 7"
+    assert len(entry["SalesOrderLines"]) == 1
 
 
 def test_an_order_without_a_reference_gets_ours_and_is_then_found_without_a_link_store(
@@ -271,9 +279,9 @@ def test_an_order_without_a_reference_gets_ours_and_is_then_found_without_a_link
     outcome = ledger.run(order())
 
     assert outcome.calls() == [f"PATCH /SalesOrders/{by_hand['Id']}"]
-    there = {one["Id"]: one for one in box.go.entries("SalesOrders")}[by_hand["Id"]]
-    assert there["ExternalImportReference"] == "testshop:9001"
-    assert len(there["SalesOrderLines"]) == 1
+    entry = {entry["Id"]: entry for entry in box.go.entries("SalesOrders")}[by_hand["Id"]]
+    assert entry["ExternalImportReference"] == "testshop:9001"
+    assert len(entry["SalesOrderLines"]) == 1
 
     ledger.lose_link_store()
     assert ledger.run(customer(), product(), order(), order(id="9002")).writes == []

@@ -40,9 +40,9 @@ def test_links_lists_which_record_is_which_entry_in_go(
     found = {(row["entity"], row["shop_id"]): row for row in rows("links")}
 
     assert set(found) == {("customers", "1001"), ("orders", "9001"), ("products", "501")}
-    (there,) = box.go.entries("Customers")
+    (entry,) = box.go.entries("Customers")
     kari = found["customers", "1001"]
-    assert (kari["go_id"], kari["is_follower"]) == (str(there["Id"]), False)
+    assert (kari["go_id"], kari["is_follower"]) == (str(entry["Id"]), False)
     assert kari["linked_at"].endswith("Z")
     assert "base" not in kari
     heading = links("links").splitlines()[0]

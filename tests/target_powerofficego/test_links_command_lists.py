@@ -373,7 +373,7 @@ def test_text_of_the_shop_cannot_steer_the_terminal_or_break_a_line(ledger, link
 
 
 def named_in(text):
-    return [one for one in PERSONAL if one in text]
+    return [value for value in PERSONAL if value in text]
 
 
 def on_a_terminal(columns, *command):

@@ -42,7 +42,7 @@ def compare(reconcile):
     def run(**options):
         ended = reconcile("--format", "json", **options)
         rows = [json.loads(line) for line in ended.stdout.splitlines()]
-        by_what = {what: [one for one in rows if one["what"] == what] for what in WHAT}
+        by_what = {what: [row for row in rows if row["what"] == what] for what in WHAT}
         return ended.exit_code, by_what
 
     return run
@@ -60,8 +60,8 @@ def landed(ledger, customer, product, order):
 
 
 def the_entry(box, resource="SalesOrders"):
-    (there,) = box.go.entries(resource)
-    return there
+    (entry,) = box.go.entries(resource)
+    return entry
 
 
 def test_orders_that_are_in_go_as_in_the_shop_are_the_same(box, landed, compare):
@@ -95,9 +95,9 @@ def test_a_missing_order_is_named(box, landed, compare):
     status, rows = compare()
 
     assert status == DIFFERS
-    (one,) = rows["difference"]
-    assert (one["kind"], one["shop_id"]) == ("missing", "9001")
-    assert go_id in one["told"]
+    (row,) = rows["difference"]
+    assert (row["kind"], row["shop_id"]) == ("missing", "9001")
+    assert go_id in row["told"]
     assert rows["sums"][0]["difference"]["incl"] == "-250.00"
 
 
@@ -107,13 +107,13 @@ def test_an_order_that_a_person_removed_in_go_is_no_difference_once_acknowledged
 ):
     box.go.delete("SalesOrders", the_entry(box)["Id"])
     ledger.run({**landed, "reference": "PO 1", "updated_at": LATER})
-    assert [one["kind"] for one in compare()[1]["difference"]] == ["missing"]
+    assert [row["kind"] for row in compare()[1]["difference"]] == ["missing"]
 
     ledger.acknowledge_all()
     status, rows = compare()
 
     assert status == SAME
-    assert [one["kind"] for one in rows["remark"]] == ["missing"]
+    assert [row["kind"] for row in rows["remark"]] == ["missing"]
     assert rows["sums"] == []
 
 
@@ -135,8 +135,8 @@ def test_an_order_that_is_in_go_twice_is_named(box, landed, compare):
     status, rows = compare()
 
     assert status == DIFFERS
-    (one,) = rows["difference"]
-    assert (one["kind"], one["shop_id"], one["go_id"]) == ("doubled", "9001", copy["Id"])
+    (row,) = rows["difference"]
+    assert (row["kind"], row["shop_id"], row["go_id"]) == ("doubled", "9001", copy["Id"])
     assert rows["sums"][0]["go"]["sales_orders"] == 2
     assert rows["sums"][0]["difference"]["incl"] == "250.00"
 
@@ -149,9 +149,9 @@ def test_two_entries_with_one_reference_are_named(box, landed, compare):
     status, rows = compare()
 
     assert status == DIFFERS
-    (one,) = rows["difference"]
-    assert (one["kind"], one["shop_id"], one["go_id"]) == ("doubled", "9001", copy["Id"])
-    assert "testshop:9001" in one["told"]
+    (row,) = rows["difference"]
+    assert (row["kind"], row["shop_id"], row["go_id"]) == ("doubled", "9001", copy["Id"])
+    assert "testshop:9001" in row["told"]
 
 
 def test_an_order_with_our_reference_that_is_not_linked_is_named_in_its_own_period(
@@ -164,9 +164,9 @@ def test_an_order_with_our_reference_that_is_not_linked_is_named_in_its_own_peri
     status, rows = compare()
 
     assert status == DIFFERS
-    (one,) = rows["difference"]
-    assert (one["kind"], one["shop_id"], one["date"]) == ("not linked", None, "2026-01-20")
-    assert "testshop:77" in one["told"]
+    (row,) = rows["difference"]
+    assert (row["kind"], row["shop_id"], row["date"]) == ("not linked", None, "2026-01-20")
+    assert "testshop:77" in row["told"]
     assert compare(period=("--from", "2026-01-01", "--to", "2026-01-19"))[0] == SAME
 
 
@@ -189,10 +189,10 @@ def test_a_wrong_rate_is_named_though_the_amount_without_vat_is_the_same(box, la
     status, rows = compare()
 
     assert status == DIFFERS
-    (one,) = rows["difference"]
-    assert (one["kind"], one["shop_id"]) == ("VAT rate", "9001")
-    assert "25 %" in one["told"]
-    assert "15 %" in one["told"]
+    (row,) = rows["difference"]
+    assert (row["kind"], row["shop_id"]) == ("VAT rate", "9001")
+    assert "25 %" in row["told"]
+    assert "15 %" in row["told"]
     by_rate = {row["vat_rate"]: row["difference"]["excl"] for row in rows["sums"]}
     assert by_rate == {"all": "0.00", "25": "-200.00", "15": "200.00"}
 
@@ -208,7 +208,7 @@ def test_a_coupon_for_one_rate_that_is_spread_over_all_is_named(
     ledger.run(customer(), product(), product(id="503", sku="BOK", tax_rate="0"), whole)
     assert compare()[0] == SAME
     there = the_entry(box)
-    by_reference = {one["ExternalImportReference"]: one for one in there["SalesOrderLines"]}
+    by_reference = {row["ExternalImportReference"]: row for row in there["SalesOrderLines"]}
     spread = {by_reference["discount:25"]["Id"]: {"ProductUnitPrice": 50}}
     spread |= {by_reference["2"]["Id"]: {"ProductUnitPrice": Decimal("93.75")}}
     box.go.edit("SalesOrders", there["Id"], {"lines": spread})
@@ -217,8 +217,8 @@ def test_a_coupon_for_one_rate_that_is_spread_over_all_is_named(
     status, rows = compare()
 
     assert status == DIFFERS
-    (one,) = rows["difference"]
-    assert "25 %: without VAT 100.00 in the shop and 150.00 in Go" in one["told"]
+    (row,) = rows["difference"]
+    assert "25 %: without VAT 100.00 in the shop and 150.00 in Go" in row["told"]
 
 
 @pytest.mark.slow
@@ -228,7 +228,9 @@ def test_an_order_with_another_buyer_in_go_is_named(
 ):
     ledger.run(customer(id="1002", email="ola@example.no"))
     there = the_entry(box)
-    (other,) = [one for one in box.go.entries("Customers") if one["Id"] != there["CustomerId"]]
+    (other,) = [
+        entry for entry in box.go.entries("Customers") if entry["Id"] != there["CustomerId"]
+    ]
     box.go.edit("SalesOrders", there["Id"], {"CustomerId": other["Id"]})
     if is_invoiced:
         box.go.send_invoice(there["Id"])
@@ -236,9 +238,9 @@ def test_an_order_with_another_buyer_in_go_is_named(
     status, rows = compare()
 
     assert status == SAME
-    (one,) = rows["remark"]
-    assert one["kind"] == "buyer"
-    assert str(other["Id"]) in one["told"]
+    (row,) = rows["remark"]
+    assert row["kind"] == "buyer"
+    assert str(other["Id"]) in row["told"]
 
 
 def test_rates_that_add_up_to_the_same_vat_are_distinguished_by_the_lines(
@@ -274,7 +276,7 @@ def test_rates_that_add_up_to_the_same_vat_are_distinguished_by_the_lines(
     status, rows = compare()
 
     assert status == DIFFERS
-    assert [one["kind"] for one in rows["difference"]] == ["VAT rate"]
+    assert [row["kind"] for row in rows["difference"]] == ["VAT rate"]
 
 
 def test_an_ore_of_difference_is_named(box, landed, compare):
@@ -286,10 +288,10 @@ def test_an_ore_of_difference_is_named(box, landed, compare):
     status, rows = compare()
 
     assert status == DIFFERS
-    (one,) = rows["difference"]
-    assert (one["kind"], one["shop_id"]) == ("amount", "9001")
-    assert "without VAT 200.00 in the shop and 200.01 in Go" in one["told"]
-    assert "with VAT 250.00 in the shop and 250.01 in Go" in one["told"]
+    (row,) = rows["difference"]
+    assert (row["kind"], row["shop_id"]) == ("amount", "9001")
+    assert "without VAT 200.00 in the shop and 200.01 in Go" in row["told"]
+    assert "with VAT 250.00 in the shop and 250.01 in Go" in row["told"]
 
 
 def test_a_credit_note_without_refund_is_named(box, landed, compare):
@@ -301,10 +303,10 @@ def test_a_credit_note_without_refund_is_named(box, landed, compare):
     status, rows = compare(period=today)
 
     assert status == DIFFERS
-    (one,) = rows["difference"]
-    assert (one["kind"], one["shop_id"]) == ("credit note without refund", "9001")
-    assert (one["go_id"], one["go_number"]) == (note["Id"], note["InvoiceNo"])
-    assert f"invoice {invoice['InvoiceNo']}" in one["told"]
+    (row,) = rows["difference"]
+    assert (row["kind"], row["shop_id"]) == ("credit note without refund", "9001")
+    assert (row["go_id"], row["go_number"]) == (note["Id"], note["InvoiceNo"])
+    assert f"invoice {invoice['InvoiceNo']}" in row["told"]
     assert rows["sums"][0]["go"]["credit_notes"] == 1
     assert rows["sums"][0]["difference"]["incl"] == "-50.00"
     assert compare()[0] == SAME, "it belongs to the day on which it was posted"
@@ -342,7 +344,7 @@ def test_an_invoice_credited_because_the_shop_deleted_the_order_is_no_difference
     status, rows = compare(period=("--from", "2026-01-01", "--to", note["VoucherDate"]))
 
     assert status == SAME
-    assert {one["kind"] for one in rows["remark"]} == {"open", "credited by hand"}
+    assert {row["kind"] for row in rows["remark"]} == {"open", "credited by hand"}
     assert rows["sums"][0]["difference"]["incl"] == "0.00"
 
 
@@ -363,7 +365,7 @@ def test_a_credit_note_that_is_linked_as_a_refund_is_compared_with_its_own_link(
     assert rows["sums"][0]["go"]["credit_notes"] == 1
     rates[0][3] = "-249.00"
     link_as(ledger, "credit:9001:refund:r1", note["Id"], ["2026-01-09", "NOK", rates])
-    assert [one["shop_id"] for one in compare()[1]["difference"]] == ["credit:9001:refund:r1"]
+    assert [row["shop_id"] for row in compare()[1]["difference"]] == ["credit:9001:refund:r1"]
 
 
 def test_invoices_are_compared_by_their_lines(box, landed, compare):
@@ -373,7 +375,7 @@ def test_invoices_are_compared_by_their_lines(box, landed, compare):
 
     assert status == SAME
     assert rows["sums"][1]["go"]["invoices"] == 1
-    paths = [one.path for one in box.requests.reads("go")]
+    paths = [request.path for request in box.requests.reads("go")]
     assert any(path.lower().endswith("/lines") for path in paths)
 
 
@@ -396,7 +398,7 @@ def test_a_duplicate_invoice_that_was_credited_is_only_a_remark(box, landed, com
     status, rows = compare()
 
     assert status == SAME
-    assert [one["kind"] for one in rows["remark"]] == ["doubled"]
+    assert [row["kind"] for row in rows["remark"]] == ["doubled"]
 
 
 def test_vat_that_go_rounds_once_per_rate_is_the_same(
@@ -470,9 +472,9 @@ def test_an_order_that_has_another_date_in_go_is_not_missing(box, landed, compar
     status, rows = compare()
 
     assert status == SAME
-    (one,) = rows["remark"]
-    assert (one["kind"], one["shop_id"]) == ("date", "9001")
-    assert "2026-02-03" in one["told"]
+    (row,) = rows["remark"]
+    assert (row["kind"], row["shop_id"]) == ("date", "9001")
+    assert "2026-02-03" in row["told"]
 
 
 @pytest.mark.slow
@@ -484,9 +486,9 @@ def test_an_order_that_is_held_and_so_not_in_go_is_named_with_its_reason(
     status, rows = compare()
 
     assert status == DIFFERS
-    (one,) = rows["difference"]
-    assert (one["kind"], one["shop_id"], one["date"]) == ("not in Go", "9003", "2026-01-05")
-    assert "paid back" in one["told"]
+    (row,) = rows["difference"]
+    assert (row["kind"], row["shop_id"], row["date"]) == ("not in Go", "9003", "2026-01-05")
+    assert "paid back" in row["told"]
     assert rows["sums"][0]["difference"]["incl"] == "-250.00"
 
     ledger.acknowledge_all()
@@ -502,9 +504,9 @@ def test_an_order_that_was_rejected_is_named(ledger, landed, order, compare):
     status, rows = compare()
 
     assert status == DIFFERS
-    (one,) = rows["difference"]
-    assert "total_incl is 1.00, but the lines come to 250.00" in one["told"]
-    assert one["told"].endswith("; its total with VAT is 1.00")
+    (row,) = rows["difference"]
+    assert "total_incl is 1.00, but the lines come to 250.00" in row["told"]
+    assert row["told"].endswith("; its total with VAT is 1.00")
 
 
 @pytest.mark.slow
@@ -535,9 +537,9 @@ def test_an_order_that_states_only_its_total_with_vat_is_counted_by_its_lines(
 
     _, rows = compare()
 
-    (one,) = rows["difference"]
-    assert one["kind"] == "not in Go"
-    assert one["told"].endswith("; its total with VAT is 250.00")
+    (row,) = rows["difference"]
+    assert row["kind"] == "not in Go"
+    assert row["told"].endswith("; its total with VAT is 250.00")
     amounts = {"excl": "400.00", "tax": "100.00", "incl": "500.00"}
     assert rows["sums"][0]["shop"] == {"orders": 2, **amounts}
 
@@ -553,9 +555,9 @@ def test_an_order_that_the_shop_changed_after_its_invoice_is_open(
     status, rows = compare()
 
     assert status == DIFFERS
-    (one,) = rows["difference"]
-    assert one["kind"] == "open"
-    assert "the total with VAT is 375.00, but 250.00 in Go" in one["told"]
+    (row,) = rows["difference"]
+    assert row["kind"] == "open"
+    assert "the total with VAT is 375.00, but 250.00 in Go" in row["told"]
     assert rows["sums"][0]["shop"]["incl"] == "250.00", "as last agreed"
 
 
@@ -576,7 +578,7 @@ def test_a_rate_that_only_the_shop_changed_is_named(ledger, landed, order, line,
     status, rows = compare()
 
     assert status == DIFFERS
-    assert sorted(one["kind"] for one in rows["difference"]) == ["VAT rate", "open"]
+    assert sorted(row["kind"] for row in rows["difference"]) == ["VAT rate", "open"]
 
 
 def test_a_link_from_before_amounts_were_kept_is_not_known_until_the_shop_is_read(
@@ -592,7 +594,7 @@ def test_a_link_from_before_amounts_were_kept_is_not_known_until_the_shop_is_rea
 
     status, rows = compare()
     assert status == SAME
-    assert [one["kind"] for one in rows["remark"]] == ["not known"]
+    assert [row["kind"] for row in rows["remark"]] == ["not known"]
 
     outcome = ledger.run({**order(), "payment_status": "authorized", "updated_at": LATER})
 
@@ -618,7 +620,7 @@ def test_nothing_is_written_in_go_or_in_the_store(box, ledger, landed, order, re
     assert reconcile().exit_code == SAME
 
     made = box.requests.writes("go")[seen:]
-    assert [one for one in made if "oauth" not in one.path.lower()] == []
+    assert [request for request in made if "oauth" not in request.path.lower()] == []
     assert exported(ledger) == before
 
 
@@ -726,7 +728,7 @@ def test_an_invalid_period_is_refused(ledger, landed, reconcile, first, last, co
 
 def account(box, number):
     accounts = box.go.entries("GeneralLedgerAccounts")
-    return next(one["Id"] for one in accounts if one["AccountNo"] == number)
+    return next(account["Id"] for account in accounts if account["AccountNo"] == number)
 
 
 def exported(ledger):

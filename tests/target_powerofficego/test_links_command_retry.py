@@ -25,7 +25,7 @@ def refused(ledger, box, customer, product):
     for path in ("/Customers$", "/Products$"):
         box.faults.add(method="POST", path=path, status=400, body={"title": "No", "status": 400})
     ledger.run(customer(), product())
-    return {one.entity: str(one.id) for one in ledger.unsettled("reject")}
+    return {record.entity: str(record.id) for record in ledger.unsettled("reject")}
 
 
 def test_what_go_refused_rests_without_a_retry_and_is_not_counted(ledger, refused):
@@ -93,6 +93,6 @@ def test_a_second_refusal_rests_longer_than_the_first(ledger, box, links, refuse
     links("retry", refused["customers"])
     ledger.run()
 
-    (again,) = [one for one in ledger.unsettled("reject") if one.entity == "customers"]
+    (again,) = [record for record in ledger.unsettled("reject") if record.entity == "customers"]
     assert again.attempts == 2
     assert (again.next_attempt_at - again.last_seen).total_seconds() > 3600

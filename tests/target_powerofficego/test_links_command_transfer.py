@@ -88,15 +88,15 @@ def filled(ledger, links, box, records, customer):
     box.go.create("Customers", {"Name": "Per AS", "EmailAddress": "per@example.no"})
     ledger.settings["payment_accounts"] = {"vipps": 1901}
     ledger.run(*records)
-    (there,) = [
-        one for one in box.go.entries("Customers") if one["EmailAddress"] == "kari@example.no"
+    (entry,) = [
+        entry for entry in box.go.entries("Customers") if entry["EmailAddress"] == "kari@example.no"
     ]
-    box.go.edit("Customers", there["Id"], {"PhoneNumber": "99887766"})
+    box.go.edit("Customers", entry["Id"], {"PhoneNumber": "99887766"})
     edited = customer(phone="+4740000000")
     ledger.run(edited, owners={"customers": "go"})
-    for one in ledger.unsettled("reject", "hold"):
-        if one.shop_id != WAITED_FOR:
-            links("acknowledge", str(one.id))
+    for record in ledger.unsettled("reject", "hold"):
+        if record.shop_id != WAITED_FOR:
+            links("acknowledge", str(record.id))
     assert links("erase", "customer", "1002", "--yes").exit_code == 0
     ledger.run()
     return [edited, *records[1:]]
@@ -130,12 +130,14 @@ def test_a_lost_store_comes_back_with_all_it_knew_and_the_same_input_writes_noth
     assert rows_of(ledger.link_store) == before
     assert all(before[table] for table in KEPT)
 
-    there = {kind: box.go.entries(kind) for kind in ("Customers", "Products", "SalesOrders")}
+    entry = {kind: box.go.entries(kind) for kind in ("Customers", "Products", "SalesOrders")}
     outcome = ledger.run(*filled, owners={"customers": "go"})
     assert outcome.writes == []
-    open_ones = [one for one in ledger.unsettled("reject", "hold") if not one.acknowledged_at]
+    open_ones = [
+        record for record in ledger.unsettled("reject", "hold") if not record.acknowledged_at
+    ]
     assert [one.shop_id for one in open_ones] == [WAITED_FOR]
-    assert {kind: box.go.entries(kind) for kind in there} == there
+    assert {kind: box.go.entries(kind) for kind in entry} == entry
     assert rows_of(ledger.link_store)["unsettled"]
 
 

@@ -168,7 +168,7 @@ def test_an_invalid_number_is_refused(ledger, customer, words, number):
 
     assert result.exit_code == 2
     assert result.output.splitlines()[-1].startswith("Error: Invalid value for '[ID...]': ")
-    assert [one.acknowledged_at for one in ledger.unsettled()] == [None]
+    assert [record.acknowledged_at for record in ledger.unsettled()] == [None]
 
 
 @pytest.mark.parametrize("command", ["runs", "conflicts"])
@@ -191,7 +191,7 @@ def test_an_entity_is_accepted_in_singular_and_plural(tmp_path, entity):
         assert "does not exist: nothing has been synced yet" in result.output
     for command in ("link", "unlink"):
         parameters = loaded(command).params
-        parameter = next(one for one in parameters if one.name == "entity")
+        parameter = next(parameter for parameter in parameters if parameter.name == "entity")
         assert parameter.type.convert(entity, parameter, None) == plural
 
 

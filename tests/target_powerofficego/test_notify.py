@@ -465,7 +465,7 @@ def test_no_message_identifies_a_person_or_contains_a_key(
     text = json.dumps(receiver.messages)
     assert len(receiver.messages) == 2
     keys = (box.go.application_key, box.go.client_key, box.go.subscription_key, SECRET)
-    assert [one for one in (*PERSONAL, *keys, "a-very-secret-key") if one in text] == []
+    assert [value for value in (*PERSONAL, *keys, "a-very-secret-key") if value in text] == []
 
 
 @pytest.mark.parametrize(
@@ -498,7 +498,7 @@ def test_an_address_that_would_not_be_safe_stops_the_run_at_start_up(
     outcome = run(customer(), notify=notify)
 
     assert outcome.status == 1
-    assert [one for one in outcome.log.splitlines() if one.startswith(line)] != []
+    assert [line for line in outcome.log.splitlines() if line.startswith(line)] != []
     assert SECRET not in outcome.log
     assert outcome.reads == []
     checked = check(TARGET_POWEROFFICEGO_NOTIFY=notify)

@@ -1,0 +1,61 @@
+"""`powerofficego-links` on the link store of the test's runs, and a run that is under way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+from click.testing import CliRunner
+from target_powerofficego.links_command import main
+from target_powerofficego.target import TargetPowerOfficeGo
+
+
+@pytest.fixture
+def links(ledger):
+    """Runs the command, with text as its input; returns its result."""
+
+    def run(*words, text=None):
+        line = ["--link-store", ledger.link_store, *words]
+        return CliRunner().invoke(main, [str(word) for word in line], input=text)
+
+    return run
+
+
+@pytest.fixture
+def listed(links):
+    """Runs the command, which must succeed; returns what it printed."""
+
+    def run(*words):
+        result = links(*words)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return run
+
+
+@pytest.fixture
+def rows(listed):
+    """Runs the command, which must succeed; returns its JSON lines."""
+
+    def run(*words):
+        return [json.loads(line) for line in listed("--format", "json", *words).splitlines()]
+
+    return run
+
+
+@pytest.fixture
+def under_way(ledger):
+    """Begins a run, and ends it at the end of the `with` block."""
+
+    @contextlib.contextmanager
+    def begin():
+        target = TargetPowerOfficeGo(config=ledger.config())
+        run = target.begin()
+        try:
+            yield run
+        finally:
+            target.process_endofpipe()
+            run.close()
+
+    return begin
