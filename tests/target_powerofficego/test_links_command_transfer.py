@@ -31,17 +31,6 @@ PAYMENT = {
 
 
 @pytest.fixture
-def links(ledger):
-    """Runs the command on the link store of the test's runs, with text as its input."""
-
-    def run(*words, text=None):
-        line = ["--link-store", str(ledger.link_store), *words]
-        return CliRunner().invoke(main, line, input=text)
-
-    return run
-
-
-@pytest.fixture
 def exported(links):
     """Exports the link store and returns the text."""
 
