@@ -26,8 +26,8 @@ def links(ledger):
 def listed(links):
     """Runs the command, which must succeed; returns what it printed."""
 
-    def run(*words):
-        result = links(*words)
+    def run(*words, text=None):
+        result = links(*words, text=text)
         assert result.exit_code == 0, result.output
         return result.output
 

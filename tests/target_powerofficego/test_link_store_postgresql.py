@@ -93,7 +93,7 @@ def test_a_dry_run_creates_no_table(ledger, database, customer):
     assert tables(database) == []
 
 
-def test_a_dry_run_leaves_the_link_store_unchanged(ledger, box, database, customer):
+def test_a_dry_run_leaves_the_link_store_unchanged(ledger, database, customer):
     ledger.run(customer())
     settled = f"SELECT * FROM {database.schema}.settled"
     before = database.execute(settled)
@@ -135,7 +135,7 @@ def test_before_any_run_the_links_command_reports_it_and_creates_nothing(links, 
     assert tables(database) == []
 
 
-def test_a_database_that_cannot_be_reached_is_reported_in_one_line(ledger, box, customer):
+def test_a_database_that_cannot_be_reached_is_reported_in_one_line(ledger, customer):
     outcome = ledger.run(customer(), link_store="postgresql://sync@127.0.0.1:1/links")
 
     assert outcome.status == 1

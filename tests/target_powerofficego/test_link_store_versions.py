@@ -136,7 +136,7 @@ def test_a_run_migrates_a_store_of_version_1_and_writes_nothing_to_go(
     assert [record.shop_id for record in ledger.unsettled("reject")] == ["502"]
 
 
-def test_a_run_migrates_a_store_of_version_3_and_posts_a_payment(ledger, box, records, order):
+def test_a_run_migrates_a_store_of_version_3_and_posts_a_payment(ledger, records, order):
     ledger.run(*records)
     change(
         ledger.link_store,
@@ -165,7 +165,7 @@ def test_a_run_migrates_a_store_of_version_6_and_stores_the_hashes_of_unchanged_
     assert query(ledger.link_store, "SELECT text_hash FROM settled") != [(None,)]
 
 
-def test_an_edit_in_the_run_that_migrates_is_one_patch(ledger, version_1, records, customer, order):
+def test_an_edit_in_the_run_that_migrates_is_one_patch(ledger, version_1, customer, order):
     outcome = ledger.run(customer(phone="+4740000000"), order(reference="PO 7"))
 
     assert sorted(call.split("/")[1] for call in outcome.calls()) == ["Customers", "SalesOrders"]

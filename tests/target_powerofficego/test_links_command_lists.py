@@ -305,7 +305,7 @@ def test_a_run_to_which_the_tap_sent_nothing_is_listed_as_having_no_input(
     assert "no input; products: 1 rejected" in listed("runs")
 
 
-def test_a_run_without_input_does_not_count_as_the_first(ledger, box, lines_of, customer):
+def test_a_run_without_input_does_not_count_as_the_first(ledger, box, customer):
     ledger.command_on("")
     box.go.create("Customers", {"Name": "Fjell AS"})
 

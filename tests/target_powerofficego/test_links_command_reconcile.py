@@ -443,7 +443,7 @@ def test_ore_moved_to_freight_that_a_coupon_covers_are_not_a_difference(
     assert status == SAME, rows
 
 
-def test_each_currency_has_its_own_sums(box, ledger, shop_order, order, compare):
+def test_each_currency_has_its_own_sums(ledger, shop_order, order, compare):
     ledger.run(order(id="9002", number="9002", currency="EUR"))
 
     status, rows = compare()
@@ -692,7 +692,7 @@ def test_an_invalid_config_is_reported_in_one_line(links, shop_order, tmp_path, 
     assert len(result.output.splitlines()) == 1
 
 
-def test_keys_of_another_client_are_reported_in_one_line(box, ledger, shop_order, reconcile):
+def test_keys_of_another_client_are_reported_in_one_line(ledger, shop_order, reconcile):
     ledger.settings["shop_name"] = "othershop"
 
     result = reconcile()
@@ -719,7 +719,7 @@ def test_a_missing_privilege_is_reported_in_one_line(box, shop_order, reconcile)
     ],
     ids=["ends before it begins", "not a date"],
 )
-def test_an_invalid_period_is_refused(ledger, shop_order, reconcile, first, last, complaint):
+def test_an_invalid_period_is_refused(shop_order, reconcile, first, last, complaint):
     result = reconcile(period=("--from", first, "--to", last))
 
     assert result.exit_code == 2

@@ -118,7 +118,7 @@ def test_once_all_is_acknowledged_the_end_is_announced(run, ledger, receiver, ch
 
 
 @pytest.mark.both_link_stores(if_slow=True)
-def test_a_failed_run_is_announced_once_until_a_run_succeeds(run, ledger, receiver, customer):
+def test_a_failed_run_is_announced_once_until_a_run_succeeds(run, receiver, customer):
     run(customer())
     for _ in range(2):
         assert run(INVALID_INPUT).status == 1

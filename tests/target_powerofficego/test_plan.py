@@ -117,7 +117,7 @@ def test_a_planned_change_has_gos_property_and_both_values(ledger, customer, run
 
 
 def test_a_plan_lists_customers_products_and_orders_before_their_parts(
-    ledger, customer, company, product, order, address, run_with_changes
+    customer, company, product, order, address, run_with_changes
 ):
     delivery = address(id="a1", type="shipping", line1="Fjellveien 9")
     person = customer(addresses=[address(), delivery])
@@ -134,7 +134,7 @@ def test_a_plan_lists_customers_products_and_orders_before_their_parts(
     assert [line.split()[1] for line in table] == list(dict.fromkeys(listed))
 
 
-def test_a_planned_follower_names_the_customer_it_shares_with(ledger, company, run_with_changes):
+def test_a_planned_follower_names_the_customer_it_shares_with(company, run_with_changes):
     second = company(id="2002", email="b@example.no")
 
     _, planned = run_with_changes(company(), second, dry_run=True)
@@ -151,7 +151,7 @@ def test_a_planned_follower_names_the_customer_it_shares_with(ledger, company, r
     ],
 )
 def test_a_changes_file_that_cannot_be_written_is_reported_at_start_up(
-    ledger, box, customer, path, error
+    ledger, customer, path, error
 ):
     outcome = ledger.run(customer(), changes_file=path, ends_with=1)
 

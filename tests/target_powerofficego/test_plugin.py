@@ -37,7 +37,7 @@ def test_a_stream_name_is_accepted_in_any_case_singular_or_plural(
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_an_unsupported_stream_is_reported(ledger, box, customer, message):
+def test_an_unsupported_stream_is_reported(ledger, customer, message):
     outcome = ledger.run(customer(), message({"id": "1"}, stream="refunds"), ends_with=1)
     assert 'the stream "refunds" is not supported' in outcome.log
     assert outcome.states == []
@@ -64,7 +64,7 @@ def test_meltanos_test_stream_is_accepted_without_a_write(ledger, box, message):
     assert "nothing was written" in outcome.log
 
 
-def test_batch_messages_are_refused_in_one_line(ledger, box, customer):
+def test_batch_messages_are_refused_in_one_line(ledger, customer):
     batch = {
         "type": "BATCH",
         "stream": "customers",

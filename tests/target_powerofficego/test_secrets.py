@@ -80,6 +80,6 @@ def test_invalid_input_is_logged_without_secrets(ledger, box, lines_of, customer
     assert "Traceback" not in outcome.log
 
 
-def test_a_wrong_key_is_not_logged(ledger, box):
+def test_a_wrong_key_is_not_logged(ledger):
     outcome = ledger.command(client_key="a-very-secret-key", ends_with=1)
     assert "a-very-secret-key" not in outcome.log

@@ -138,7 +138,7 @@ def test_a_missing_required_setting_is_named(ledger, box, name):
     assert box.requests.all() == []
 
 
-def test_a_link_store_damaged_in_the_middle_is_reported(ledger, box, customer, product):
+def test_a_link_store_damaged_in_the_middle_is_reported(ledger, customer, product):
     ledger.run(customer(), product())
     content = ledger.link_store.read_bytes()
     ledger.link_store.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
