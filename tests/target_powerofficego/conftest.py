@@ -1,4 +1,4 @@
-"""`powerofficego-links` on the link store of the test's runs, and a run that is under way."""
+"""`powerofficego-links` on the link store of the test's runs, a run under way, and a payment."""
 
 from __future__ import annotations
 
@@ -59,3 +59,15 @@ def under_way(ledger):
             run.close()
 
     return begin
+
+
+@pytest.fixture
+def payment():
+    """A payment of 250 kr by Vipps."""
+    return {
+        "id": "p1",
+        "method": "vipps",
+        "status": "paid",
+        "amount": "250.00",
+        "paid_at": "2026-01-05T09:31:00Z",
+    }

@@ -49,7 +49,7 @@ def test_a_second_run_at_the_same_time_stops_with_one_line(ledger, box, customer
 
 
 def test_a_run_whose_session_is_lost_stops_before_its_next_write(ledger, box, database, customer):
-    people = [customer(id=str(n), email=f"k{n}@example.no") for n in range(1, 21)]
+    customers = [customer(id=str(n), email=f"k{n}@example.no") for n in range(1, 21)]
     box.faults.on(
         "go",
         "POST",
@@ -58,7 +58,7 @@ def test_a_run_whose_session_is_lost_stops_before_its_next_write(ledger, box, da
         skip=4,
     )
 
-    outcome = ledger.run(*people, workers=1)
+    outcome = ledger.run(*customers, workers=1)
 
     assert outcome.status == 1
     assert len(box.go.entries("Customers")) == 5
@@ -67,8 +67,8 @@ def test_a_run_whose_session_is_lost_stops_before_its_next_write(ledger, box, da
     assert error.endswith("run again")
     assert "example.no" not in outcome.log
 
-    assert ledger.run(*people).status == 0
-    assert len(box.go.entries("Customers")) == len(people)
+    assert ledger.run(*customers).status == 0
+    assert len(box.go.entries("Customers")) == len(customers)
 
 
 def test_a_lost_session_is_not_reopened_without_its_lock(ledger, database, customer):

@@ -66,11 +66,11 @@ INSERT INTO about VALUES (1);
 """
 """The schema as version 1 created it. Do not change it."""
 
-VERSION_6 = (
+BACK_TO_VERSION_6 = (
     "ALTER TABLE settled DROP COLUMN text_hash; DROP TABLE notices;"
     " UPDATE about SET schema_version = 6"
 )
-"""Removes what later versions added to version 6."""
+"""Removes what later versions added."""
 
 TABLES_OF_VERSION_1 = (
     *("namespaces", "links", "settled", "intents", "unsettled", "waits"),
@@ -136,7 +136,7 @@ def test_a_run_migrates_a_store_of_version_1_and_writes_nothing_to_go(
     assert [record.shop_id for record in ledger.unsettled("reject")] == ["502"]
 
 
-def test_a_run_migrates_a_store_of_version_3_and_posts_a_payment(ledger, records, order):
+def test_a_run_migrates_a_store_of_version_3_and_posts_a_payment(ledger, records, order, payment):
     ledger.run(*records)
     change(
         ledger.link_store,
@@ -144,8 +144,6 @@ def test_a_run_migrates_a_store_of_version_3_and_posts_a_payment(ledger, records
         " ALTER TABLE settled DROP COLUMN stamp; ALTER TABLE settled DROP COLUMN text_hash;"
         " ALTER TABLE runs DROP COLUMN settings; UPDATE about SET schema_version = 3",
     )
-    payment = {"id": "p1", "method": "vipps", "status": "paid", "amount": "250.00"}
-    payment["paid_at"] = "2026-01-05T09:31:00Z"
 
     outcome = ledger.run(order(payments=[payment]), payment_accounts={"vipps": 1901})
 
@@ -157,7 +155,7 @@ def test_a_run_migrates_a_store_of_version_6_and_stores_the_hashes_of_unchanged_
     ledger, customer
 ):
     ledger.run(customer())
-    change(ledger.link_store, VERSION_6)
+    change(ledger.link_store, BACK_TO_VERSION_6)
 
     assert ledger.run(customer()).writes == []
 
@@ -215,7 +213,7 @@ def test_many_shops_can_begin_in_one_link_store_at_once(ledger, exists):
     if exists:
         store = LinkStore(str(ledger.link_store), when_older="migrate")
         with closing(store), store.transaction():
-            for statement in VERSION_6.split(";"):
+            for statement in BACK_TO_VERSION_6.split(";"):
                 store.connection.execute(sa.text(statement))
     at_once = threading.Barrier(8)
 

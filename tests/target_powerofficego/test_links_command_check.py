@@ -6,11 +6,10 @@ import datetime
 import json
 import os
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
+import commands
 import pytest
 from click.testing import CliRunner
 from clocks import machine_off_by
@@ -18,8 +17,6 @@ from ledger import A_PERSON
 from prometheus_client.parser import text_string_to_metric_families
 from target_powerofficego.links_command import main
 from target_powerofficego.target import TargetPowerOfficeGo
-
-SCRIPT = Path(sys.executable).with_name("powerofficego-links")
 
 
 @pytest.fixture
@@ -309,11 +306,9 @@ def test_all_records_or_all_of_an_entity_are_acknowledged_at_once(
 
 
 def test_the_command_that_check_names_lists_a_waiting_payment(
-    ledger, box, links, customer, product, order
+    ledger, box, links, customer, product, order, payment
 ):
     ledger.settings["payment_accounts"] = {"vipps": 1901}
-    payment = {"id": "p1", "method": "vipps", "status": "paid", "amount": "250.00"}
-    payment["paid_at"] = "2026-01-05T09:31:00Z"
     body = {"title": "Bank voucher validation error(s)", "status": 400, "detail": "period closed"}
     box.faults.add(method="POST", path="/vouchers/bankjournals", status=400, body=body)
     ledger.run(customer(), product(), order(payments=[payment]))
@@ -423,7 +418,7 @@ def test_the_console_script_reads_the_environment_and_returns_the_exit_status(le
     ledger.run(product(sku=None))
 
     ended = subprocess.run(
-        [SCRIPT, "check"],
+        [commands.script("powerofficego-links"), "check"],
         env={**os.environ, "TARGET_POWEROFFICEGO_LINK_STORE": str(ledger.link_store)},
         capture_output=True,
         text=True,

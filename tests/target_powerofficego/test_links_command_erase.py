@@ -543,15 +543,15 @@ def test_an_unanswered_write_stops_the_erasure(ledger, links, records):
     assert "run the sync until it has checked them, then erase; nothing was erased" in result.output
 
 
-def test_a_voucher_without_an_answer_does_not_stop_the_erasure(ledger, box, erase, records):
+def test_a_voucher_without_an_answer_does_not_stop_the_erasure(
+    ledger, box, erase, records, payment
+):
     ledger.settings["payment_accounts"] = {"vipps": 1901}
     customer, product, order, *others = records
-    payment = {"id": "p1", "method": "vipps", "status": "paid", "amount": "250.00"}
-    paid = {**order, "payments": [{**payment, "paid_at": "2026-01-05T09:31:00Z"}]}
     body = {"title": "Bank voucher validation error(s)", "status": 400, "detail": "period closed"}
     box.faults.add(method="POST", path="/vouchers/bankjournals", reset="after")
     box.faults.add(method="POST", path="/vouchers/bankjournals", status=400, body=body)
-    ledger.run(customer, product, paid, *others)
+    ledger.run(customer, product, {**order, "payments": [payment]}, *others)
 
     erase()
 

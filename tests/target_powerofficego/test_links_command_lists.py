@@ -7,14 +7,12 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 from contextlib import suppress
-from pathlib import Path
 
+import commands
 import pytest
 from ledger import A_PERSON, singer_lines
 
-SCRIPT = Path(sys.executable).with_name("powerofficego-links")
 PERSONAL = ("Kari", "Nordmann", "kari@example.no", "91234567", "99887766", "Storgata")
 
 
@@ -63,7 +61,7 @@ def test_without_a_terminal_a_reject_is_one_line_of_any_length(ledger, listed, p
 def test_a_narrow_terminal_shows_each_reject_as_a_block(ledger, product):
     ledger.run(product(sku=None))
 
-    printed = on_a_terminal(60, SCRIPT, "rejects", "--link-store", str(ledger.link_store))
+    printed = on_a_terminal(60, "rejects", "--link-store", str(ledger.link_store))
 
     assert "shop id: 501" in printed
     joined = " ".join(printed.split())
@@ -73,7 +71,7 @@ def test_a_narrow_terminal_shows_each_reject_as_a_block(ledger, product):
 def test_a_wide_terminal_shows_rejects_as_a_table(ledger, product):
     ledger.run(product(sku=None))
 
-    printed = on_a_terminal(170, SCRIPT, "rejects", "--link-store", str(ledger.link_store))
+    printed = on_a_terminal(170, "rejects", "--link-store", str(ledger.link_store))
 
     heading, _, reject, *_ = printed.splitlines()
     assert "attempts" in heading
@@ -237,8 +235,8 @@ def test_records_that_go_stored_unchanged_have_no_differences(
     ledger.settings["sales_accounts"] = {"25": 3000}
     shipping = address(type="shipping", line1="Fjellveien 9")
     no_country = customer(id="2", email="ola@example.no", addresses=[address(country_code=None)])
-    people = [customer(addresses=[address(), shipping]), company(), no_country]
-    outcome = ledger.run(*people, product(), order())
+    customers = [customer(addresses=[address(), shipping]), company(), no_country]
+    outcome = ledger.run(*customers, product(), order())
 
     assert outcome.status == 0
     assert rows("differences", "--show-values") == []
@@ -275,12 +273,10 @@ def test_a_run_that_a_signal_ended_is_listed_with_its_exit_status(ledger, rows, 
 
 
 def test_runs_are_listed_with_the_number_of_invoices_and_vouchers(
-    ledger, box, listed, rows, customer, product, order
+    ledger, box, listed, rows, customer, product, order, payment
 ):
     box.go.switches.allow_send_invoice = True
     ledger.settings.update(payment_accounts={"vipps": 1901}, invoice_on=["completed"])
-    payment = {"id": "p1", "method": "vipps", "status": "paid", "amount": "250.00"}
-    payment["paid_at"] = "2026-01-05T09:31:00Z"
     ledger.run(customer(), product(), order(status="completed", payments=[payment]))
 
     output = listed("runs")
@@ -342,9 +338,10 @@ def personal_values_in(text):
     return [value for value in PERSONAL if value in text]
 
 
-def on_a_terminal(columns, *command):
-    """Run a command on a terminal with this many columns, and return what it printed."""
+def on_a_terminal(columns, *words):
+    """Run the command on a terminal with this many columns, and return what it printed."""
     terminal, output = pty.openpty()
+    command = [commands.script("powerofficego-links"), *words]
     environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
     printed = b""
     with (

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 
 import commands
 import pytest
@@ -15,7 +13,6 @@ from click.testing import CliRunner
 from target_powerofficego.links_command import main
 from target_powerofficego.store.link_store import Link
 
-SCRIPT = Path(sys.executable).with_name("powerofficego-links")
 JANUARY = ("--from", "2026-01-01", "--to", "2026-01-31")
 LATER = "2026-01-06T10:00:00Z"
 ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
@@ -216,7 +213,9 @@ def test_a_coupon_for_one_vat_rate_that_was_spread_over_all_is_reported(
     ledger.run(customer(), product(), product(id="503", sku="BOK", tax_rate="0"), with_coupon)
     assert compare()[0] == SAME
     entry = only_entry(box)
-    ids = {row["ExternalImportReference"]: row["Id"] for row in entry["SalesOrderLines"]}
+    ids = {
+        go_line["ExternalImportReference"]: go_line["Id"] for go_line in entry["SalesOrderLines"]
+    }
     spread = {
         ids["discount:25"]: {"ProductUnitPrice": 50},
         ids["2"]: {"ProductUnitPrice": Decimal("93.75")},
@@ -434,7 +433,10 @@ def test_ore_moved_to_freight_that_a_coupon_covers_are_not_a_difference(
     free_freight = order(lines=[three], shipping=[freight], discounts=[coupon], **amounts)
     assert ledger.run(customer(), product(tax_rate="15"), free_freight).status == 0
     entry = only_entry(box)
-    nets = {row["ExternalImportReference"]: row["NetAmount"] for row in entry["SalesOrderLines"]}
+    nets = {
+        go_line["ExternalImportReference"]: go_line["NetAmount"]
+        for go_line in entry["SalesOrderLines"]
+    }
     assert entry["TotalAmount"] == 115
     assert nets["shipping:f"] + nets["discount:25"] == Decimal("0.01")
 

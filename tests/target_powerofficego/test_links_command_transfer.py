@@ -21,13 +21,6 @@ EXPORTED = (
 _PROGRAM = [sys.executable, "-c", "from target_powerofficego.links_command import main; main()"]
 WAITED_FOR = "1003"
 """A rejected customer whose order is parked."""
-PAYMENT = {
-    "id": "p1",
-    "method": "vipps",
-    "status": "paid",
-    "amount": "250.00",
-    "paid_at": "2026-01-05T09:31:00Z",
-}
 
 
 @pytest.fixture
@@ -37,7 +30,7 @@ def exported(listed):
 
 
 @pytest.fixture
-def records(customer, product, order, guest_order):
+def records(customer, product, order, guest_order, payment):
     """Records that will be linked, rejected, held, parked or erased."""
     return [
         customer(),
@@ -45,7 +38,7 @@ def records(customer, product, order, guest_order):
         customer(id=WAITED_FOR, email="no e-mail"),
         product(price_excl="100.10", price_incl="125.13"),
         product(id="502", sku=None),
-        order(payments=[PAYMENT]),
+        order(payments=[payment]),
         order(id="9002", total_refunded="50.00"),
         order(id="9003", customer_id=WAITED_FOR),
         guest_order(id="9004"),

@@ -9,7 +9,8 @@ import pytest
 
 
 @pytest.fixture
-def people(customer):
+def customers(customer):
+    """Eight customers."""
     return [customer(id=str(n), email=f"k{n}@example.no") for n in range(1, 9)]
 
 
@@ -45,7 +46,7 @@ def number_in(line):
 
 @pytest.mark.parametrize("slow", [2, 5])
 def test_no_state_after_a_record_in_progress_is_emitted_even_if_later_records_are_done(
-    start, box, lines_of, people, slow
+    start, box, lines_of, customers, slow
 ):
     others_are_done, go_on = threading.Event(), threading.Event()
 
@@ -54,13 +55,13 @@ def test_no_state_after_a_record_in_progress_is_emitted_even_if_later_records_ar
             go_on.wait(timeout=30)
 
     def count(_):
-        if len(box.go.entries("Customers")) == len(people) - 1:
+        if len(box.go.entries("Customers")) == len(customers) - 1:
             others_are_done.set()
 
     box.faults.on("go", "POST", "/customers$", delay, times=None)
     box.faults.on("go", "POST", "/customers$", count, times=None, when="after")
     running = start(workers=4)
-    send(running, lines_of(*with_states(people)))
+    send(running, lines_of(*with_states(customers)))
 
     assert others_are_done.wait(timeout=30)
     first = number_in(running.stdout.readline())
@@ -68,8 +69,8 @@ def test_no_state_after_a_record_in_progress_is_emitted_even_if_later_records_ar
     output, _ = running.communicate(timeout=30)
 
     assert 1 <= first < slow
-    assert number_in(output.splitlines()[-1]) == len(people)
-    assert len(box.go.entries("Customers")) == len(people)
+    assert number_in(output.splitlines()[-1]) == len(customers)
+    assert len(box.go.entries("Customers")) == len(customers)
 
 
 def test_a_parked_record_whose_state_was_emitted_survives_a_kill(
@@ -101,7 +102,7 @@ def test_a_rejected_record_does_not_delay_its_state_and_survives_a_kill(
     assert ledger.run().status == 3
 
 
-def test_a_signal_ends_a_wait_that_go_asked_for(start, ledger, box, lines_of, people):
+def test_a_signal_ends_a_wait_that_go_asked_for(start, ledger, box, lines_of, customers):
     box.faults.add(
         method="POST",
         path="/customers$",
@@ -113,7 +114,7 @@ def test_a_signal_ends_a_wait_that_go_asked_for(start, ledger, box, lines_of, pe
     running = start(workers=1)
     is_refused = threading.Event()
     box.faults.on("go", "POST", "/customers$", lambda _: is_refused.set(), skip=3)
-    send(running, lines_of(*with_states(people)))
+    send(running, lines_of(*with_states(customers)))
 
     assert is_refused.wait(timeout=30)
     running.send_signal(signal.SIGTERM)
@@ -125,11 +126,11 @@ def test_a_signal_ends_a_wait_that_go_asked_for(start, ledger, box, lines_of, pe
     assert ledger.unsettled() == []
 
     box.faults.clear()
-    assert ledger.run(*people).status == 0
-    assert len(box.go.entries("Customers")) == len(people)
+    assert ledger.run(*customers).status == 0
+    assert len(box.go.entries("Customers")) == len(customers)
 
 
-def test_further_signals_do_not_change_how_a_run_ends(start, box, lines_of, people):
+def test_further_signals_do_not_change_how_a_run_ends(start, box, lines_of, customers):
     def send_signals(_):
         for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
             running.send_signal(number)
@@ -137,7 +138,7 @@ def test_further_signals_do_not_change_how_a_run_ends(start, box, lines_of, peop
     box.faults.on("go", "POST", "/customers$", send_signals, skip=3)
     box.faults.add(method="POST", path="/customers$", delay_seconds=0.3, skip=3)
     running = start(workers=1)
-    send(running, lines_of(*with_states(people)))
+    send(running, lines_of(*with_states(customers)))
 
     output, errors = running.communicate(timeout=30)
 
