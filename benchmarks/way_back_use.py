@@ -1,10 +1,10 @@
-"""Tells what the way back costs when few of many linked customers were edited in Go.
+"""Measures the way back when few of many linked customers were edited in Go.
 
 `python benchmarks/way_back_use.py [--linked 100000] [--edited 50]`
 
-Whole processes, `tap-powerofficego | target-customwebshop`, first without a state, so that all is
-listed, then with the state of that. The links are entered in the link store as a run would leave
-them. Budget: 2 reads and 1 write of the shop for each edit, and for Go the lists.
+The processes of `tap-powerofficego | target-customwebshop` run first without a state, so that
+everything is listed, then with the state of that run. The links are entered in the link store as a
+run would. Budget: 2 reads and 1 write of the shop for each edit, and for Go the lists.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from go_sandbox import Sandbox
-from measuring import measured
+from measuring import start_measured
 from target_powerofficego.dataflow.customer import CUSTOMER
 from target_powerofficego.dataflow.table import Conversion, now
 from target_powerofficego.decisions.merge import base_of_created
@@ -30,9 +30,9 @@ CONVERSION = Conversion(shop_name="testshop", time_zone=ZoneInfo("Europe/Oslo"))
 
 
 def link_all(box: Sandbox, count: int, path: Path) -> list[object]:
-    """Put customers into the shop and into Go, each linked; return their ids in Go.
+    """Put linked customers into the shop and into Go; return their ids in Go.
 
-    Go changed one each minute, so that few of them are in the overlap that the tap reads once more.
+    One was changed in Go each minute, so that few are in the overlap that the tap reads again.
     """
     store = LinkStore(str(path))
     store.namespaces.enter(str(box.go.client_id), None, "testshop", new_namespace=False)
@@ -45,9 +45,9 @@ def link_all(box: Sandbox, count: int, path: Path) -> list[object]:
             values = CUSTOMER.read(record, CONVERSION).values
             entry = box.go.create("Customers", CUSTOMER.create_body(values))
             base = base_of_created(CUSTOMER, values, entry, read_at, now())
-            own = entry["LastChangedDateTimeOffset"]
+            stamp = entry["LastChangedDateTimeOffset"]
             go_id = str(entry["Id"])
-            store.links.put(Link("customers", record["id"], go_id, base=base, own_stamp=own))
+            store.links.put(Link("customers", record["id"], go_id, base=base, own_stamp=stamp))
             ids.append(entry["Id"])
     store.close()
     box.go.switches.clock_skew_seconds = 0
@@ -55,7 +55,7 @@ def link_all(box: Sandbox, count: int, path: Path) -> list[object]:
 
 
 def customer(shop_id: str) -> dict:
-    """Return a shop record."""
+    """Return a customer of the shop."""
     address = {"type": "billing", "is_default": True, "line1": f"Storgata {shop_id}"}
     return {
         "id": shop_id,
@@ -70,8 +70,8 @@ def customer(shop_id: str) -> dict:
     }
 
 
-def run(box: Sandbox, folder: Path, what: str, state: str | None) -> str:
-    """Run the pipe, tell what it cost, and return the last state."""
+def run(box: Sandbox, folder: Path, name: str, state: str | None) -> str:
+    """Run the pipe, print what it cost, and return the last state."""
     tap = [sys.executable, "-m", "tap_powerofficego", "--config", str(folder / "go.json")]
     tap += ["--catalog", str(folder / "catalog.json")]
     if state:
@@ -81,19 +81,21 @@ def run(box: Sandbox, folder: Path, what: str, state: str | None) -> str:
     states, log = folder / "states.jsonl", folder / "log.txt"
     box.requests.clear()
     started = time.perf_counter()
-    with states.open("w") as output, log.open("w") as said:
-        reading = measured(tap, folder / "tap", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        writing = measured(
-            target, folder / "target", stdin=reading.stdout, stdout=output, stderr=said
+    with states.open("w") as output, log.open("w") as errors:
+        reading = start_measured(
+            tap, folder / "tap", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        writing = start_measured(
+            target, folder / "target", stdin=reading.stdout, stdout=output, stderr=errors
         )
         assert reading.stdout
         reading.stdout.close()
-        is_broken = writing.wait() or reading.wait()
+        has_failed = writing.wait() or reading.wait()
     seconds = time.perf_counter() - started
-    if is_broken:
-        sys.exit(f"{what}: {log.read_text()[-2000:]}")
+    if has_failed:
+        sys.exit(f"{name}: {log.read_text()[-2000:]}")
     print(
-        f"{what:<24}{seconds:7.1f} s; Go: {len(box.requests.reads('go'))} reads,"
+        f"{name:<24}{seconds:7.1f} s; Go: {len(box.requests.reads('go'))} reads,"
         f" {len(box.requests.writes('go'))} writes; shop: {len(box.requests.reads('shop'))} reads,"
         f" {len(box.requests.writes('shop'))} writes;"
         f" tap: {(folder / 'tap').read_text()}; target: {(folder / 'target').read_text()}",
@@ -126,15 +128,16 @@ def main() -> None:
 
 
 def write_catalog(folder: Path) -> None:
-    """Select what the way back needs."""
+    """Select the streams that the way back needs."""
     tap = [sys.executable, "-m", "tap_powerofficego", "--config", str(folder / "go.json")]
-    told = subprocess.run([*tap, "--discover"], capture_output=True, text=True, check=True).stdout
-    catalog = json.loads(told)
+    command = [*tap, "--discover"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    catalog = json.loads(output)
     needed = ("customers", "products", "salesorders", "outgoing_invoices")
     for stream in catalog["streams"]:
-        for one in stream["metadata"]:
-            if not one["breadcrumb"]:
-                one["metadata"]["selected"] = stream["tap_stream_id"] in needed
+        for entry in stream["metadata"]:
+            if not entry["breadcrumb"]:
+                entry["metadata"]["selected"] = stream["tap_stream_id"] in needed
     (folder / "catalog.json").write_text(json.dumps(catalog))
 
 

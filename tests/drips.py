@@ -1,4 +1,4 @@
-"""A server that lets its answers trickle in, each in another part of HTTP, and large answers."""
+"""A server that sends a part of its answers drop by drop, and answers that unpack to huge ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
-# What comes at once, what comes drop by drop, and what would end it: a good answer, "[]".
+# What is sent at once, what is sent drop by drop, and what would complete it: a good answer, "[]".
 DRIPS = {
     "header": (OK + b"X-Slow: ", b"x", b"\r\nContent-Length: 2\r\n\r\n[]"),
     "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", OK + b"Content-Length: 2\r\n\r\n[]"),
@@ -31,33 +31,33 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 
     def handle_error(self, request, client_address) -> None:
-        """Say nothing of a client that hangs up."""
+        """Ignore a client that hangs up."""
 
 
 @contextlib.contextmanager
 def dripping(part: str) -> Iterator[str]:
-    """Give the address of a server that takes five seconds for an answer, drop by drop.
+    """Yield the address of a server that takes five seconds for an answer, drop by drop.
 
-    It has to be hung up on before that.
+    The client has to hang up before that.
     """
     start, drop, end = DRIPS[part]
-    is_over = threading.Event()
-    heard_out = []
+    has_ended = threading.Event()
+    completed = []
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            asked = self.rfile.readline()
+            request_line = self.rfile.readline()
             while self.rfile.readline().strip():
                 pass
-            if b"/token" in asked:
+            if b"/token" in request_line:
                 self.wfile.write(OK + b"Content-Length: 21\r\nConnection: close\r\n\r\n" + TOKEN)
                 return
             self.wfile.write(start)
             for _ in range(100):
                 self.wfile.write(drop)
-                if is_over.wait(0.05):
+                if has_ended.wait(0.05):
                     return
-            heard_out.append(asked)
+            completed.append(request_line)
             self.wfile.write(end)
 
     with _Server(("127.0.0.1", 0), Handler) as server:
@@ -66,12 +66,12 @@ def dripping(part: str) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
-            is_over.set()
+            has_ended.set()
             server.shutdown()
             serving.join()
-    assert not heard_out
+    assert not completed
 
 
 def packed(start: bytes, megabytes: int) -> bytes:
-    """Return a small answer that unpacks to so many megabytes: `start`, then spaces."""
+    """Return a small answer that unpacks to `start` and so many megabytes of spaces."""
     return gzip.compress(start) + gzip.compress(b" " * (1 << 20)) * megabytes

@@ -1,4 +1,4 @@
-"""JSON that nothing can be done with, as text, by what is wrong with it."""
+"""JSON that cannot be used, as text, by what is wrong with it."""
 
 RAW = {
     "nested too deeply": "[" * 100_000 + "]" * 100_000,
@@ -9,6 +9,6 @@ RAW = {
     "a tiny exponent": "-1E-99999999999999999999",
     "a huge number": "1e999999999",
     "thousands of digits": "9" * 5000,
-    "no number": "NaN",
-    "no end": "-Infinity",
+    "not a number": "NaN",
+    "infinity": "-Infinity",
 }

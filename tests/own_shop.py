@@ -1,4 +1,4 @@
-"""A shop with an API of its own, read and written to by a shop file: both ways over one Go."""
+"""A shop with an API of its own, read and changed by a shop file: both ways with one Go."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEAD = "from tap_customwebshop.shop import *\nAUTH = Header('X-Key', '{key}')\n"
 BY_REST = HEAD + "".join(
     f"""
 {stream.upper()} = Listing("/{stream}", rows="rows", single="/{stream}/{{id}}", single_at="row")
-def {stream[:-1]}(row, shop): return row["told"]
+def {stream[:-1]}(row, shop): return row["record"]
 """
     for stream in ("customers", "products", "orders")
 )
@@ -32,13 +32,14 @@ def change(entity, record_id, patch, shop):
     return "PUT", f"/{entity}/{record_id}", {"set": patch}
 """
 LOST = Reply(b'{"ok"', headers={"Content-Length": "99", "Connection": "close"})
-"""An answer that breaks off."""
+"""An answer that is cut off."""
 
 
 class OwnShop:
-    """Serves records: a list, `GET` and `PUT` of each, whose answer says only that it was done.
+    """Serves records: a list, and `GET` and `PUT` of each; `PUT` returns no record.
 
-    `hooks` are called with each change, before or after it is made; what one returns is the answer.
+    `hooks` are called with each change, before or after it is made; if one returns something, that
+    is the answer. The members in `keeps` are not changed.
     """
 
     def __init__(self) -> None:
@@ -63,31 +64,32 @@ class OwnShop:
 
     def writes(self) -> list[Request]:
         """Return the changes that were sent."""
-        return [one for one in self.server.asked if one.method != "GET"]
+        return [request for request in self.server.requests if request.method != "GET"]
 
-    def _answer(self, asked: Request) -> Any:
-        if asked.headers.get("X-Key") != "hemmelig":
+    def _answer(self, request: Request) -> Any:
+        if request.headers.get("X-Key") != "hemmelig":
             return Reply({}, status=401)
-        _, entity, *ids = asked.path.split("/")
-        if asked.method == "GET":
-            answer = self.before_reading(asked)
-            return answer or self._read(entity, *ids)
-        for moment, act in (("before", lambda: None), ("after", lambda: self._change(asked))):
+        _, entity, *ids = request.path.split("/")
+        if request.method == "GET":
+            return self.before_reading(request) or self._read(entity, *ids)
+        for moment, act in (("before", lambda: None), ("after", lambda: self._change(request))):
             act()
-            if moment in self.hooks and (answer := self.hooks[moment](asked)) is not None:
+            if moment in self.hooks and (answer := self.hooks[moment](request)) is not None:
                 return answer
         return {"ok": True}
 
     def _read(self, entity: str, record_id: str = "") -> Any:
-        found = self.records.get(entity, {})
+        records = self.records.get(entity, {})
         if not record_id:
-            return {"rows": [{"told": one} for one in found.values()]}
-        return {"row": {"told": found[record_id]}} if record_id in found else Reply({}, 404)
+            return {"rows": [{"record": record} for record in records.values()]}
+        return {"row": {"record": records[record_id]}} if record_id in records else Reply({}, 404)
 
-    def _change(self, asked: Request) -> None:
-        _, entity, record_id, *_ = asked.path.split("/")
-        told = {name: one for name, one in asked.body["set"].items() if name not in self.keeps}
-        self.edit(entity, record_id, **told)
+    def _change(self, request: Request) -> None:
+        _, entity, record_id, *_ = request.path.split("/")
+        changes = request.body["set"].items()
+        self.edit(
+            entity, record_id, **{name: value for name, value in changes if name not in self.keeps}
+        )
         record = self.records[entity][record_id]
         self.records[entity][record_id] = self.reshapes(record)
 
@@ -100,27 +102,28 @@ class FileBoth:
         self.settings = {"retry_seconds": 5, **settings}
 
     def forward(self, **settings: Any) -> Any:
-        """Let all records of the shop go to Go, by the tap."""
+        """Send all the shop's records to Go, through the tap."""
         output = io.StringIO()
         with contextlib.redirect_stdout(output):
             TapCustomWebShop(config=dict(self.settings)).sync_all()
         messages = [json.loads(line) for line in output.getvalue().splitlines()]
-        records = [one for one in messages if one["type"] == "RECORD"]
+        records = [message for message in messages if message["type"] == "RECORD"]
         return self.both.ledger.run(*records, **{**self.both.settings, **settings})
 
     def back(self, *messages: Any, **settings: Any) -> Any:
-        """Let all entries of Go go to the shop; return the run's outcome."""
+        """Send all entries of Go to the shop; return the run's outcome."""
         outcome = self.both.back(*messages, **{**self.config(), **settings})
-        assert not [one for one in self.settings["shop_settings"].values() if one in outcome.log]
+        secrets = self.settings["shop_settings"].values()
+        assert not [secret for secret in secrets if secret in outcome.log]
         return outcome
 
     def config(self) -> dict[str, Any]:
-        """Return the config of the way back; without a token, for the file names none."""
+        """Return the config of the way back; without a token, because the file uses none."""
         return {**self.both.config(), **self.settings, "auth_token": None}
 
 
 class OwnBoth(FileBoth):
-    """Both ways between an own shop and Go."""
+    """Both ways between an `OwnShop` and Go."""
 
     def __init__(self, both: Both, shop: OwnShop, folder: Path) -> None:
         self.shop = shop
@@ -134,12 +137,12 @@ class OwnBoth(FileBoth):
         self.path.write_text(text, encoding="utf-8")
 
     def back(self, *messages: Any, **settings: Any) -> Any:
-        """See `FileBoth`; only what this run asks is kept in the shop."""
-        self.shop.server.asked.clear()
+        """As in `FileBoth`; the shop keeps only the requests of this run."""
+        self.shop.server.requests.clear()
         return super().back(*messages, **settings)
 
     def assert_at_rest(self) -> None:
-        """See that nothing is open, and that neither way has anything to write."""
+        """Assert that nothing is open, and that neither way has anything to write."""
         assert self.forward().writes == []
         self.back(ends_with=0)
         assert (self.shop.writes(), self.both.open_ones()) == ([], {})

@@ -1,4 +1,4 @@
-"""Reads a shop by its preset, and finds its orders in Go; for the tests of presets."""
+"""Reads a shop through its preset, and finds its orders in Go; for the tests of presets."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 
 
 class PresetReader:
-    """Reads a shop with the tap, in runs of which each begins where the last one ended.
+    """Reads a shop with the tap, in runs that each begin where the previous one ended.
 
     Args:
         preset: the preset's name.
         served: the running shop.
-        keys: the names of the shop's members that show who asks.
+        keys: the names of the shop's attributes that hold the credentials.
         settings: further `shop_settings`.
         read_shop: runs the tap.
     """
@@ -55,27 +55,27 @@ class PresetReader:
         return read.record_messages()
 
     def records(self, stream: str) -> list[dict[str, Any]]:
-        """Return the records of one stream, of all that there is."""
+        """Read everything again, and return the records of a stream."""
         self.state = None
-        return [one["record"] for one in self.messages() if one["stream"] == stream]
+        return [message["record"] for message in self.messages() if message["stream"] == stream]
 
-    def one(self, stream: str) -> dict[str, Any]:
+    def only(self, stream: str) -> dict[str, Any]:
         """Return the only record of a stream."""
         (record,) = self.records(stream)
         return record
 
     def changed(self) -> list[tuple[str, str]]:
-        """Return stream and id of what a run after the first one reads."""
-        return [(one["stream"], one["record"]["id"]) for one in self.messages()]
+        """Return the stream and id of each record that the next run reads."""
+        return [(message["stream"], message["record"]["id"]) for message in self.messages()]
 
     @property
     def singles(self) -> SingleRecords:
-        """What reads and changes single records by the preset."""
+        """Reads and changes single records through the preset."""
         connect = TapCustomWebShop(config=self.config).connect
         return SingleRecords(configured_file(self.config), self.config, connect)
 
     def change(self, entity: str, record_id: object, patch: dict[str, Any]) -> bool:
-        """Write an edit as the preset says, and return whether anything was sent."""
+        """Send an edit as the preset makes it, and return whether anything was sent."""
         singles = self.singles
         calls = singles.calls(entity, str(record_id), patch)
         for call in calls:
@@ -84,8 +84,10 @@ class PresetReader:
 
 
 def in_go(ledger: Any, order_id: object) -> dict[str, Any]:
-    """Return the order in Go, with the VAT of its lines."""
+    """Return an order as it is in Go, with the VAT of its lines."""
     orders = ledger.box.go.entries("SalesOrders")
-    (found,) = [one for one in orders if f":{order_id}" in str(one["ExternalImportReference"])]
-    vat = sum(one["TotalAmount"] - one["NetAmount"] for one in found["SalesOrderLines"])
-    return {**found, "VatAmount": vat}
+    (order,) = [
+        order for order in orders if str(order["ExternalImportReference"]).endswith(f":{order_id}")
+    ]
+    vat = sum(line["TotalAmount"] - line["NetAmount"] for line in order["SalesOrderLines"])
+    return {**order, "VatAmount": vat}

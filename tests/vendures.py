@@ -1,8 +1,8 @@
-"""Runs a Vendure for the tests, and does in it what buyers and the merchant do.
+"""Runs a Vendure for the tests, and acts in it as buyers and the merchant do.
 
-Each test runs with the sandbox's and with a real one, so that the one does as the other. The real
-one is installed by npm once, beside the other caches of the user, and starts with an empty database
-in memory. Both sell to Norway at 25, 15 and 0 % VAT.
+Each test runs with the sandbox's Vendure and with a real one, so that they behave alike. npm
+installs the real one once, in the user's cache, and it starts with an empty database in memory.
+Both sell to Norway at 25, 15 and 0 % VAT.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ OLDEST_NODE = 20
 
 
 class RefusedError(Exception):
-    """Vendure did not do what it was asked to.
+    """Vendure refused a request.
 
     Attributes:
         status: The HTTP status of the answer.
-        code: What Vendure calls the error; "" if nothing.
+        code: Vendure's name for the error; "" if it has none.
     """
 
     def __init__(self, status: int, error: dict[str, Any]) -> None:
@@ -49,14 +49,14 @@ class RefusedError(Exception):
 
 
 class Session:
-    """What one person asks of one of Vendure's two APIs."""
+    """The session of a person in one of Vendure's two APIs."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._token = ""
 
     def __call__(self, query: str, **variables: Any) -> Any:
-        """Return the answer to a query; the only member of the data if it has one."""
+        """Return the only member of the data that answers a query."""
         content = json.dumps({"query": query, "variables": variables}).encode()
         headers = {"Content-Type": "application/json"}
         if self._token:
@@ -65,41 +65,41 @@ class Session:
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 self._token = answer.headers.get("vendure-auth-token") or self._token
-                told = json.load(answer)
+                body = json.load(answer)
         except urllib.error.HTTPError as error:
             raise RefusedError(error.code, json.load(error)["errors"][0]) from None
-        if "errors" in told:
-            raise RefusedError(answer.status, told["errors"][0])
-        data = told["data"]
-        (value,) = data.values()
+        if "errors" in body:
+            raise RefusedError(answer.status, body["errors"][0])
+        (value,) = body["data"].values()
+
         if isinstance(value, dict) and "errorCode" in value:
             raise RefusedError(answer.status, value)
         return value
 
     def do(self, name: str, kinds: str, answer: str = "", **values: Any) -> Any:
-        """Call a mutation by its name, with types such as `id: ID!` of what is given to it.
+        """Call a mutation by its name; `kinds` are the types of its arguments, such as `id: ID!`.
 
-        The answer is what is asked of the type, `Order {id}`; "" of mutations without one.
+        `answer` are the members to return, such as `id`; "" for mutations without any.
         """
-        head = ", ".join(f"${one.strip()}" for one in kinds.split(","))
-        given = ", ".join(f"{one}: ${one}" for one in values)
-        wanted = f"{{{answer}}}" if answer else ""
-        return self(f"mutation({head}) {{{name}({given}) {wanted}}}", **values)
+        head = ", ".join(f"${kind.strip()}" for kind in kinds.split(","))
+        arguments = ", ".join(f"{argument}: ${argument}" for argument in values)
+        members = f"{{{answer}}}" if answer else ""
+        return self(f"mutation({head}) {{{name}({arguments}) {members}}}", **values)
 
 
 def or_error(kind: str, fields: str = "id") -> str:
-    """Return what to ask of an answer that is of a kind, or an error."""
+    """Return the members to request of an answer that is of a kind or an error."""
     return f"__typename ...on {kind} {{{fields}}} ...on ErrorResult {{errorCode message}}"
 
 
-class Asked:
-    """A running Vendure that its merchant asks by the admin API.
+class Vendure:
+    """A running Vendure, and its merchant's session in the admin API.
 
     Attributes:
-        url: Where it answers.
-        user: Who may do everything.
-        password: That one's password.
-        admin: A session of that one.
+        url: Its address.
+        user: The merchant, who may do everything.
+        password: The merchant's password.
+        admin: The merchant's session.
     """
 
     user: str
@@ -126,16 +126,16 @@ class Asked:
         return self.admin(f"query($id: ID!) {{customer(id: $id) {{{fields}}}}}", id=customer)
 
 
-class LocalVendure(Asked, sandbox.Vendure):
+class LocalVendure(Vendure, sandbox.Vendure):
     """The sandbox's Vendure."""
 
     def pass_second(self) -> None:
-        """Let a second pass, after which stamps are others."""
+        """Let a second pass, so that the next stamps differ."""
         self.clock_skew_seconds += 1
 
 
-class RealVendure(Asked):
-    """A real Vendure; its acts are those of the sandbox's."""
+class RealVendure(Vendure):
+    """A real Vendure with the methods of the sandbox's."""
 
     def __init__(self, url: str, user: str, password: str) -> None:
         self.user, self.password = user, password
@@ -145,16 +145,16 @@ class RealVendure(Asked):
         self.enter_prices_with_vat()
         categories = self.admin("{taxCategories {items {id name}}}")["items"]
         self._categories = {
-            str(percent): one["id"]
+            str(percent): category["id"]
             for name, percent in (("Standard", 25), ("Mat", 15), ("Fritatt", 0))
-            for one in categories
-            if name in one["name"]
+            for category in categories
+            if name in category["name"]
         }
         methods = self.admin("{shippingMethods {items {id name}}}")["items"]
-        self._freight = {one["name"]: one["id"] for one in methods}
+        self._freight = {method["name"]: method["id"] for method in methods}
 
     def pass_second(self) -> None:
-        """Wait for a second, after which stamps are others."""
+        """Wait for a second, so that the next stamps differ."""
         time.sleep(1)
 
     def enter_prices_with_vat(self, included: bool = True) -> None:
@@ -176,9 +176,9 @@ class RealVendure(Asked):
     def add_product(
         self, name: str, *variants: tuple[str, int, str], options: str = ""
     ) -> list[str]:
-        """Add a product with variants: SKU, price with VAT in øre, rate; return their ids.
+        """Add a product with variants (SKU, price with VAT in øre, rate); return their ids.
 
-        More than one are told apart by `options`, such as "S M L".
+        Several variants differ by `options`, such as "S M L".
         """
         product = self.admin.do(
             "createProduct",
@@ -187,7 +187,7 @@ class RealVendure(Asked):
             input={"translations": [_text(name, slug=name.lower(), description=f"{name}, fin")]},
         )
         values = self._options(product["id"], options.split())
-        made = self.admin.do(
+        created = self.admin.do(
             "createProductVariants",
             "input: [CreateProductVariantInput!]!",
             "id",
@@ -206,7 +206,7 @@ class RealVendure(Asked):
                 for number, (sku, price, rate) in enumerate(variants)
             ],
         )
-        return [one["id"] for one in made]
+        return [variant["id"] for variant in created]
 
     def _options(self, product: str, names: list[str]) -> list[str]:
         if not names:
@@ -218,7 +218,7 @@ class RealVendure(Asked):
             input={
                 "code": f"size-{product}",
                 "translations": [_text("Størrelse")],
-                "options": [{"code": one, "translations": [_text(one)]} for one in names],
+                "options": [{"code": name, "translations": [_text(name)]} for name in names],
             },
         )
         self.admin.do(
@@ -228,10 +228,10 @@ class RealVendure(Asked):
             productId=product,
             optionGroupId=group["id"],
         )
-        return [one["id"] for one in group["options"]]
+        return [option["id"] for option in group["options"]]
 
     def edit_variant(self, variant: str, *, stock: int | None = None, **members: Any) -> None:
-        """Change what a variant has."""
+        """Change the stock or other members of a variant."""
         if stock is not None:
             members["stockLevels"] = [{"stockLocationId": "1", "stockOnHand": stock}]
         self.admin.do(
@@ -243,29 +243,29 @@ class RealVendure(Asked):
 
     def describe(self, variant: str, text: str) -> None:
         """Change the description of a variant's product."""
-        found = self.admin("query($id: ID!) {productVariant(id: $id) {productId}}", id=variant)
+        current = self.admin("query($id: ID!) {productVariant(id: $id) {productId}}", id=variant)
         translation = {"languageCode": "en", "description": text}
-        changed = {"id": found["productId"], "translations": [translation]}
+        changed = {"id": current["productId"], "translations": [translation]}
         self.admin.do("updateProduct", "input: UpdateProductInput!", "id", input=changed)
 
     def add_customer(self, email: str, first: str, last: str, *addresses: Any, **more: Any) -> str:
-        """Add a customer with a user, who logs in by their e-mail address as the password."""
-        made = self.admin.do(
+        """Add a customer with a user, whose password is the e-mail address."""
+        created = self.admin.do(
             "createCustomer",
             "input: CreateCustomerInput!, password: String!",
             or_error("Customer"),
             input={"emailAddress": email, "firstName": first, "lastName": last, **more},
             password=email,
         )
-        for one in addresses:
+        for address in addresses:
             self.admin.do(
                 "createCustomerAddress",
                 "customerId: ID!, input: CreateAddressInput!",
                 "id",
-                customerId=made["id"],
-                input=one,
+                customerId=created["id"],
+                input=address,
             )
-        return str(made["id"])
+        return str(created["id"])
 
     def remove_address(self, customer: str, place: int) -> None:
         """Remove a customer's address."""
@@ -273,8 +273,8 @@ class RealVendure(Asked):
         self.admin.do("deleteCustomerAddress", "id: ID!", "success", id=address["id"])
 
     def add_coupon(self, code: str, action: str, discount: float = 0) -> None:
-        """Add a promotion that a code gives, such as `order_percentage_discount`."""
-        told = [{"name": "discount", "value": str(discount)}] if discount else []
+        """Add a promotion with a coupon code; the action is such as `order_percentage_discount`."""
+        arguments = [{"name": "discount", "value": str(discount)}] if discount else []
         self.admin.do(
             "createPromotion",
             "input: CreatePromotionInput!",
@@ -283,7 +283,7 @@ class RealVendure(Asked):
                 "enabled": True,
                 "couponCode": code,
                 "conditions": [],
-                "actions": [{"code": action, "arguments": told}],
+                "actions": [{"code": action, "arguments": arguments}],
                 "translations": [_text(f"Kupong {code}")],
             },
         )
@@ -299,7 +299,7 @@ class RealVendure(Asked):
         freight: str = "Bring",
         coupons: tuple[str, ...] = (),
     ) -> Session:
-        """Put variants into a cart, as a customer by their e-mail address, or as a guest."""
+        """Put variants into the cart of a customer, by the e-mail address, or of a guest."""
         buyer = Session(f"{self.url}/shop-api")
         if email:
             names = "username: String!, password: String!"
@@ -327,7 +327,7 @@ class RealVendure(Asked):
         return buyer
 
     def draft(self) -> str:
-        """Begin an order that the merchant writes."""
+        """Create a draft order of the merchant."""
         return str(self.admin("mutation {createDraftOrder {id}}")["id"])
 
     def place_order(
@@ -344,9 +344,11 @@ class RealVendure(Asked):
         return str(placed["id"])
 
     def refund(self, order: str, amount: int, lines: dict[str, int] | None = None) -> None:
-        """Pay back so many øre, for so many of these lines if any are named."""
+        """Pay back so many øre, for these quantities of lines if any are named."""
         (payment,) = self.order(order, "payments {id}")["payments"]
-        told = [{"orderLineId": one, "quantity": count} for one, count in (lines or {}).items()]
+        refunded = [
+            {"orderLineId": line, "quantity": count} for line, count in (lines or {}).items()
+        ]
         self.admin.do(
             "refundOrder",
             "input: RefundOrderInput!",
@@ -354,7 +356,7 @@ class RealVendure(Asked):
             input={
                 "paymentId": payment["id"],
                 "amount": amount,
-                "lines": told,
+                "lines": refunded,
                 "shipping": 0,
                 "adjustment": 0,
                 "reason": "Angret",
@@ -367,25 +369,30 @@ class RealVendure(Asked):
         self.admin.do("settlePayment", "id: ID!", or_error("Payment"), id=payment["id"])
 
     def settle_refunds(self, order: str) -> None:
-        """Say that the money of all refunds was paid back."""
+        """Settle all refunds, whose money was paid back."""
         for payment in self.order(order, "payments {refunds {id state}}")["payments"]:
-            for one in payment["refunds"]:
-                if one["state"] == "Pending":
-                    told = {"id": one["id"], "transactionId": "r-1"}
+            for refund in payment["refunds"]:
+                if refund["state"] == "Pending":
+                    settled = {"id": refund["id"], "transactionId": "r-1"}
                     kind = "input: SettleRefundInput!"
-                    self.admin.do("settleRefund", kind, or_error("Refund"), input=told)
+                    self.admin.do("settleRefund", kind, or_error("Refund"), input=settled)
 
     def ship(self, order: str) -> None:
-        """Send all that an order has."""
+        """Send all lines of an order."""
         lines = self.order(order, "lines {id quantity}")["lines"]
-        how = {"code": "manual-fulfillment", "arguments": [{"name": "method", "value": "Bring"}]}
+        handler = {
+            "code": "manual-fulfillment",
+            "arguments": [{"name": "method", "value": "Bring"}],
+        }
         sent = self.admin.do(
             "addFulfillmentToOrder",
             "input: FulfillOrderInput!",
             or_error("Fulfillment"),
             input={
-                "lines": [{"orderLineId": one["id"], "quantity": one["quantity"]} for one in lines],
-                "handler": how,
+                "lines": [
+                    {"orderLineId": line["id"], "quantity": line["quantity"]} for line in lines
+                ],
+                "handler": handler,
             },
         )
         kind, answer = "id: ID!, state: String!", or_error("Fulfillment")
@@ -394,13 +401,15 @@ class RealVendure(Asked):
     def cancel(
         self, order: str, lines: dict[str, int] | None = None, *, shipping: bool = False
     ) -> None:
-        """Cancel an order, or so many of some lines."""
-        told = [{"orderLineId": one, "quantity": count} for one, count in (lines or {}).items()]
+        """Cancel an order, or these quantities of its lines."""
+        cancelled = [
+            {"orderLineId": line, "quantity": count} for line, count in (lines or {}).items()
+        ]
         self.admin.do(
             "cancelOrder",
             "input: CancelOrderInput!",
             or_error("Order"),
-            input={"orderId": order, "lines": told or None, "cancelShipping": shipping},
+            input={"orderId": order, "lines": cancelled or None, "cancelShipping": shipping},
         )
 
     def modify(self, order: str, **changes: Any) -> None:
@@ -415,18 +424,18 @@ class RealVendure(Asked):
             input={"orderId": order, "dryRun": False, **changes},
         )
         now = self.order(order, "totalWithTax payments {amount}")
-        if now["totalWithTax"] > sum(one["amount"] for one in now["payments"]):
-            wanted = "ArrangingAdditionalPayment"
-            self.admin.do("transitionOrderToState", kind, answer, id=order, state=wanted)
-            told = {"orderId": order, "method": "vipps", "transactionId": "t-2", "metadata": {}}
+        if now["totalWithTax"] > sum(payment["amount"] for payment in now["payments"]):
+            state = "ArrangingAdditionalPayment"
+            self.admin.do("transitionOrderToState", kind, answer, id=order, state=state)
+            payment = {"orderId": order, "method": "vipps", "transactionId": "t-2", "metadata": {}}
             kind_of_payment = "input: ManualPaymentInput!"
-            self.admin.do("addManualPaymentToOrder", kind_of_payment, answer, input=told)
+            self.admin.do("addManualPaymentToOrder", kind_of_payment, answer, input=payment)
         self.admin.do("transitionOrderToState", kind, answer, id=order, state=before["state"])
 
 
 @pytest.fixture(scope="session", params=["local", pytest.param("real", marks=pytest.mark.slow)])
-def vendure(request: pytest.FixtureRequest) -> Iterator[Asked]:
-    """A Vendure that is used by all tests of a run; skips where a real one cannot be had."""
+def vendure(request: pytest.FixtureRequest) -> Iterator[Vendure]:
+    """A Vendure for all tests of a run; skips if a real one cannot be installed."""
     yield from {"local": _local, "real": _real}[request.param]()
 
 
@@ -455,42 +464,42 @@ def _real() -> Iterator[RealVendure]:
     )
     assert process.stdout
     with process:
-        said = []
+        lines = []
         for line in process.stdout:
-            said.append(line)
+            lines.append(line)
             if line.strip().isdecimal():
                 break
         else:
-            raise RuntimeError("".join(said))
+            raise RuntimeError("".join(lines))
         rest = threading.Thread(target=process.stdout.read)
         rest.start()
-        yield RealVendure(f"http://127.0.0.1:{said[-1].strip()}", user, password)
+        yield RealVendure(f"http://127.0.0.1:{lines[-1].strip()}", user, password)
         process.kill()
         rest.join()
 
 
 def _installed() -> Path:
-    """Return where Vendure is installed, after doing so if it is not yet."""
+    """Return the folder where Vendure is installed, which is done once."""
     if not shutil.which("node") or not shutil.which("npm"):
         pytest.skip("a real Vendure needs node and npm")
     version = subprocess.check_output(["node", "--version"], text=True)
     if int(version.lstrip("v").split(".")[0]) < OLDEST_NODE:
         pytest.skip(f"a real Vendure needs node {OLDEST_NODE}, and this is {version.strip()}")
-    wanted = (FOLDER / "package.json").read_bytes()
-    place = CACHE / hashlib.sha256(wanted).hexdigest()[:16]
-    if place.exists():
-        return place
+    package = (FOLDER / "package.json").read_bytes()
+    folder = CACHE / hashlib.sha256(package).hexdigest()[:16]
+    if folder.exists():
+        return folder
     CACHE.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=CACHE))
-    (fresh / "package.json").write_bytes(wanted)
+    (fresh / "package.json").write_bytes(package)
     command = ["npm", "install", "--no-audit", "--no-fund"]
     ended = subprocess.run(command, cwd=fresh, capture_output=True, text=True, check=False)
     if ended.returncode:
         shutil.rmtree(fresh)
         pytest.skip(f"npm could not install a real Vendure: {ended.stderr.strip()[-200:]}")
     with contextlib.suppress(OSError):  # another run was faster
-        fresh.rename(place)
-    return place
+        fresh.rename(folder)
+    return folder
 
 
 def _text(name: str, **more: str) -> dict[str, str]:

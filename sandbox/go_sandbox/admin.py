@@ -1,4 +1,4 @@
-"""The admin surface: offers over HTTP what `Sandbox` offers in Python."""
+"""The admin surface: `Sandbox` over HTTP."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Box(Protocol):
-    """What the admin surface shows and changes of a sandbox."""
+    """The parts of a sandbox that the admin surface shows and changes."""
 
     go: Books
     shop: Shop
@@ -41,7 +41,7 @@ class Box(Protocol):
 
     @property
     def addresses(self) -> dict[str, str]:
-        """Where everything is."""
+        """The addresses of all servers."""
 
 
 def create_app(box: Box) -> Starlette:
@@ -96,7 +96,7 @@ def _with_members(do: Callable[..., Any]) -> Doing:
 
 
 class Admin:
-    """What the admin surface does besides calling the two systems and their faults."""
+    """The endpoints that do more than call the two systems and their faults."""
 
     def __init__(self, box: Box) -> None:
         self._box = box
@@ -123,7 +123,7 @@ class Admin:
         }
 
     def switches(self) -> dict[str, dict[str, Any]]:
-        """Show how both systems are set."""
+        """Return the switches of both systems."""
         shop = {name: getattr(self._box.shop, name) for name in SWITCHES}
         return {"go": vars(self._box.go.switches), "shop": shop}
 

@@ -28,7 +28,7 @@ ROUNDING_PRODUCT_CODE = "AVRUND"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the sandbox until Ctrl-C; return 0, or 1 when it could not start."""
+    """Run the sandbox until Ctrl-C; return 0, or 1 if it could not start."""
     options = _parser().parse_args(arguments)
     stopped = ctrl_c()
     try:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def ctrl_c() -> threading.Event:
-    """Return an event that is set at Ctrl-C, or when the process is asked to stop."""
+    """Return an event that is set at Ctrl-C or SIGTERM."""
     stopped = threading.Event()
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, lambda *_: stopped.set())
@@ -83,7 +83,7 @@ def environment(box: Sandbox) -> dict[str, str]:
 
 
 def welcome(box: Sandbox) -> list[str]:
-    """Return the lines that say where everything is, ready to be pasted into a shell."""
+    """Return lines with all addresses, ready to be pasted into a shell."""
     bearer = f"-H 'Authorization: Bearer {box.shop_token}'"
     return [
         "# A local PowerOffice Go and a local shop. The keys are fake. Ctrl-C stops.",

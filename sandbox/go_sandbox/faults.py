@@ -1,4 +1,4 @@
-"""What goes wrong, or happens, when a certain request arrives at either system."""
+"""Faults and hooks: what goes wrong or runs when certain requests arrive at either system."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Trigger:
 
 @dataclass(kw_only=True)
 class Fault(Trigger):
-    """One thing that goes wrong; `struck` is how often it did.
+    """A fault; `struck` is how often it struck.
 
     status, body, html: this answer instead of the system's own. The system does not see the
         request, unless `after_commit` is set: then it has acted and its answer is lost.
@@ -162,7 +162,7 @@ class RandomFaults(Trigger):
     """Strikes a share of the requests that it picks, each with a fault of some kind.
 
     The seed decides for the first, the second … such request. A run can be repeated as far as the
-    requests come in the same order, which those from several threads do not.
+    requests come in the same order, which is not so with several threads.
 
     seed: what the choices are derived from.
     share: the share of the requests that is struck, between 0 and 1.

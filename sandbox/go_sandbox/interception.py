@@ -105,7 +105,7 @@ class Interception:
 
 
 async def _ask(app: ASGIApp, scope: Scope, body: bytes, receive: Receive) -> Answer:
-    """Let the system act on the request, and hold back its answer."""
+    """Have the system act on the request, and hold back its answer."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
     sent: list[Message] = []
 

@@ -1,4 +1,4 @@
-"""Remembers every request that either system received, so that tests can count calls."""
+"""Records every request that either system received, so that tests can count calls."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RequestLog:
         self._requests: list[Request] = []
 
     def add(self, request: Request) -> None:
-        """Remember a request."""
+        """Record a request."""
         with self._lock:
             self._requests.append(request)
 

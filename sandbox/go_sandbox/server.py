@@ -38,7 +38,7 @@ GRACE_SECONDS = 1
 
 
 class Running(abc.ABC):
-    """What runs until the end of a `with` block."""
+    """A server or sandbox that runs until the end of a `with` block."""
 
     faults: Faults
 
@@ -122,27 +122,27 @@ class Sandbox(Running):
 
     @property
     def go_api_url(self) -> str:
-        """Where PowerOffice Go's API answers."""
+        """The address of PowerOffice Go's API."""
         return f"{self._servers[0].url}/v2"
 
     @property
     def go_token_url(self) -> str:
-        """Where PowerOffice Go issues tokens."""
+        """The address of PowerOffice Go's tokens."""
         return f"{self._servers[0].url}/OAuth/Token"
 
     @property
     def shop_api_url(self) -> str:
-        """Where the shop's API answers."""
+        """The address of the shop's API."""
         return self._servers[1].url
 
     @property
     def admin_url(self) -> str:
-        """Where the admin surface answers."""
+        """The address of the admin surface."""
         return self._servers[2].url
 
     @property
     def addresses(self) -> dict[str, str]:
-        """Where everything is."""
+        """The addresses of all servers."""
         names = ("go_api_url", "go_token_url", "shop_api_url", "admin_url")
         return {name: getattr(self, name) for name in names}
 
@@ -175,9 +175,9 @@ class Sandbox(Running):
 
 
 class LoopbackServer(uvicorn.Server):
-    """Serves one ASGI app from a thread of its own, and stops at once when nothing is asked.
+    """Serves an ASGI app from a thread of its own, and stops at once if no request is open.
 
-    uvicorn looks each tenth of a second whether it shall stop, and then waits another one.
+    uvicorn checks every tenth of a second whether to stop, and then waits another tenth.
     """
 
     def __init__(self, app: ASGIApp, port: int) -> None:
@@ -209,9 +209,9 @@ class LoopbackServer(uvicorn.Server):
             raise RuntimeError(f"the sandbox's server at {self.url} did not start")
 
     def ask_to_stop(self) -> None:
-        """Let it stop soon, if it runs; several that are asked first stop at the same time."""
+        """Ask it to stop soon, if it runs; several that are asked first stop at the same time."""
         if self._ready.is_set() and self._thread.is_alive():
-            with contextlib.suppress(RuntimeError):  # its loop has ended meanwhile
+            with contextlib.suppress(RuntimeError):  # its loop has already ended
                 self._loop.call_soon_threadsafe(self._asked_to_stop.set)
 
     def stop(self) -> None:
@@ -228,11 +228,11 @@ class LoopbackServer(uvicorn.Server):
         self._ready.set()
 
     async def main_loop(self) -> None:
-        """Serve until it is asked to stop."""
+        """Serve until asked to stop."""
         await self._asked_to_stop.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
-        """Close the port and the connections, and end what is not answered within a second."""
+        """Close the port and the connections, and abort requests not answered within a second."""
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
@@ -248,7 +248,7 @@ class ExposingProtocol(H11Protocol):
     """Hands the connection to the app, so that a fault can reset it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Put the transport where the app finds it."""
+        """Put the transport into the app's scope."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, TRANSPORT: transport}
 

@@ -1,4 +1,4 @@
-"""Where both systems of the sandbox keep their state: in memory, and in a SQLite file if named."""
+"""The state of both systems of the sandbox: in memory, and in a SQLite file if one is named."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Storage:
 
 
 class Table:
-    """Documents of one kind by id, in the order they were first put; copies go in and out."""
+    """Documents of one kind by id, in the order they were first put; it takes and gives copies."""
 
     def __init__(self, storage: Storage, kind: str) -> None:
         self._storage = storage

@@ -1,4 +1,4 @@
-"""Shops with a folder each, in a simulated shop and Go."""
+"""A shop with a folder, in a simulated shop and Go."""
 
 from __future__ import annotations
 

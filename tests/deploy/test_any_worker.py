@@ -1,4 +1,4 @@
-"""Link store and Singer state in PostgreSQL: any folder on any machine does a shop's next round."""
+"""Link store and Singer state in PostgreSQL: any machine can run a shop's next round."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shop_folders import LONGEST_SECONDS, Shop, ended, orders_astray, read_from
 
 @pytest.fixture
 def workers(box, database, tmp_path, both_ways):
-    """Two working folders with the same config, as two machines have them."""
+    """Two working folders with the same config, as if on two machines."""
 
     def folder(name):
         shop = Shop(tmp_path / name / "myshop", {"SINGER_STATE": database.address})
@@ -28,7 +28,7 @@ def states(database):
     return dict(database.execute(f"SELECT name, state FROM {database.schema}.singer_state"))
 
 
-def test_another_worker_goes_on_from_both_states_and_writes_nothing_again(box, database, workers):
+def test_another_worker_continues_from_both_states_and_writes_nothing_again(box, database, workers):
     first, second = workers
     status, log = first.round()
     assert status == 0, log
@@ -44,34 +44,34 @@ def test_another_worker_goes_on_from_both_states_and_writes_nothing_again(box, d
     assert orders_astray(box) == []
 
 
-def test_of_two_workers_that_take_one_shop_at_once_one_stops_with_its_line(box, database, workers):
-    first, second = (one.go_one_way() for one in workers)
-    at_work, is_over = threading.Event(), threading.Event()
+def test_the_second_of_two_workers_on_the_same_shop_stops_with_one_line(box, database, workers):
+    first, second = (worker.go_one_way() for worker in workers)
+    is_writing, is_over = threading.Event(), threading.Event()
 
-    def hold_back(_):
-        at_work.set()
+    def block(_):
+        is_writing.set()
         is_over.wait(LONGEST_SECONDS)
 
-    box.faults.on("go", "POST", "/customers$", hold_back)
+    box.faults.on("go", "POST", "/customers$", block)
     started = first.start()
     try:
-        assert at_work.wait(LONGEST_SECONDS)
+        assert is_writing.wait(LONGEST_SECONDS)
         status, log = second.round()
-        kept = states(database)
+        states_meanwhile = states(database)
     finally:
         is_over.set()
 
     assert status == 1
     (line,) = [line for line in log.splitlines() if "is under way" in line]
     assert "postgresql://" in line
-    assert kept == {}
+    assert states_meanwhile == {}
     assert ended(started)[0] == 0
     assert orders_astray(box) == []
     assert states(database).keys() == {"myshop/state"}
 
 
-def test_a_worker_that_is_killed_in_the_middle_is_followed_by_another(box, database, workers):
-    first, second = (one.go_one_way() for one in workers)
+def test_another_worker_continues_after_one_is_killed_in_a_round(box, database, workers):
+    first, second = (worker.go_one_way() for worker in workers)
     is_over = threading.Event()
 
     def end_worker(_):
@@ -94,12 +94,12 @@ def test_a_worker_that_is_killed_in_the_middle_is_followed_by_another(box, datab
     assert box.requests.writes() == []
 
 
-def test_a_state_longer_than_an_argument_of_a_command_is_kept_whole(box, database, workers):
-    first, _ = (one.go_one_way() for one in workers)
+def test_a_state_too_long_for_a_command_line_is_kept_complete(box, database, workers):
+    first, _ = (worker.go_one_way() for worker in workers)
     assert first.round()[0] == 0
     note = "æ'\\" * 100_000
-    (kept,) = states(database).values()
-    state = json.loads(kept)
+    (state_text,) = states(database).values()
+    state = json.loads(state_text)
     state["bookmarks"]["customers"]["note"] = note
     text = json.dumps(state).replace("'", "''")
     database.execute(f"UPDATE {database.schema}.singer_state SET state = '{text}'")
@@ -108,16 +108,16 @@ def test_a_state_longer_than_an_argument_of_a_command_is_kept_whole(box, databas
     status, log = first.round()
 
     assert status == 0, log
-    of_customers = json.loads(states(database)["myshop/state"])["bookmarks"]["customers"]
-    assert of_customers["note"] == note
-    assert of_customers["replication_key_value"][:19] == edited["updated_at"][:19]
+    bookmark = json.loads(states(database)["myshop/state"])["bookmarks"]["customers"]
+    assert bookmark["note"] == note
+    assert bookmark["replication_key_value"][:19] == edited["updated_at"][:19]
 
 
 @pytest.mark.parametrize(
     "address",
     ["postgresql://sync:hemmelig@db/links", "postgresql://db/links?user=sync&password=hemmelig"],
 )
-def test_a_password_in_the_address_of_the_states_is_refused_and_not_shown(box, workers, address):
+def test_a_password_in_the_address_of_the_states_is_refused_and_not_logged(box, workers, address):
     first, _ = workers
     first.variables["SINGER_STATE"] = address
 
@@ -128,10 +128,10 @@ def test_a_password_in_the_address_of_the_states_is_refused_and_not_shown(box, w
     assert box.requests.all() == []
 
 
-def test_a_database_that_never_answers_does_not_keep_a_round_waiting(box, workers):
+def test_a_database_that_never_answers_does_not_delay_a_round_forever(box, workers):
     first, _ = workers
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        first.variables["SINGER_STATE"] = f"postgresql://127.0.0.1:{mute.getsockname()[1]}/links"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        first.variables["SINGER_STATE"] = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/links"
         status, log = first.round()
 
     assert status == 1
@@ -139,9 +139,7 @@ def test_a_database_that_never_answers_does_not_keep_a_round_waiting(box, worker
     assert box.requests.all() == []
 
 
-def test_a_session_that_keeps_the_table_of_states_locked_keeps_no_round_waiting(
-    box, database, workers
-):
+def test_a_lock_on_the_table_of_states_does_not_delay_a_round_forever(box, database, workers):
     first, _ = workers
     with psycopg.connect(f"postgresql://postgres@/postgres?host={database.socket_folder}") as other:
         other.execute("SELECT pg_advisory_xact_lock(hashtext('singer_state'))")
@@ -152,7 +150,7 @@ def test_a_session_that_keeps_the_table_of_states_locked_keeps_no_round_waiting(
     assert box.requests.all() == []
 
 
-def test_a_session_that_keeps_the_state_of_a_shop_locked_loses_no_state(box, database, workers):
+def test_no_state_is_lost_if_it_is_locked(box, database, workers):
     first, second = workers
     assert first.round()[0] == 0
     before = states(database)
@@ -168,7 +166,7 @@ def test_a_session_that_keeps_the_state_of_a_shop_locked_loses_no_state(box, dat
     assert states(database) != before
 
 
-def test_a_database_that_is_away_fails_the_round_and_nothing_is_read(box, tmp_path, workers):
+def test_a_missing_database_fails_the_round_before_anything_is_read(box, tmp_path, workers):
     first, _ = workers
     first.variables["SINGER_STATE"] = f"postgresql://nobody@/none?host={tmp_path}"
     status, log = first.round()

@@ -1,4 +1,4 @@
-"""Three shops in a real Dagster: one is well, one waits for a person, one's worker is killed."""
+"""Three shops in a real Dagster: one succeeds, one waits for a person, one's worker is killed."""
 
 import contextlib
 import hashlib
@@ -32,9 +32,9 @@ GO_KEYS = {"fjord": "office", "dal": "office", "vik": "another"}
 """The name of each shop's subscription key."""
 ORDERS = 60
 KILLED_AT = 10
-"""The order at whose arrival in Go a worker is killed."""
-AT_A_TIME = 20
-"""More writes than a target has in flight at any time."""
+"""The number of the order whose arrival in Go ends a worker."""
+MAX_IN_FLIGHT = 20
+"""More writes than a target ever has in flight."""
 
 JOB = {"repositoryLocationName": "shops", "repositoryName": "__repository__"}
 LOADED = "{repositoriesOrError {... on RepositoryConnection {nodes {name}}}}"
@@ -64,34 +64,43 @@ CHECKS = """{assetCheckExecutions(
 
 @pytest.fixture(scope="module")
 def environment():
-    """The folder where Dagster is installed, after doing so if it is not yet."""
-    wanted = DEPLOY / "dagster" / "requirements.txt"
+    """The folder where Dagster is installed, which is done once."""
+    requirements = DEPLOY / "dagster" / "requirements.txt"
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    place = CACHE / f"{hashlib.sha256(wanted.read_bytes()).hexdigest()[:16]}-{version}"
-    if not (place / "complete").exists():
+    folder = CACHE / f"{hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]}-{version}"
+    if not (folder / "complete").exists():
         CACHE.mkdir(parents=True, exist_ok=True)  # where no pyproject.toml constrains it
-        uv, to = str(PROGRAMS / "uv"), str(place)
+        uv, target = str(PROGRAMS / "uv"), str(folder)
         for command in (
-            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, to],
-            [uv, "pip", "install", "--quiet", "--python", to, "--requirement", str(wanted)],
+            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, target],
+            [
+                uv,
+                "pip",
+                "install",
+                "--quiet",
+                "--python",
+                target,
+                "--requirement",
+                str(requirements),
+            ],
         ):
             ended = subprocess.run(command, cwd=CACHE, capture_output=True, text=True, check=False)
             if ended.returncode:
                 pytest.skip(f"uv could not install Dagster: {ended.stderr.strip()[-200:]}")
-        (place / "complete").touch()
-    return place
+        (folder / "complete").touch()
+    return folder
 
 
 @dataclass
 class Dagster:
-    """Dagster in a folder of its own: its daemon and its page."""
+    """Dagster in a folder of its own: its daemon and its web server."""
 
     folder: Path
     url: str = field(init=False)
     process: subprocess.Popen = field(init=False)
 
     def start(self):
-        """Start it, and wait until its page knows the shops."""
+        """Start it, and wait until its web server has loaded the shops."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/graphql"
@@ -99,22 +108,22 @@ class Dagster:
             self.process = subprocess.Popen(
                 [self.folder / "start", "--port", str(port)], stdout=log, stderr=log
             )
-        self.until(self._is_loaded)
+        self.wait_for(self._is_loaded)
 
     def _is_loaded(self):
         with contextlib.suppress(OSError):
             return self.ask(LOADED)["repositoriesOrError"]["nodes"]
 
-    def until(self, look, seconds=300):
-        """Wait until there is something to be seen, and return it."""
-        ends = time.monotonic() + seconds
-        while not (seen := look()):
-            assert time.monotonic() < ends, (self.folder / "dagster.log").read_text()[-5000:]
+    def wait_for(self, look, seconds=300):
+        """Call `look` until it returns something, and return that."""
+        deadline = time.monotonic() + seconds
+        while not (result := look()):
+            assert time.monotonic() < deadline, (self.folder / "dagster.log").read_text()[-5000:]
             threading.Event().wait(0.3)
-        return seen
+        return result
 
     def ask(self, query, **variables):
-        """Return the data of the page's answer."""
+        """Return the data of an answer of the web server."""
         content = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(self.url, content, {"Content-Type": "application/json"})
         try:
@@ -123,9 +132,9 @@ class Dagster:
         except urllib.error.HTTPError as error:
             raise AssertionError(error.read().decode()) from None
 
-    def runs(self, **wanted):
+    def runs(self, **conditions):
         """Return runs, the newest first."""
-        return self.ask(RUNS, filter=wanted)["runsOrError"]["results"]
+        return self.ask(RUNS, filter=conditions)["runsOrError"]["results"]
 
     def of_shop(self, shop):
         """Return the runs of a shop, the newest first."""
@@ -146,48 +155,48 @@ class Dagster:
         return self.ask(LAUNCH, params=params)["launchRun"]["run"]["runId"]
 
     def delete_old_runs(self):
-        """Delete all that has ended, as each night what ended some days ago."""
+        """Delete all runs that have ended, as the nightly job does with those some days old."""
         return self.ended(
             self._launch("deletion_of_old_runs", [], delete_old_runs={"config": {"days": 0}})
         )
 
     def files_of(self, run):
-        """Return the files that are kept of a run: its log, and what its round printed."""
+        """Return the files of a run: its log, and the output of its round."""
         return list(self.folder.glob(f"**/{run}*"))
 
     def ended(self, run):
         """Wait until a run has ended, and return it."""
-        ended = ["SUCCESS", "FAILURE", "CANCELED"]
-        return self.until(lambda: self.runs(runIds=[run], statuses=ended))[0]
+        statuses = ["SUCCESS", "FAILURE", "CANCELED"]
+        return self.wait_for(lambda: self.runs(runIds=[run], statuses=statuses))[0]
 
     def retry_of(self, run, shop):
-        """Wait until a run is repeated, and return the repetition's id."""
-        return self.until(
-            lambda: [each["runId"] for each in self.of_shop(shop) if each["parentRunId"] == run]
+        """Wait until a run is repeated, and return the id of the new run."""
+        return self.wait_for(
+            lambda: [row["runId"] for row in self.of_shop(shop) if row["parentRunId"] == run]
         )[0]
 
     def figures(self, run, shop):
-        """Return the numbers that a run left."""
+        """Return the figures that a run recorded."""
         node = self.ask(FIGURES, shop=shop)["assetNodeOrError"]
         entries = of_run(run, node["assetMaterializations"])["metadataEntries"]
         return {entry["label"]: entry.get("intValue") for entry in entries}
 
     def check(self, run):
-        """Return what a run's check came to: its status, how serious that is, and the shop."""
+        """Return the status, the severity and the shop of a run's check."""
         execution = of_run(run, self.ask(CHECKS)["assetCheckExecutions"])
         evaluation = execution["evaluation"]
         return execution["status"], evaluation["severity"], evaluation["partition"]
 
     def kill_all(self):
-        """Kill all its processes outright, also those of the rounds."""
-        while alive := self._processes():
-            for process in alive:
+        """Kill all its processes with SIGKILL, including those of the rounds."""
+        while processes := self._processes():
+            for process in processes:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
         self.process.wait(60)
 
     def _processes(self):
-        """Return the processes that have its folder among their variables."""
+        """Return the processes that have its folder in their environment."""
         processes = []
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
@@ -197,7 +206,7 @@ class Dagster:
         return processes
 
     def stop(self):
-        """Ask it to stop, and wait until it did."""
+        """Stop it, and wait until it has ended."""
         self.process.terminate()
         self.process.wait(60)
 
@@ -209,9 +218,9 @@ def of_run(run, rows):
 
 @pytest.fixture(scope="module")
 def boxes():
-    """A shop and a Go for each; one shop has mistakes."""
-    with contextlib.ExitStack() as started:
-        boxes = {name: started.enter_context(Sandbox.start()) for name in GO_KEYS}
+    """A sandbox for each shop; one shop has mistakes."""
+    with contextlib.ExitStack() as stack:
+        boxes = {name: stack.enter_context(Sandbox.start()) for name in GO_KEYS}
         for name, box in boxes.items():
             mistakes = name == "dal"
             seed_store(box.shop, customers=8, products=8, orders=ORDERS, with_mistakes=mistakes)
@@ -220,7 +229,7 @@ def boxes():
 
 @pytest.fixture(scope="module")
 def dagster(environment, boxes, tmp_path_factory):
-    """Dagster with the three shops, of which two share a key that one may use at a time."""
+    """Dagster with the three shops; two share a key that only one may use at a time."""
     folder = tmp_path_factory.mktemp("home") / "dagster"
     shutil.copytree(DEPLOY / "dagster", folder)
     (folder / ".venv").symlink_to(environment)
@@ -246,52 +255,52 @@ def write_shops(folder):
         name: {"go_key": key, "folder": str(folder / "shops" / name)}
         for name, key in GO_KEYS.items()
     }
-    ours = {"command": str(folder / "round"), "programs": str(PROGRAMS)}
-    soon = {"retries": 1, "retry_seconds": 1}
-    content = yaml.safe_dump({**shipped, **ours, **soon, "shops": shops})
+    programs = {"command": str(folder / "round"), "programs": str(PROGRAMS)}
+    retry = {"retries": 1, "retry_seconds": 1}
+    content = yaml.safe_dump({**shipped, **programs, **retry, "shops": shops})
     (folder / "shops.yaml").write_text(content, "utf-8")
 
 
 def doubles(box):
-    """Return what is in Go twice."""
+    """Return the references and codes that are in Go more than once."""
     members = {
         "Customers": "ExternalImportReference",
         "Products": "Code",
         "SalesOrders": "ExternalImportReference",
     }
-    counted = Counter(
+    counts = Counter(
         (resource, entry[member])
         for resource, member in members.items()
         for entry in box.go.entries(resource)
     )
-    return [what for what, number in counted.items() if what[1] and number > 1]
+    return [(name, key) for (name, key), count in counts.items() if key and count > 1]
 
 
 def missing(box, stream, bookmark="9999"):
-    """Return the ids of what the shop has up to a stamp and Go has not."""
+    """Return the ids of the shop's records up to a stamp that are missing in Go."""
     resource, member, key = {
         "customers": ("Customers", "ExternalImportReference", "id"),
         "products": ("Products", "Code", "sku"),
         "orders": ("SalesOrders", "ExternalImportReference", "id"),
     }[stream]
-    there = {(entry[member] or "").removeprefix("testshop:") for entry in box.go.entries(resource)}
+    in_go = {(entry[member] or "").removeprefix("testshop:") for entry in box.go.entries(resource)}
     return [
         record["id"]
         for record in box.shop.records(stream)
         if record["updated_at"] <= bookmark
         and record.get("status", "completed") in WRITTEN
-        and record[key] not in there
+        and record[key] not in in_go
     ]
 
 
 @dataclass
 class Killed:
-    """A worker that is killed in the middle, and what there was when its round was begun again.
+    """A worker that is killed during a round, and what was found when the round was repeated.
 
     Attributes:
-        ahead: What the state that it was begun again with says is done, and is not.
-        bookmarks: That state's.
-        written: How many writes went to Go after the kill and before the round began again.
+        ahead: Records that are missing in Go although the state at the repetition covers them.
+        bookmarks: The bookmarks of that state.
+        written: How many writes went to Go after the kill and before the repetition.
     """
 
     box: Sandbox
@@ -319,7 +328,7 @@ class Killed:
 
 @dataclass
 class Rounds:
-    """What came of the first round of each shop, begun at the same time, and of one that fails."""
+    """The runs of the first round of each shop, started together, and of one that fails."""
 
     killed: Killed
     of_killed: list[dict]
@@ -358,15 +367,13 @@ def test_each_shop_has_a_schedule_that_is_on_at_a_minute_of_its_own(dagster):
     assert crons == {"fjord": "55 * * * *", "dal": "19 * * * *", "vik": "2 * * * *"}
 
 
-def test_a_round_that_leaves_something_for_a_person_warns_and_one_that_does_not_is_well(
-    dagster, rounds
-):
+def test_a_round_warns_only_if_something_waits_for_a_person(dagster, rounds):
     assert (rounds.waiting["status"], rounds.well["status"]) == ("SUCCESS", "SUCCESS")
     assert dagster.check(rounds.waiting["runId"]) == ("FAILED", "WARN", "dal")
     assert dagster.check(rounds.well["runId"]) == ("SUCCEEDED", "WARN", "vik")
 
 
-def test_the_figures_of_both_ways_are_the_numbers_of_what_happened(dagster, rounds, boxes):
+def test_the_figures_of_both_ways_are_correct(dagster, rounds, boxes):
     of_well = dagster.figures(rounds.well["runId"], "vik")
     of_waiting = dagster.figures(rounds.waiting["runId"], "dal")
 
@@ -379,7 +386,7 @@ def test_the_figures_of_both_ways_are_the_numbers_of_what_happened(dagster, roun
     assert of_waiting["target-powerofficego unacknowledged reject"] > 0
 
 
-def test_two_shops_that_share_a_key_of_one_at_a_time_do_not_run_at_the_same_time(rounds):
+def test_shops_that_share_a_key_with_a_limit_of_one_do_not_run_at_the_same_time(rounds):
     of_key = [*rounds.of_killed, rounds.waiting]
     first, *others = sorted(of_key, key=lambda run: run["startTime"])
     for other in others:
@@ -387,47 +394,50 @@ def test_two_shops_that_share_a_key_of_one_at_a_time_do_not_run_at_the_same_time
         first = other
 
 
-def test_a_worker_that_is_killed_takes_its_pipe_along_and_another_goes_on(rounds, boxes):
+def test_a_killed_worker_ends_its_pipe_and_another_worker_continues(rounds, boxes):
     assert [run["status"] for run in rounds.of_killed] == ["FAILURE", "SUCCESS"]
     assert rounds.killed.bookmarks.keys() >= {"customers", "products"}
     assert rounds.killed.ahead == []
-    assert rounds.killed.written < AT_A_TIME < ORDERS - KILLED_AT
+    assert rounds.killed.written < MAX_IN_FLIGHT < ORDERS - KILLED_AT
     for stream in ("customers", "products"):
         assert missing(boxes["fjord"], stream) == []
     assert orders_astray(boxes["fjord"]) == doubles(boxes["fjord"]) == []
 
 
-def test_a_round_that_fails_is_repeated_and_then_the_run_fails(rounds):
+def test_a_failed_round_is_repeated_before_the_run_fails(rounds):
     assert (rounds.failed["status"], rounds.tries) == ("FAILURE", 2)
 
 
-def test_after_everything_was_killed_the_run_is_cancelled_at_the_start_and_the_next_one_goes(
-    dagster, rounds, boxes
-):
+def test_a_restart_after_a_kill_cancels_the_run_and_the_next_one_succeeds(dagster, rounds, boxes):
     box = boxes["vik"]
     edited = box.shop.records("customers")[0]
     box.shop.edit("customers", edited["id"], {"phone": "+47 930 00 930"})
-    arrived, killed = threading.Event(), threading.Event()
+    has_arrived, is_killed = threading.Event(), threading.Event()
 
     def hold(_):
-        arrived.set()
-        killed.wait(60)
+        has_arrived.set()
+        is_killed.wait(60)
 
     box.faults.on("go", "PATCH", "/Customers", hold)
     run = dagster.launch("vik")
-    assert arrived.wait(90)
+    assert has_arrived.wait(90)
     dagster.kill_all()
-    killed.set()
+    is_killed.set()
     dagster.start()
     next_run = dagster.launch("vik")
 
     assert dagster.ended(run)["status"] == "CANCELED"
     assert dagster.ended(next_run)["status"] == "SUCCESS"
-    assert [entry["PhoneNumber"] for entry in in_go(box, edited)] == ["+47 930 00 930"]
+    in_go = [
+        entry["PhoneNumber"]
+        for entry in box.go.entries("Customers")
+        if entry["ExternalImportReference"] == f"testshop:{edited['id']}"
+    ]
+    assert in_go == ["+47 930 00 930"]
     assert doubles(box) == []
 
 
-def test_of_runs_that_are_old_enough_nothing_is_kept(dagster, rounds):
+def test_nothing_is_kept_of_old_runs(dagster, rounds):
     old = rounds.waiting["runId"]
     assert dagster.runs(runIds=[old])
     assert dagster.files_of(old)
@@ -436,10 +446,3 @@ def test_of_runs_that_are_old_enough_nothing_is_kept(dagster, rounds):
 
     assert dagster.runs(runIds=[old]) == []
     assert dagster.files_of(old) == []
-
-
-def in_go(box, customer):
-    """Return the entries in Go of a customer."""
-    reference = f"testshop:{customer['id']}"
-    entries = box.go.entries("Customers")
-    return [entry for entry in entries if entry["ExternalImportReference"] == reference]

@@ -1,6 +1,6 @@
-"""The image of deploy: its steps in an empty folder, what it starts, and its compose file.
+"""The image in deploy: its build steps in an empty folder, its command, and its compose file.
 
-No engine is needed: what a step names by an absolute path is put below the folder instead. Only the
+No engine is needed: absolute paths in a step are replaced by paths below the folder. Only the
 installation of Debian's packages is left out.
 """
 
@@ -32,12 +32,12 @@ def instructions():
 
 
 def is_sent(path):
-    """Return whether a file of the project is sent to the engine, by what .dockerignore says."""
+    """Return whether a file of the project is sent to the engine, according to .dockerignore."""
     sent = True
     for line in (DEPLOY / "Dockerfile.dockerignore").read_text("utf-8").splitlines():
         if line and not line.startswith("#"):
             pattern = line.removeprefix("!")
-            is_below = any(_matches(one, pattern) for one in (path, *path.parents))
+            is_below = any(_matches(parent, pattern) for parent in (path, *path.parents))
             sent = line.startswith("!") if is_below else sent
     return sent
 
@@ -50,14 +50,14 @@ def _matches(path, pattern):
 
 @dataclass
 class Stage:
-    """A stage of the image: its root, and what its instructions said so far."""
+    """A stage of the image: its root, and the instructions so far."""
 
     root: Path
     folder: str = "/"
     others: dict[str, str] = field(default_factory=dict)
 
     def place(self, path):
-        """Return where a path of the image is."""
+        """Return where a path of the image is here."""
         return self.root / str(Path(self.folder, path)).lstrip("/")
 
     def below(self, text):
@@ -66,10 +66,10 @@ class Stage:
 
 
 def build(root):
-    """Do what the Dockerfile says, and return its last stage.
+    """Carry out the Dockerfile, and return its last stage.
 
-    Both stages have one root, because a virtual environment knows its place: what the last one
-    copies from the first is there already.
+    Both stages have the same root, because a virtual environment contains its own path: what the
+    last stage copies from the first is already in place.
     """
     stage = Stage(root)
     for name, text in instructions():
@@ -93,14 +93,14 @@ def build(root):
 
 
 def copy(stage, *words):
-    """Copy what is sent of these files or folders of the project."""
+    """Copy these files or folders of the project, except what is not sent."""
     *sources, target = map(Path, words)
     for path in committed():
         for source in sources:
             if is_sent(path) and path.is_relative_to(source):
-                to = stage.place(target) / (path.name if path == source else path)
-                to.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(PROJECT / path, to)
+                copied = stage.place(target) / (path.name if path == source else path)
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(PROJECT / path, copied)
 
 
 def committed():
@@ -111,30 +111,31 @@ def committed():
         text=True,
         check=True,
     )
-    return [Path(one) for one in listed.stdout.split("\0") if one and (PROJECT / one).is_file()]
+    names = filter(None, listed.stdout.split("\0"))
+    return [Path(name) for name in names if (PROJECT / name).is_file()]
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
-    """The last stage of the image, built, where nobody may write any more."""
+    """The last stage of the image, built and then read-only."""
     stage = build(tmp_path_factory.mktemp("root"))
     subprocess.run(["chmod", "-R", "a-w", stage.root], check=True)
     return stage
 
 
-def started_in(image, line, shops, **variables):
-    """Run a line of the image with its variables alone, and without what lets root write anywhere.
+def run_in(image, line, shops, **variables):
+    """Run a line of the image with only its variables, and without root's right to write anywhere.
 
-    The user is that of the tests, for another might not reach their Python.
+    It runs as the user of the tests, because another might not be able to reach their Python.
     """
-    path = image.below(dict(one.split("=") for one in image.others["ENV"].split())["PATH"])
+    path = image.below(dict(pair.split("=") for pair in image.others["ENV"].split())["PATH"])
     scripts = image.root / "usr" / "local" / "bin"
-    own = {"PATH": path.replace("$PATH", f"{scripts}:{of_postgresql()}:/usr/bin:/bin")}
-    without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+    base = {"PATH": path.replace("$PATH", f"{scripts}:{of_postgresql()}:/usr/bin:/bin")}
+    unprivileged = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
     return subprocess.run(
-        [*(without if os.getuid() == 0 else ()), "sh", "-c", image.below(line)],
+        [*(unprivileged if os.getuid() == 0 else ()), "sh", "-c", image.below(line)],
         cwd="/",
-        env={**own, "TMPDIR": str(shops.parent / "tmp"), **variables},
+        env={**base, "TMPDIR": str(shops.parent / "tmp"), **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -144,44 +145,44 @@ def started_in(image, line, shops, **variables):
 
 @pytest.fixture
 def shops(image, box, tmp_path):
-    """The folder that is mounted, with a shop's config files."""
+    """The mounted folder, with a shop's config files."""
     seed_store(box.shop, customers=2, products=2, orders=3, habits=False)
     shop = Shop(tmp_path / "shops" / "myshop").write_configs(box)
     (tmp_path / "tmp").mkdir()
     return shop.folder.parent
 
 
-def test_the_image_does_a_round_and_is_healthy_without_writing_to_itself(image, box, shops):
+def test_the_image_runs_a_round_and_is_healthy_without_writing_to_itself(image, box, shops):
     assert int(image.others["USER"]) > 0
-    assert started_in(image, "touch /opt/sync/new", shops).returncode != 0
+    assert run_in(image, "touch /opt/sync/new", shops).returncode != 0
     before = sorted(image.root.rglob("*"))
     program, folder, seconds = json.loads(image.others["CMD"])
     assert (program, folder, int(seconds)) == ("sync-shops", "/shops", 3600)
 
-    done = started_in(image, f"sync-shops {shops}", shops)
+    done = run_in(image, f"sync-shops {shops}", shops)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert orders_astray(box) == []
     assert sorted(image.root.rglob("*")) == before
     health = image.others["HEALTHCHECK"].partition(" CMD ")[2].replace("/shops", str(shops))
     store = {"TARGET_POWEROFFICEGO_LINK_STORE": str(shops / "myshop" / "links.db")}
-    assert started_in(image, health, shops, **store).returncode == 0
+    assert run_in(image, health, shops, **store).returncode == 0
 
 
-def test_the_image_is_unhealthy_when_a_shop_failed_but_not_when_something_waits(image, box, shops):
+def test_the_image_is_unhealthy_if_a_shop_failed_but_not_if_records_wait(image, box, shops):
     health = image.others["HEALTHCHECK"].partition(" CMD ")[2].replace("/shops", str(shops))
     store = {"TARGET_POWEROFFICEGO_LINK_STORE": str(shops / "myshop" / "links.db")}
-    assert started_in(image, health, shops, **store).returncode == 1
+    assert run_in(image, health, shops, **store).returncode == 1
     box.shop.edit("products", box.shop.records("products")[0]["id"], {"sku": None})
-    assert started_in(image, f"sync-shops {shops}", shops).returncode == 0
-    assert started_in(image, health, shops, **store).returncode == 0
+    assert run_in(image, f"sync-shops {shops}", shops).returncode == 0
+    assert run_in(image, health, shops, **store).returncode == 0
 
     box.faults.add(system="shop", method="GET", status=403, times=None)
-    assert started_in(image, f"sync-shops {shops}", shops).returncode == 123
-    assert started_in(image, health, shops, **store).returncode == 1
+    assert run_in(image, f"sync-shops {shops}", shops).returncode == 123
+    assert run_in(image, health, shops, **store).returncode == 1
 
 
-def test_all_is_compiled(image):
+def test_all_modules_are_compiled(image):
     packages = image.root / "opt" / "sync" / "lib"
     sources = set(packages.rglob("singer_sdk/*.py"))
     compiled = {
@@ -204,7 +205,7 @@ def test_no_key_and_no_data_is_sent_to_the_engine(path):
     assert not is_sent(Path(path))
 
 
-def test_the_packages_are_sent_to_the_engine_whole():
+def test_all_modules_of_the_packages_are_sent_to_the_engine():
     missing = [
         path
         for path in committed()
@@ -230,8 +231,8 @@ def test_compose_builds_this_image_and_lets_it_write_to_the_shops_alone(compose)
 
 def test_compose_keeps_links_and_states_in_its_own_database(compose):
     database, sync = (compose["services"][name] for name in ("database", "sync"))
-    own = database["environment"]
-    address = f"postgresql://{own['POSTGRES_USER']}@database/{own['POSTGRES_USER']}"
+    user = database["environment"]["POSTGRES_USER"]
+    address = f"postgresql://{user}@database/{user}"
     for name in ("SINGER_STATE", "TARGET_POWEROFFICEGO_LINK_STORE"):
         assert sync["environment"][name] == address
     assert sync["environment"]["PGPASSWORD"].startswith("${POSTGRES_PASSWORD")
@@ -240,10 +241,10 @@ def test_compose_keeps_links_and_states_in_its_own_database(compose):
     assert f"`{address}`" in page
 
 
-def test_compose_itself_takes_its_file():
+def test_docker_compose_accepts_the_file():
     docker = shutil.which("docker")
     if docker is None or subprocess.run([docker, "compose", "version"], check=False).returncode:
-        pytest.skip("there is no docker compose here")
+        pytest.skip("docker compose is not installed")
     ended = subprocess.run(
         [docker, "compose", "--file", DEPLOY / "compose.yaml", "config", "--services"],
         env={**os.environ, "POSTGRES_PASSWORD": "word"},

@@ -1,4 +1,4 @@
-"""Meltano's state in PostgreSQL, as docs/running/postgresql.md says."""
+"""Meltano's state in PostgreSQL, as in docs/running/postgresql.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shop_folders import orders_astray, read_from
 RUN = (EXTRACT_AND_LOAD[0], "--state-id-suffix", "myshop", *EXTRACT_AND_LOAD[1:])
 
 
-def test_under_meltano_a_run_goes_on_from_the_state_in_postgresql(box, database, tmp_path):
+def test_under_meltano_a_run_continues_from_the_state_in_postgresql(box, database, tmp_path):
     seed_store(box.shop, customers=2, products=2, orders=3, habits=False)
     address = database.address.replace("postgresql://", "postgresql+psycopg://")
     meltano = Meltano(project_folder(), box, tmp_path)

@@ -1,4 +1,4 @@
-"""A back-up of an hour ago, restored as the documents say: nothing comes twice, nothing is lost."""
+"""An hour-old backup, restored as documented: nothing is written twice, nothing is lost."""
 
 from __future__ import annotations
 
@@ -34,23 +34,16 @@ RESOURCES = (
 
 
 class Verdict(Sync):
-    """What the verdict asks of a link store, wherever it is."""
+    """The verdict's view of a sync whose link store may be anywhere."""
 
     @property
     def link_store(self):
         return self.settings["link_store"]
 
 
-def commands_under(heading):
-    """Return the lines of shell that the document shows under a heading."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
-    return "".join(re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE))
-
-
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
-def kept(request, box, tmp_path):
-    """A shop's folder, what loses its link store, and the document's name for where that is."""
+def backed_up(request, box, tmp_path):
+    """A shop's folder, a function that loses its link store, its address, and its kind."""
     folder = tmp_path / "myshop"
     if request.param == "SQLite":
         shop = Shop(folder).write_configs(box, **SETTINGS)
@@ -66,64 +59,61 @@ def kept(request, box, tmp_path):
     return shop, database.clear, database.address, request.param
 
 
-def as_shown(shop, heading):
-    """Run the lines that the document shows under this heading, in the shop's folder."""
-    lines = commands_under(heading)
+def run_documented(shop, heading):
+    """Run the lines under this heading of the document in the shop's folder."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    lines = "".join(re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE))
     assert lines
     subprocess.run(
         ["bash", "-euc", lines], cwd=shop.folder, env=shop.environment, check=True, timeout=60
     )
 
 
-def synced(box, shop):
-    """Run a round that must end well, and return what it wrote to Go and to the shop."""
-    seen = len(box.requests.all())
+def sync(box, shop):
+    """Run a round, which must succeed, and return its writes to Go and to the shop."""
+    start = len(box.requests.all())
     status, log = shop.round()
     assert status == 0, log
-    own = [one for one in box.requests.all()[seen:] if one.method != "GET"]
-    return [(one.method, one.path) for one in own if "/oauth/" not in one.path.lower()]
+    writes = [request for request in box.requests.all()[start:] if request.method != "GET"]
+    return [(sent.method, sent.path) for sent in writes if "/oauth/" not in sent.path.lower()]
 
 
 def both_sides(box):
-    """Return all that is in Go and in the shop."""
+    """Return everything in Go and in the shop."""
     in_go = {name: box.go.entries(name) for name in RESOURCES}
     return in_go, {name: box.shop.records(name) for name in ("customers", "products", "orders")}
 
 
-def edit_in_go(box):
-    """Let a bookkeeper edit what flows back to the shop."""
-    customer = next(one for one in box.go.entries("Customers") if one["ExternalImportReference"])
-    box.go.edit("Customers", customer["Id"], {"PhoneNumber": "+4793000930"})
-
-
-def test_a_back_up_of_an_hour_ago_is_restored_and_nothing_comes_twice_or_is_lost(
-    box, kept, tmp_path
+def test_an_hour_old_backup_is_restored_and_nothing_is_lost_or_written_twice(
+    box, backed_up, tmp_path
 ):
-    shop, lose, link_store, kind = kept
+    shop, lose, link_store, kind = backed_up
     load = Load(box, SEED, customers=12, products=8, orders=16)
     verdict = Verdict(box, tmp_path, {"link_store": link_store})
-    synced(box, shop)
-    as_shown(shop, f"Back up {kind}")
+    sync(box, shop)
+    run_documented(shop, f"Back up {kind}")
     load.edit(EDITS)
-    edit_in_go(box)
-    assert synced(box, shop) != []
+    customer = next(row for row in box.go.entries("Customers") if row["ExternalImportReference"])
+    box.go.edit("Customers", customer["Id"], {"PhoneNumber": "+4793000930"})
+    assert sync(box, shop) != []
     in_go, in_shop = both_sides(box)
 
     lose()
-    as_shown(shop, f"Restore {kind}")
+    run_documented(shop, f"Restore {kind}")
 
-    # An order that was cancelled meanwhile is deleted in Go once more, where it is gone already.
-    assert {method for method, _ in synced(box, shop)} <= {"DELETE"}
+    # an order cancelled meanwhile is deleted again in Go, where it no longer exists
+    assert {method for method, _ in sync(box, shop)} <= {"DELETE"}
     assert both_sides(box) == (in_go, in_shop)
-    assert synced(box, shop) == []
+    assert sync(box, shop) == []
     load.edit(EDITS)
-    assert synced(box, shop) != []
-    assert [one for one in complaints(box, verdict) if CANCELLED_WHEN_PAID not in one] == []
+    assert sync(box, shop) != []
+    assert [fault for fault in complaints(box, verdict) if CANCELLED_WHEN_PAID not in fault] == []
     assert doubles(box) == []
-    assert synced(box, shop) == []
+    assert sync(box, shop) == []
 
 
-def test_an_invoice_and_a_credit_note_made_since_the_back_up_are_not_made_again(
+def test_an_invoice_and_a_credit_note_created_since_the_backup_are_not_created_again(
     ledger, box, customer, product, order
 ):
     box.go.switches.allow_send_invoice = True
@@ -150,13 +140,14 @@ def test_an_invoice_and_a_credit_note_made_since_the_back_up_are_not_made_again(
         "updated_at": "2026-01-07T10:00:00Z",
     }
     ledger.run(paid_back, ends_with=0)
-    there = both_sides(box)[0]
-    assert len(there["OutgoingInvoices"]) == 1
-    assert [one["TotalAmount"] for one in there["SalesOrders"] if one["TotalAmount"] < 0] == [-125]
+    in_go = both_sides(box)[0]
+    assert len(in_go["OutgoingInvoices"]) == 1
+    totals = [row["TotalAmount"] for row in in_go["SalesOrders"]]
+    assert [total for total in totals if total < 0] == [-125]
 
     ledger.lose_link_store()
     copy.rename(ledger.link_store)
 
     assert ledger.run(customer(), product(), paid_back, ends_with=0).writes == []
-    assert both_sides(box)[0] == there
+    assert both_sides(box)[0] == in_go
     assert ledger.run(customer(), product(), paid_back, ends_with=0).writes == []

@@ -1,4 +1,4 @@
-"""deploy/crontab and deploy/systemd: what they start does a round, and each tool takes its file."""
+"""deploy/crontab and deploy/systemd: their commands run a round, and each tool accepts its file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from shop_folders import DEPLOY, LONGEST_SECONDS, PROGRAMS, orders_astray
 
 UNITS = sorted((DEPLOY / "systemd").iterdir())
 INSTALLED = "/opt/powerofficego-sync/bin"
-by_cron = pytest.mark.skipif(shutil.which("flock") is None, reason="flock is not here")
+by_cron = pytest.mark.skipif(shutil.which("flock") is None, reason="flock is not installed")
 
 
 def run(line, folder, **variables):
-    """Run a line as a scheduler would: with nothing but its own variables."""
+    """Run a line as a scheduler would: with only its own variables."""
     path = variables.pop("PATH").replace(INSTALLED, f"{DEPLOY}:{PROGRAMS}")
     return subprocess.run(
         ["/bin/sh", "-c", line],
@@ -30,7 +30,7 @@ def run(line, folder, **variables):
 
 
 def crontab():
-    """Return the variables of the crontab, and its one line without the schedule."""
+    """Return the variables of the crontab, and its only line without the schedule."""
     lines = (DEPLOY / "crontab").read_text(encoding="utf-8").splitlines()
     lines = [line for line in lines if line and not line.startswith("#")]
     variables = dict(line.split("=") for line in lines if re.match(r"\w+=", line))
@@ -42,13 +42,15 @@ def crontab():
 
 @pytest.fixture
 def shops(shop, tmp_path):
-    """A home in whose folder shops there is one shop."""
+    """A home folder with a shop in its folder `shops`."""
     shop.folder.rename((tmp_path / "shops").mkdir() or tmp_path / "shops" / "myshop")
     return tmp_path
 
 
 @by_cron
-def test_the_line_of_the_crontab_does_a_round_of_all_and_says_nothing_when_all_is_well(box, shops):
+def test_the_line_of_the_crontab_runs_a_round_of_all_shops_and_prints_nothing_on_success(
+    box, shops
+):
     variables, line = crontab()
     done = run(line, shops, **variables)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -56,7 +58,7 @@ def test_the_line_of_the_crontab_does_a_round_of_all_and_says_nothing_when_all_i
 
 
 @by_cron
-def test_the_line_of_the_crontab_tells_of_a_shop_that_failed(box, shops):
+def test_the_line_of_the_crontab_reports_a_shop_that_failed(box, shops):
     box.faults.add(system="shop", method="GET", status=403, times=None)
     variables, line = crontab()
     done = run(line, shops, **variables)
@@ -65,26 +67,26 @@ def test_the_line_of_the_crontab_tells_of_a_shop_that_failed(box, shops):
 
 
 @by_cron
-def test_the_line_of_the_crontab_starts_no_round_while_one_is_going_on(box, shops):
+def test_the_line_of_the_crontab_starts_no_round_during_another(box, shops):
     variables, line = crontab()
-    with subprocess.Popen(["flock", shops / "shops", "cat"], stdin=subprocess.PIPE) as going_on:
+    with subprocess.Popen(["flock", shops / "shops", "cat"], stdin=subprocess.PIPE) as other:
         assert subprocess.run(["flock", "-n", shops / "shops", "true"], check=False).returncode
         done = run(line, shops, **variables)
-        assert going_on.stdin
-        going_on.stdin.close()
+        assert other.stdin
+        other.stdin.close()
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
     assert box.requests.all() == []
 
 
 def unit(name):
-    """Return the sections of a unit; the last of several lines with one name counts."""
-    read = configparser.ConfigParser(strict=False, interpolation=None)
-    read.optionxform = str  # type: ignore[assignment, method-assign]
-    read.read(DEPLOY / "systemd" / name)
-    return read
+    """Return the sections of a unit; the last of several lines with the same name counts."""
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read(DEPLOY / "systemd" / name)
+    return parser
 
 
-def test_what_the_service_starts_does_a_round_of_its_shop(box, shops):
+def test_the_command_of_the_service_runs_a_round_of_its_shop(box, shops):
     service = unit("powerofficego-sync@.service")["Service"]
     _, _, path = service["Environment"].partition("=")
     line = service["ExecStart"].replace("/srv/shops", f"{shops}/shops").replace("%i", "myshop")
@@ -98,13 +100,13 @@ def test_what_the_service_starts_does_a_round_of_its_shop(box, shops):
     assert service["ReadWritePaths"] == "/srv/shops/%i"
 
 
-def test_a_failed_round_starts_a_unit_that_is_there():
+def test_a_failed_round_starts_a_unit_that_exists():
     hook = unit("powerofficego-sync@.service")["Unit"]["OnFailure"]
     assert (DEPLOY / "systemd" / hook.replace("%i", "")).is_file()
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
-def test_systemd_takes_the_units_and_finds_the_service_well_confined(tmp_path):
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_accepts_the_units_and_rates_the_service_as_confined(tmp_path):
     for path in UNITS:
         text = path.read_text(encoding="utf-8").replace(INSTALLED, str(DEPLOY))
         (tmp_path / path.name).write_text(text, encoding="utf-8")

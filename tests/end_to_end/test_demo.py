@@ -1,4 +1,4 @@
-"""The demo keeps its promises, and says so when one is broken."""
+"""The demo does what it promises, and fails if it does not."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def play(*arguments, **variables):
 
 
 @pytest.fixture(scope="module")
-def whole_demo():
+def demo():
     return play(
         TARGET_POWEROFFICEGO_DRY_RUN="true",
         TARGET_POWEROFFICEGO_SHOP_NAME="real",
@@ -33,57 +33,56 @@ def whole_demo():
     )
 
 
-def test_the_demo_ends_as_promised_whatever_settings_the_shell_has(whole_demo):
-    assert whole_demo.returncode == 0, whole_demo.stdout + whole_demo.stderr
-    assert "All as promised" in whole_demo.stdout
-    assert "testshop:" in whole_demo.stdout
-    assert "real:" not in whole_demo.stdout
+def test_the_demo_ends_as_promised_whatever_settings_the_shell_has(demo):
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "All as promised" in demo.stdout
+    assert "testshop:" in demo.stdout
+    assert "real:" not in demo.stdout
 
 
-def test_the_demo_shows_five_runs_and_what_waits_for_a_person(whole_demo):
-    told = whole_demo.stdout
+def test_the_demo_shows_five_runs_and_what_waits_for_a_person(demo):
+    printed = demo.stdout
     for title in ("First run", "Second run", "Third run", "Fourth run", "Fifth run"):
-        assert title in told
-    assert told.count("Calls to Go:") == 5
-    assert told.count(" 0 writes;") == 3
-    assert told.count(" 2 writes;") == 1
-    assert told.count("PATCH /v2/") == 2
-    assert "products 2901" in told
-    assert "has no SKU" in told
+        assert title in printed
+    assert printed.count("Calls to Go:") == 5
+    assert printed.count(" 0 writes;") == 3
+    assert printed.count(" 2 writes;") == 1
+    assert printed.count("PATCH /v2/") == 2
+    assert "products 2901" in printed
+    assert "has no SKU" in printed
 
 
-def test_the_demo_shows_what_came_back_to_the_shop_and_who_won(whole_demo):
-    told = whole_demo.stdout
-    assert told.count("PATCH /customers/") == 2
-    assert told.count("PATCH /products/") == 1
-    assert told.count("PATCH /orders/") == 1
-    assert '"invoice": {"number"' in " ".join(told.split())
-    assert "edited last in" in told
+def test_the_demo_shows_what_came_back_to_the_shop_and_who_won(demo):
+    printed = demo.stdout
+    assert printed.count("PATCH /customers/") == 2
+    assert printed.count("PATCH /products/") == 1
+    assert printed.count("PATCH /orders/") == 1
+    assert '"invoice": {"number"' in " ".join(printed.split())
+    assert "edited last in" in printed
 
 
-def test_the_demo_shows_nothing_of_meltanos_log(whole_demo):
-    assert "[info" not in whole_demo.stdout
-    assert not whole_demo.stderr
+def test_the_demo_shows_no_log_of_meltano(demo):
+    assert "[info" not in demo.stdout
+    assert not demo.stderr
 
 
-def test_the_demo_fits_into_80_columns(whole_demo):
-    assert max(len(line) for line in whole_demo.stdout.splitlines()) <= 80
-    assert "…  " not in whole_demo.stdout
+def test_the_demo_fits_into_80_columns(demo):
+    assert max(len(line) for line in demo.stdout.splitlines()) <= 80
+    assert "…  " not in demo.stdout
 
 
-def test_the_readme_shows_the_end_of_the_demo(whole_demo):
-    """If not, `uv run python tests/declarations.py --demo` writes it."""
+def test_the_readme_shows_the_end_of_the_demo(demo):
+    """If it does not, run `uv run python tests/declarations.py --demo`."""
     readme = (declarations.PROJECT / "README.md").read_text(encoding="utf-8")
-    assert readme == declarations.with_demo(whole_demo.stdout)
+    assert readme == declarations.with_demo(demo.stdout)
 
 
-def test_the_demo_shows_how_the_habits_of_real_shops_land(whole_demo):
-    ended = whole_demo
-    told = " ".join(ended.stdout.split())
-    assert ended.returncode == 0, ended.stdout
-    assert "25 %: 831.36 + 207.84" in told
-    assert "0 %: 399.00 + 0.00" in told
-    assert "Strand Rør AS" in told
+def test_the_demo_shows_how_the_habits_of_real_shops_land(demo):
+    printed = " ".join(demo.stdout.split())
+    assert demo.returncode == 0, demo.stdout
+    assert "25 %: 831.36 + 207.84" in printed
+    assert "0 %: 399.00 + 0.00" in printed
+    assert "Strand Rør AS" in printed
 
 
 def test_both_ways_run_by_hand_with_the_variables_that_keep_prints(tmp_path):
@@ -104,7 +103,9 @@ def test_both_ways_run_by_hand_with_the_variables_that_keep_prints(tmp_path):
             assert ended.returncode == 0, ended.stderr
 
         run("tap-customwebshop", "target-powerofficego")
-        edited = next(one for one in box.go.entries("Customers") if one["ExternalImportReference"])
+        edited = next(
+            entry for entry in box.go.entries("Customers") if entry["ExternalImportReference"]
+        )
         box.go.edit("Customers", edited["Id"], {"PhoneNumber": "+4793000930"})
         run("tap-powerofficego", "target-customwebshop")
 

@@ -1,6 +1,6 @@
-"""The examples of docs/other-shops.md: each runs as it stands, and comes to Go to the øre.
+"""The examples of docs/other-shops.md run unchanged, and their amounts reach Go to the øre.
 
-What a tap writes is recorded from it, but for taps that an index has: those run by --long.
+What other taps print is reproduced here; tap-postgres itself is run with --long.
 """
 
 import csv
@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def messages(stream, keys, schema, records):
-    """Return the text of a stream as taps print it: its SCHEMA, and a RECORD for each record."""
+    """Yield what taps print of a stream: its SCHEMA, and a RECORD for each record."""
     yield json.dumps(
         {
             "type": "SCHEMA",
@@ -41,15 +41,15 @@ def messages(stream, keys, schema, records):
 
 
 def by_tap_csv(folder):
-    """Yield what tap-csv 1.2.0 prints of these files: every cell is text, an empty one too."""
+    """Yield what tap-csv 1.2.0 prints of these files: every cell is text, even an empty one."""
     config = json.loads((folder / "tap-csv.json").read_text(encoding="utf-8"))
-    for one in config["files"]:
-        path = folder / one["path"]
-        with path.open(encoding=one["encoding"], newline="") as file:
-            rows = list(csv.DictReader(file, delimiter=one["delimiter"]))
+    for table in config["files"]:
+        path = folder / table["path"]
+        with path.open(encoding=table["encoding"], newline="") as file:
+            rows = list(csv.DictReader(file, delimiter=table["delimiter"]))
         schema = {name: {"type": ["string", "null"]} for name in rows[0]}
-        yield from messages(one["entity"], one["keys"], schema, rows)
-        yield json.dumps({"type": "STATE", "value": {"bookmarks": {one["entity"]: {}}}})
+        yield from messages(table["entity"], table["keys"], schema, rows)
+        yield json.dumps({"type": "STATE", "value": {"bookmarks": {table["entity"]: {}}}})
 
 
 @pytest.fixture
@@ -65,11 +65,11 @@ def run(ledger):
     return run
 
 
-def test_customers_and_products_of_a_spreadsheet_come_to_go(run, box):
+def test_customers_and_products_of_a_spreadsheet_reach_go(run, box):
     lines = [*by_tap_csv(EXAMPLES / "spreadsheet")]
 
     assert len(run("spreadsheet", lines).writes) == 4
-    person, company = sorted(box.go.entries("Customers"), key=lambda one: one["Name"] or "")
+    person, company = sorted(box.go.entries("Customers"), key=lambda entry: entry["Name"] or "")
     assert_members(
         company,
         ExternalImportReference="testshop:0101",
@@ -80,31 +80,30 @@ def test_customers_and_products_of_a_spreadsheet_come_to_go(run, box):
     )
     assert_members(company["MailAddress"], ZipCode="0155", City="Oslo")
     assert_members(person, FirstName="Åse", LastName="Ødegård", IsPerson=True)
-    told = {one["Code"]: (one["UnitPrice"], one["StandardSalesAccount"]) for one in products(box)}
-    assert told == {"ULL-1": (Decimal("1039.68"), 3000), "KAFFE": (Decimal("78.1739"), 3001)}
+    products = {
+        entry["Code"]: (entry["UnitPrice"], entry["StandardSalesAccount"])
+        for entry in box.go.entries("Products")
+    }
+    assert products == {"ULL-1": (Decimal("1039.68"), 3000), "KAFFE": (Decimal("78.1739"), 3001)}
 
     assert run("spreadsheet", lines).writes == []
 
 
-def test_a_cell_that_is_no_price_keeps_only_its_own_row_out(run, ledger, box):
+def test_a_cell_that_is_not_a_price_rejects_only_its_own_row(run, ledger, box):
     lines = [*by_tap_csv(EXAMPLES / "spreadsheet")]
     wrong = [line.replace("1 299,60", "1 299,60 kr") for line in lines]
 
     assert run("spreadsheet", wrong, ends_with=3).count("products", "rejected") == 1
-    assert [one["Code"] for one in products(box)] == ["KAFFE"]
+    assert [entry["Code"] for entry in box.go.entries("Products")] == ["KAFFE"]
     assert [*ledger.reasons()] == [("reject", "products", "ULL-1")]
 
     run("spreadsheet", lines)
-    assert len(products(box)) == 2
-
-
-def products(box):
-    return box.go.entries("Products")
+    assert len(box.go.entries("Products")) == 2
 
 
 @pytest.fixture
 def warehouse(database):
-    """The tables and views of the example in PostgreSQL, as tap-postgres is told of them."""
+    """The tables and views of the example, in PostgreSQL."""
     for name in ("warehouse", "shop"):
         database.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
     for name in ("views.sql", "rows.sql"):
@@ -127,7 +126,7 @@ def by_tap_postgres(database):
 
 
 def run_tap_postgres(database, folder):
-    """Yield what the tap itself prints, installed into a folder."""
+    """Return the lines that the tap itself prints, installed into a folder."""
     uv = os.environ.get("UV") or shutil.which("uv")
     assert uv
     places = ("--python", sys.executable, folder / "tap")
@@ -144,14 +143,14 @@ def run_tap_postgres(database, folder):
 
     catalog = json.loads(tap("--discover"))
     for stream in catalog["streams"]:
-        (whole,) = [one for one in stream["metadata"] if not one["breadcrumb"]]
-        whole["metadata"]["selected"] = True
+        (stream_metadata,) = [entry for entry in stream["metadata"] if not entry["breadcrumb"]]
+        stream_metadata["metadata"]["selected"] = True
     (folder / "catalog.json").write_text(json.dumps(catalog), encoding="utf-8")
     return tap("--catalog", folder / "catalog.json").decode().splitlines()
 
 
 @pytest.mark.parametrize("is_real", [False, True])
-def test_orders_of_views_in_a_database_come_to_go_to_the_ore(
+def test_orders_of_views_in_a_database_reach_go_to_the_ore(
     run, box, warehouse, is_real, tmp_path, pytestconfig
 ):
     lines = [*by_tap_postgres(warehouse)]
@@ -170,7 +169,7 @@ def test_orders_of_views_in_a_database_come_to_go_to_the_ore(
     )
     (customer,) = box.go.entries("Customers")
     assert order["CustomerId"] == customer["Id"]
-    assert {one["Code"]: one["UnitPrice"] for one in products(box)} == {
+    assert {entry["Code"]: entry["UnitPrice"] for entry in box.go.entries("Products")} == {
         "ULL-1": Decimal("1039.60"),
         "KAFFE": Decimal("78.17"),
     }
@@ -178,8 +177,8 @@ def test_orders_of_views_in_a_database_come_to_go_to_the_ore(
 
 
 def records_of(lines):
-    told = [json.loads(line) for line in lines]
-    return [(one["stream"], one["record"]) for one in told if one["type"] == "RECORD"]
+    messages = map(json.loads, lines)
+    return [(line["stream"], line["record"]) for line in messages if line["type"] == "RECORD"]
 
 
 def money(amount):
@@ -252,9 +251,9 @@ def shopify_order(**changes):
 
 
 def by_tap_shopify(*orders):
-    """Yield a customer, a variant and orders, as the schemas and queries of tap-shopify 3.13.0.
+    """Yield a customer, a variant and orders, by the schemas and queries of tap-shopify 3.13.0.
 
-    It was not run, for it needs a shop. Amounts are numbers, or text where the schema says so.
+    It was not run, because it needs a shop. Amounts are numbers, or text where the schema says so.
     """
     customer = {
         "id": "gid://shopify/Customer/7",
@@ -275,7 +274,7 @@ def by_tap_shopify(*orders):
     yield json.dumps({"type": "STATE", "value": {"bookmarks": {}}})
 
 
-def test_a_plain_order_of_shopify_comes_to_go_to_the_ore(run, box):
+def test_a_plain_order_of_shopify_reaches_go_to_the_ore(run, box):
     guest = shopify_order(id="gid://shopify/Order/9002", number=1002, customer=None, test=True)
 
     lines = [*by_tap_shopify(shopify_order(), guest)]
@@ -288,7 +287,8 @@ def test_a_plain_order_of_shopify_comes_to_go_to_the_ore(run, box):
         TotalAmount=Decimal("2967.90"),
     )
     (customer,) = box.go.entries("Customers")
-    accounts = {one["Code"]: one["StandardSalesAccount"] for one in products(box)}
+    products = box.go.entries("Products")
+    accounts = {entry["Code"]: entry["StandardSalesAccount"] for entry in products}
     assert accounts == {"ULL-1": 3000, "KAFFE": 3001, "FRAKT-25": 3000}
     assert (order["CustomerId"], customer["LastName"]) == (customer["Id"], "Nordmann")
     assert run("shopify", lines).writes == []
@@ -305,7 +305,7 @@ def test_a_plain_order_of_shopify_comes_to_go_to_the_ore(run, box):
     ],
     ids=["a code took 100 kroner off the whole order", "100 kroner were paid back"],
 )
-def test_an_order_of_shopify_that_maps_cannot_tell_whole_waits_for_a_person(
+def test_an_order_of_shopify_that_stream_maps_cannot_express_waits_for_a_person(
     run, ledger, box, changes, reason
 ):
     run("shopify", by_tap_shopify(shopify_order(**changes)), ends_with=3)

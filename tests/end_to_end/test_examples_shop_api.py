@@ -1,4 +1,4 @@
-"""The examples of the shop's API: our own tap reads all, and our target changes the Flask one."""
+"""The example servers of the shop's API: our tap reads each, and our target writes to Flask."""
 
 import importlib.util
 import itertools
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 import taps
+from ledger import the_order
 from werkzeug.serving import make_server
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "shop-api"
@@ -23,7 +24,7 @@ MERGE = {**HEADERS, "Content-Type": "application/merge-patch+json"}
 
 
 class FlaskShop:
-    """The Flask example on a free port, and its records in SQLite."""
+    """The Flask example on a free port, with its records in SQLite."""
 
     def __init__(self, database, monkeypatch):
         monkeypatch.setenv("SHOP_TOKEN", TOKEN)
@@ -55,7 +56,7 @@ def shop(tmp_path, monkeypatch):
 
 @pytest.fixture
 def read(shop, tmp_path):
-    """Runs tap-customwebshop on the shop from a state on; returns all messages as text."""
+    """Runs tap-customwebshop on the shop from a state; returns all messages as text."""
 
     def read(state=None, **settings):
         config = {"api_url": shop.url, "auth_token": TOKEN, "page_size": 2, **settings}
@@ -73,8 +74,8 @@ def read(shop, tmp_path):
 
 
 def records_of(text):
-    told = [json.loads(line) for line in text.splitlines()]
-    return [(one["stream"], one["record"]["id"]) for one in told if one["type"] == "RECORD"]
+    messages = map(json.loads, text.splitlines())
+    return [(line["stream"], line["record"]["id"]) for line in messages if line["type"] == "RECORD"]
 
 
 def state_of(text):
@@ -82,7 +83,7 @@ def state_of(text):
 
 
 def test_the_tap_reads_every_record_once_and_then_only_what_changed(shop, read, customer, product):
-    for number in range(5):  # stamps of the same moment, so that the cursor needs the id
+    for number in range(5):  # equal stamps, so that the cursor needs the id
         shop.put("customers", customer(id=str(1000 + number), updated_at="2026-01-05T10:00:00Z"))
     shop.put("products", product())
 
@@ -99,7 +100,7 @@ def test_the_tap_reads_every_record_once_and_then_only_what_changed(shop, read, 
     assert records_of(read(state_of(again), lookback_seconds=0)).count(("customers", "1002")) == 1
 
 
-def test_an_order_of_the_shop_comes_to_go_and_an_edit_in_go_comes_back(
+def test_an_order_of_the_shop_reaches_go_and_an_edit_in_go_comes_back(
     shop, read, both, customer, product, order
 ):
     shop.put("customers", customer())
@@ -107,19 +108,18 @@ def test_an_order_of_the_shop_comes_to_go_and_an_edit_in_go_comes_back(
     shop.put("orders", order())
     accounts = {"25": 3000, "15": 3001, "0": 3100}
     both.ledger.command_on(read(), 0, sales_accounts=accounts)
-    (there,) = both.box.go.entries("SalesOrders")
-    assert there["TotalAmount"] == 250
+    assert the_order(both.box)["TotalAmount"] == 250
 
     both.edit_in_go("customers", "1001", PhoneNumber="+4793000930")
     both.edit_in_go("products", "501", Name="Ullgenser, blå")
-    for _ in range(2):  # the second finds both sides alike
+    for _ in range(2):  # the second run finds both sides equal
         both.back(api_url=shop.url, auth_token=TOKEN, ends_with=0)
-    kept = {
+    records = {
         stream: requests.get(f"{shop.url}/{stream}/{record_id}", headers=HEADERS).json()
         for stream, record_id in (("customers", "1001"), ("products", "501"))
     }
-    assert kept["customers"]["phone"] == "+4793000930"
-    assert kept["products"]["name"] == "Ullgenser, blå"
+    assert records["customers"]["phone"] == "+4793000930"
+    assert records["products"]["name"] == "Ullgenser, blå"
     assert both.ledger.command_on(read(), 0, sales_accounts=accounts).writes == []
 
 
@@ -139,7 +139,7 @@ def test_an_order_of_the_shop_comes_to_go_and_an_edit_in_go_comes_back(
         ({"note": "ny", "type": "robot"}, {}, 422),
     ],
 )
-def test_a_change_that_cannot_be_made_changes_nothing(shop, customer, patch, headers, status):
+def test_an_invalid_change_changes_nothing(shop, customer, patch, headers, status):
     shop.put("customers", customer())
     url = f"{shop.url}/customers/1001"
     before = requests.get(url, headers=HEADERS)
@@ -152,23 +152,21 @@ def test_a_change_that_cannot_be_made_changes_nothing(shop, customer, patch, hea
     assert (after.text, after.headers["ETag"]) == (before.text, before.headers["ETag"])
 
 
-def test_a_change_moves_the_stamp_and_the_etag_and_one_that_changes_nothing_does_not(
-    shop, customer
-):
+def test_only_a_real_change_moves_the_stamp_and_the_etag(shop, customer):
     shop.put("customers", customer())
     url = f"{shop.url}/customers/1001"
     before = requests.get(url, headers=HEADERS)
-    read_then = {**MERGE, "If-Match": before.headers["ETag"]}
+    if_unchanged = {**MERGE, "If-Match": before.headers["ETag"]}
 
-    same = requests.patch(url, data=json.dumps({"name": "Kari Nordmann"}), headers=read_then)
+    same = requests.patch(url, data=json.dumps({"name": "Kari Nordmann"}), headers=if_unchanged)
     assert (same.status_code, same.text) == (200, before.text)
     assert same.headers["ETag"] == before.headers["ETag"]
 
-    changed = requests.patch(url, data=json.dumps({"name": None}), headers=read_then)
+    changed = requests.patch(url, data=json.dumps({"name": None}), headers=if_unchanged)
     assert changed.json()["name"] is None
     assert changed.json()["updated_at"] > before.json()["updated_at"]
     assert changed.headers["ETag"] == requests.get(url, headers=HEADERS).headers["ETag"]
-    assert requests.patch(url, data="{}", headers=read_then).status_code == 412
+    assert requests.patch(url, data="{}", headers=if_unchanged).status_code == 412
 
     shop.put("customers", customer(deleted_at="2026-01-06T10:00:00Z"))
     assert requests.patch(url, data="{}", headers=MERGE).status_code == 409
@@ -181,41 +179,41 @@ def assert_problem(answer):
 
 
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
 
 
 def of_express(shop, folder):
-    """Return how the Express example is started, where Node.js and Express are at hand."""
+    """Return the command and variables of the Express example, if Express is installed."""
     node = shutil.which("node")
     if not node:
-        pytest.skip("there is no node")
-    asked = [node, "-e", "require.resolve('express')"]
-    if subprocess.run(asked, cwd=EXAMPLES, stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip("Node.js is not installed")
+    look_up = [node, "-e", "require.resolve('express')"]
+    if subprocess.run(look_up, cwd=EXAMPLES, stderr=subprocess.DEVNULL, check=False).returncode:
         pytest.skip(
-            "there is no express: npm install --prefix examples/shop-api express, or NODE_PATH"
+            "Express is not installed: npm install --prefix examples/shop-api express, or NODE_PATH"
         )
-    told = {
+    records = {
         stream: requests.get(f"{shop.url}/{stream}?limit=1000", headers=HEADERS).json()["data"]
         for stream in shop.module.STREAMS
     }
-    (folder / "records.json").write_text(json.dumps(told), encoding="utf-8")
+    (folder / "records.json").write_text(json.dumps(records), encoding="utf-8")
     return ["node", "app.js"], {"SHOP_RECORDS": str(folder / "records.json")}
 
 
 def of_php(shop, folder):
-    """Return how the PHP example is started, where PHP with SQLite is at hand."""
+    """Return the command and variables of the PHP example, if PHP with SQLite is installed."""
     php = shutil.which("php")
     if not php or "pdo_sqlite" not in subprocess.check_output([php, "-m"], text=True):
-        pytest.skip("there is no php with pdo_sqlite")
+        pytest.skip("PHP with pdo_sqlite is not installed")
     return ["php", "-S", "127.0.0.1:PORT", "index.php"], {}
 
 
 @pytest.fixture(params=["flask", of_express, of_php])
 def url(request, shop, customer, product, tmp_path):
     """The address of each example in turn, with the same records."""
-    for number in range(7):  # the last four have one stamp
+    for number in range(7):  # the last four share a stamp
         stamp = f"2026-01-05T10:00:0{min(number, 3)}.000001Z"
         shop.put("customers", customer(id=str(1000 + number), updated_at=stamp))
     shop.put("products", product())
@@ -240,8 +238,8 @@ def url(request, shop, customer, product, tmp_path):
 def wait_for(port):
     ends = time.monotonic() + 30
     while time.monotonic() < ends:
-        with socket.socket() as one:
-            if one.connect_ex(("127.0.0.1", port)) == 0:
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
                 return
     raise TimeoutError(port)
 
@@ -250,8 +248,8 @@ def listed(url, **query):
     """Return the ids of all pages, and how many pages there were."""
     ids, cursor = [], None
     for pages in itertools.count(1):
-        asked = {**query, "cursor": cursor} if cursor else query
-        page = requests.get(url, params=asked, headers=HEADERS).json()
+        params = {**query, "cursor": cursor} if cursor else query
+        page = requests.get(url, params=params, headers=HEADERS).json()
         ids += [record["id"] for record in page["data"]]
         cursor = page["next_cursor"]
         if cursor is None:
@@ -260,13 +258,13 @@ def listed(url, **query):
 
 
 def test_each_example_lists_in_pages_in_the_order_of_change(url):
-    whole = [str(1000 + number) for number in range(7)]
+    ids = [str(1000 + number) for number in range(7)]
     for limit, pages in ((1, 7), (2, 4), (7, 1), (1000, 1)):
-        assert listed(f"{url}/customers", limit=limit) == (whole, pages)
+        assert listed(f"{url}/customers", limit=limit) == (ids, pages)
     since = "2026-01-05T11:00:02.000001+01:00"
-    assert listed(f"{url}/customers", updated_since=since, limit=2) == (whole[2:], 3)
+    assert listed(f"{url}/customers", updated_since=since, limit=2) == (ids[2:], 3)
     later = "2026-01-05T10:00:02.000002Z"
-    assert listed(f"{url}/customers", updated_since=later) == (whole[3:], 1)
+    assert listed(f"{url}/customers", updated_since=later) == (ids[3:], 1)
     assert listed(f"{url}/orders") == ([], 1)
     page = requests.get(f"{url}/products", headers=HEADERS).json()
     assert page["data"][0]["custom"] == {}
@@ -286,13 +284,13 @@ def test_each_example_lists_in_pages_in_the_order_of_change(url):
         ("invoices", 404),
     ],
 )
-def test_each_example_refuses_what_it_does_not_know(url, path, status):
+def test_each_example_refuses_invalid_requests(url, path, status):
     answer = requests.get(f"{url}/{path}", headers=HEADERS)
     assert answer.status_code == status
     assert_problem(answer)
 
 
-def test_each_example_asks_for_the_token(url):
+def test_each_example_requires_the_token(url):
     for headers in ({}, {"Authorization": "Bearer wrong"}):
         answer = requests.get(f"{url}/customers", headers=headers)
         assert answer.status_code == 401
@@ -303,5 +301,5 @@ def test_the_tap_reads_each_example(url, tmp_path):
     config = {"api_url": url, "auth_token": TOKEN, "page_size": 2}
     ended = taps.run("tap-customwebshop", config=config, folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    whole = [("customers", str(1000 + number)) for number in range(7)]
-    assert records_of(ended.stdout) == [*whole, ("products", "501")]
+    customers = [("customers", str(1000 + number)) for number in range(7)]
+    assert records_of(ended.stdout) == [*customers, ("products", "501")]

@@ -1,4 +1,4 @@
-"""A Meltano project of somebody else, who adds our plugins by their definitions for the Hub."""
+"""Another's Meltano project, to which our plugins are added by their definitions for the Hub."""
 
 import json
 import re
@@ -54,11 +54,11 @@ def git(folder, *arguments):
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory, request):
-    """This repository as it is here, moved to an address of its own."""
+    """This repository with its uncommitted changes, under another address."""
     if not request.config.getoption("--long"):
-        pytest.skip("it takes minutes to install all: --long")
+        pytest.skip("installing everything takes minutes: --long")
     if not (declarations.PROJECT / ".git").exists():
-        pytest.skip("this is no git clone, so it is not known what is committed")
+        pytest.skip("this is not a git clone, so it is unknown what is committed")
     folder = tmp_path_factory.mktemp("repository")
     listed = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
     for name in filter(None, git(declarations.PROJECT, *listed).split("\0")):
@@ -89,28 +89,28 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stranger(repository, box, folder, tmp_path_factory):
-    """A project that has our four plugins as the Hub would give them, and only what they need."""
+    """A project with our four plugins as the Hub would add them, with only the needed settings."""
     project = Meltano(folder, box, tmp_path_factory.mktemp("kept"))
     for name in list(project.variables):
         if name.endswith(("_LINK_STORE", "_ROUNDING_PRODUCT_CODE")):
             del project.variables[name]
     project.variables["MELTANO_ENVIRONMENT"] = "dev"
     for name, kind in declarations.PLUGINS.items():
-        adds = ("add", "--plugin-type", kind.removesuffix("s"), "--no-install", name)
-        ended = project.run(*adds, "--from-ref", str(repository / name / "hub.yml"))
+        add = ("add", "--plugin-type", kind.removesuffix("s"), "--no-install", name)
+        ended = project.run(*add, "--from-ref", str(repository / name / "hub.yml"))
         assert ended.returncode == 0, ended.stdout
     return project
 
 
 @pytest.fixture(scope="module")
 def forward(stranger, box):
-    """What came of a run of the shop's records into a file, and into Go."""
+    """The result of a run of the shop's records into a file, and into Go."""
     return stranger.run("run", "tap-customwebshop", "target-jsonl", *FORWARD)
 
 
 @pytest.fixture(scope="module")
 def both_ways(forward, stranger, box):
-    """What came of a run back and forward, after an edit in Go and a mistake in the shop."""
+    """The result of a run back and forward, after an edit in Go and a mistake in the shop."""
     (customer,) = box.go.entries("Customers")
     box.go.edit("Customers", customer["Id"], {"LastName": "Aas"})
     box.shop.put("products", {**PRODUCT, "id": "2", "sku": None})
@@ -118,12 +118,12 @@ def both_ways(forward, stranger, box):
     return stranger.run("run", *BACK, *FORWARD)
 
 
-def test_four_of_four_plugins_install_by_git_when_they_are_run(both_ways, folder):
+def test_all_four_plugins_are_installed_by_git_when_they_run(both_ways, folder):
     for name, kind in declarations.PLUGINS.items():
         assert (folder / ".meltano" / kind / name / "venv" / "bin" / name).exists()
 
 
-def test_a_target_of_somebody_else_takes_what_the_shop_has(forward, folder):
+def test_a_target_of_others_takes_the_records_of_the_shop(forward, folder):
     (path,) = folder.glob("output/customers*.jsonl")
     (record,) = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     assert record["last_name"] == "Ødegård"
@@ -132,39 +132,41 @@ def test_a_target_of_somebody_else_takes_what_the_shop_has(forward, folder):
 def test_the_shop_lands_in_go_with_the_defaults_of_the_hub(forward, box):
     assert forward.returncode == 0, forward.stdout
     assert "2 writes to PowerOffice Go; nothing waits for a person" in forward.stdout
-    assert [one["Code"] for one in box.go.entries("Products")] == ["KOPP"]
+    assert [entry["Code"] for entry in box.go.entries("Products")] == ["KOPP"]
 
 
-def test_an_edit_in_go_comes_back_and_no_lines_are_read_for_it(both_ways, box):
+def test_an_edit_in_go_comes_back_without_reading_lines_of_orders(both_ways, box):
     assert box.shop.record("customers", "1")["last_name"] == "Aas"
     assert "1 write to the shop; nothing waits for a person" in both_ways.stdout
-    assert not [one for one in box.requests.reads("go") if one.path.endswith("/Complete")]
+    assert not [
+        request for request in box.requests.reads("go") if request.path.endswith("/Complete")
+    ]
 
 
-def test_a_run_with_open_rejects_says_so_and_how_they_are_shown(both_ways, stranger):
+def test_a_run_with_open_rejects_explains_how_to_show_them(both_ways, stranger):
     assert both_ways.returncode == 1
-    told = re.search(
+    shown_by = re.search(
         r"nothing was written to PowerOffice Go; 1 reject waits for a person, so the exit status is"
         r" 3; see meltano (.*:rejects)",
         both_ways.stdout,
     )
-    assert told, both_ways.stdout
-    assert "the product has no SKU" in stranger.run(*told[1].split()).stdout
+    assert shown_by, both_ways.stdout
+    assert "the product has no SKU" in stranger.run(*shown_by[1].split()).stdout
 
-    told = stranger.run("invoke", "target-customwebshop:check", "--newer-than", "3h")
-    assert told.returncode == 3, told.stdout
-    assert "products: 1 reject waits for a person" in told.stdout
+    check = stranger.run("invoke", "target-customwebshop:check", "--newer-than", "3h")
+    assert check.returncode == 3, check.stdout
+    assert "products: 1 reject waits for a person" in check.stdout
 
 
 @pytest.fixture
-def other(request, stranger, folder):
-    """Adds a plugin of somebody else, as one that the Hub has no definition of."""
+def add_other(request, stranger, folder):
+    """Adds a plugin of others that the Hub has no definition of."""
     if not request.config.getoption("--long"):
-        pytest.skip("it installs a plugin of somebody else; run with --long")
+        pytest.skip("it installs a plugin of others; run with --long")
 
     def add(name, kind, pip_url, settings):
         path = folder / "meltano.yml"
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+        project = yaml.safe_load(path.read_text(encoding="utf-8"))
         plugin = {
             "name": name,
             "namespace": name.replace("-", "_"),
@@ -174,15 +176,15 @@ def other(request, stranger, folder):
         }
         if kind == "extractors":
             plugin["capabilities"] = ["catalog", "discover"]
-        told["plugins"][kind].append(plugin)
-        path.write_text(yaml.safe_dump(told), encoding="utf-8")
+        project["plugins"][kind].append(plugin)
+        path.write_text(yaml.safe_dump(project), encoding="utf-8")
 
     return add
 
 
-def test_duckdb_has_what_the_shop_has(other, stranger, folder, box):
+def test_the_records_of_the_shop_land_in_duckdb(add_other, stranger, folder, box):
     settings = {"path": str(folder / "kept.duckdb"), "default_target_schema": "shop"}
-    other("target-duckdb", "loaders", "target-duckdb", settings)
+    add_other("target-duckdb", "loaders", "target-duckdb", settings)
     ended = stranger.run("run", "--full-refresh", "tap-customwebshop", "target-duckdb")
     assert ended.returncode == 0, ended.stdout
     python = folder / ".meltano" / "loaders" / "target-duckdb" / "venv" / "bin" / "python"
@@ -194,28 +196,28 @@ def test_duckdb_has_what_the_shop_has(other, stranger, folder, box):
     assert rows.stdout.strip() in {"[('Ødegård',)]", "[('Aas',)]"}
 
 
-def test_a_database_has_what_go_has(other, stranger, forward, box, request):
+def test_the_entries_of_go_land_in_postgresql(add_other, stranger, forward, box, request):
     postgresql = request.getfixturevalue("postgresql")
     address = f"postgresql+psycopg://postgres@/postgres?host={postgresql}"
     settings = {"sqlalchemy_url": address, "default_target_schema": "go"}
-    other("target-postgres", "loaders", "meltanolabs-target-postgres", settings)
+    add_other("target-postgres", "loaders", "meltanolabs-target-postgres", settings)
     ended = stranger.run("run", "--full-refresh", "tap-powerofficego", "target-postgres")
     assert ended.returncode == 0, ended.stdout
     with sa.create_engine(address, poolclass=sa.NullPool).connect() as database:
         query = sa.text('select "LastName" from go.customers')
         assert [row[0] for row in database.execute(query)] == [
-            one["LastName"] for one in box.go.entries("Customers")
+            entry["LastName"] for entry in box.go.entries("Customers")
         ]
 
 
-def test_customers_of_a_csv_file_go_to_go_by_stream_maps(other, stranger, folder, box):
+def test_customers_of_a_csv_file_reach_go_by_stream_maps(add_other, stranger, folder, box):
     path = folder / "kunder.csv"
     path.write_text("nr,navn,epost\n900,Fjord AS,post@fjord.example\n", encoding="utf-8")
     files = [{"path": str(path), "format": "csv", "table_name": "kunder", "primary_keys": ["nr"]}]
-    other("tap-spreadsheets", "extractors", "tap-spreadsheets", {"files": files})
+    add_other("tap-spreadsheets", "extractors", "tap-spreadsheets", {"files": files})
     readme = (declarations.PROJECT / "target-powerofficego" / "README.md").read_text("utf-8")
     (maps,) = re.findall(r'^  "stream_maps": (.*?)^}$', readme, re.DOTALL | re.MULTILINE)
-    told = {"TARGET_POWEROFFICEGO_STREAM_MAPS": maps}
-    ended = stranger.run("run", "tap-spreadsheets", "target-powerofficego", **told)
+    variables = {"TARGET_POWEROFFICEGO_STREAM_MAPS": maps}
+    ended = stranger.run("run", "tap-spreadsheets", "target-powerofficego", **variables)
     assert "1 write to PowerOffice Go" in ended.stdout, ended.stdout
-    assert "Fjord AS" in [one.get("Name") for one in box.go.entries("Customers")]
+    assert "Fjord AS" in [entry.get("Name") for entry in box.go.entries("Customers")]

@@ -69,7 +69,7 @@ def meltano(box, tmp_path_factory):
 
 
 def printed_config(meltano, plugin, environment, **variables):
-    # A variable stands above meltano.yml, and the sandbox's says custom.
+    # A variable overrides meltano.yml, and the sandbox sets it to custom.
     names = ("TAP_POWEROFFICEGO_ENVIRONMENT", "TARGET_POWEROFFICEGO_ENVIRONMENT")
     variables = {**dict.fromkeys(names, environment), **variables}
     ended = meltano.run("--environment", environment, "config", "print", plugin, **variables)
@@ -77,11 +77,11 @@ def printed_config(meltano, plugin, environment, **variables):
     return json.loads(ended.stdout[ended.stdout.index("{") : ended.stdout.rindex("}") + 1])
 
 
-def test_the_job_sync_lands_everything_and_then_tells_of_what_waits(box, meltano):
+def test_the_job_sync_lands_everything_and_reports_what_waits(box, meltano):
     ended = meltano.run("run", "sync")
     assert ended.returncode == 0, ended.stdout
-    assert [one["LastName"] for one in box.go.entries("Customers")] == ["Ødegård"]
-    assert [one["Code"] for one in box.go.entries("Products")] == ["KOPP"]
+    assert [entry["LastName"] for entry in box.go.entries("Customers")] == ["Ødegård"]
+    assert [entry["Code"] for entry in box.go.entries("Products")] == ["KOPP"]
     (order,) = box.go.entries("SalesOrders")
     assert order["TotalAmount"] == 200
     assert order["SalesOrderStatus"] == "Draft"
@@ -91,10 +91,10 @@ def test_the_job_sync_lands_everything_and_then_tells_of_what_waits(box, meltano
     ended = meltano.run("run", "sync")
     assert ended.returncode == 1
     assert "1 reject" in ended.stdout
-    assert sorted(one["Code"] for one in box.go.entries("Products")) == ["FAT", "KOPP"]
+    assert sorted(entry["Code"] for entry in box.go.entries("Products")) == ["FAT", "KOPP"]
 
-    told = meltano.run("invoke", "powerofficego-links:rejects").stdout
-    assert "the product has no SKU" in told
+    rejects = meltano.run("invoke", "powerofficego-links:rejects")
+    assert "the product has no SKU" in rejects.stdout
 
 
 def test_the_job_sync_runs_both_ways_with_a_preset_whose_settings_are_given_once(
@@ -118,7 +118,9 @@ def test_the_job_sync_runs_both_ways_with_a_preset_whose_settings_are_given_once
         sync = ("run", "--state-id-suffix", "woo", "sync")
         ended = meltano.run(*sync, **variables)
         assert ended.returncode == 0, ended.stdout
-        (entry,) = [one for one in box.go.entries("Customers") if one["LastName"] == "Nordmann"]
+        (entry,) = [
+            entry for entry in box.go.entries("Customers") if entry["LastName"] == "Nordmann"
+        ]
         box.go.edit("Customers", entry["Id"], {"PhoneNumber": "+4790000001"})
 
         ended = meltano.run(*sync, **variables)
@@ -128,7 +130,7 @@ def test_the_job_sync_runs_both_ways_with_a_preset_whose_settings_are_given_once
         assert keys["consumer_secret"] not in ended.stdout
 
 
-def test_the_orders_of_a_period_are_compared_with_the_keys_of_the_target(meltano):
+def test_reconcile_compares_the_orders_of_a_period_with_the_keys_of_the_target(meltano):
     days = ("--from", "2026-01-01", "--to", "2026-01-31")
     ended = meltano.run("invoke", "powerofficego-links", "reconcile", *days)
     assert ended.returncode == 0, ended.stdout
@@ -145,7 +147,7 @@ def test_production_plans_its_first_run_and_demo_does_not(meltano):
 
 @pytest.mark.parametrize("environment", ["demo", "production"])
 @pytest.mark.parametrize("plugin", ["tap-powerofficego", "powerofficego-links"])
-def test_what_reads_go_reads_the_go_that_the_target_writes_to(meltano, plugin, environment):
+def test_all_plugins_of_go_use_the_environment_of_the_target(meltano, plugin, environment):
     assert printed_config(meltano, plugin, environment)["environment"] == environment
 
 
@@ -155,14 +157,14 @@ def test_the_tap_of_go_reads_what_the_sync_wrote(box, meltano):
     assert ended.returncode == 0, ended.stdout
     lines = [line for line in ended.stdout.splitlines() if line.startswith('{"type":"RECORD"')]
     records = [json.loads(line) for line in lines]
-    assert {one["record"]["Id"] for one in records if one["stream"] == "customers"} == written
+    assert {line["record"]["Id"] for line in records if line["stream"] == "customers"} == written
     assert written
 
 
 @pytest.mark.parametrize(
     "plugin", ["tap-customwebshop", "tap-powerofficego", "target-powerofficego"]
 )
-def test_settings_of_the_sdk_itself_can_be_given_by_environment_variable(meltano, plugin):
+def test_settings_of_the_sdk_can_be_set_by_environment_variable(meltano, plugin):
     prefix = plugin.replace("-", "_").upper()
     variables = {
         f"{prefix}_STREAM_MAPS": '{"orders": "__NULL__"}',
@@ -175,7 +177,7 @@ def test_settings_of_the_sdk_itself_can_be_given_by_environment_variable(meltano
     assert config["faker_config"] == {"seed": 1}
 
 
-def test_owners_and_numbers_with_decimals_come_through_meltano_whole(meltano):
+def test_owners_and_decimal_numbers_pass_through_meltano_unchanged(meltano):
     owners = {"customers": "shop", "orders": {"*": "go", "reference": "shop"}}
     accounts = {"25": 3000, "11,11": 3002}
     config = printed_config(

@@ -24,7 +24,7 @@ _READ = (
 
 @pytest.fixture
 def write_configs(box, tmp_path):
-    """Writes both configs, that of the target with more settings if any are given."""
+    """Writes all configs, that of the target with these settings added."""
 
     def write(**settings):
         go = box.target_config(
@@ -34,21 +34,22 @@ def write_configs(box, tmp_path):
             **settings,
         )
         shop = box.tap_config()
-        ours = {name: go[name] for name in ("shop_name", "link_store")}
-        for name, told in {
+        configs = {
             "shop": shop,
             "go": go,
-            "go-read": {name: told for name, told in go.items() if name in _READ},
-            "shop-write": {name: shop[name] for name in ("api_url", "auth_token")} | ours,
-        }.items():
-            (tmp_path / f"{name}.json").write_text(json.dumps(told), encoding="utf-8")
+            "go-read": {name: go[name] for name in _READ if name in go},
+            "shop-write": {name: shop[name] for name in ("api_url", "auth_token")}
+            | {name: go[name] for name in ("shop_name", "link_store")},
+        }
+        for name, config in configs.items():
+            (tmp_path / f"{name}.json").write_text(json.dumps(config), encoding="utf-8")
 
     return write
 
 
 @pytest.fixture
 def run_lines(box, tmp_path, request):
-    """Runs the README's lines of a way; returns their exit status, and the next run's state."""
+    """Runs the README's lines of a direction; returns the exit status and the next run's state."""
     readme = (request.config.rootpath / "README.md").read_text(encoding="utf-8")
 
     def run(kept):
@@ -70,7 +71,7 @@ def run_lines(box, tmp_path, request):
 
 @pytest.fixture
 def pipe(box, tmp_path, write_configs):
-    """Runs `tap | target` in a shell; returns the exit status, the states and what it wrote."""
+    """Runs `tap | target` in a shell; returns the exit status, the states and the writes."""
     write_configs()
 
     def run(*, state=None):
@@ -94,29 +95,33 @@ def pipe(box, tmp_path, write_configs):
     return run
 
 
-def test_a_store_lands_whole_and_with_its_state_only_what_changed_is_read(pipe, box):
+def test_a_shop_lands_completely_and_then_only_what_changed_is_read(pipe, box):
     seed_store(box.shop, habits=False)
 
     status, states, _ = pipe()
     assert status == 0
-    linked = {one["ExternalImportReference"] for one in box.go.entries("SalesOrders")}
+    linked = {entry["ExternalImportReference"] for entry in box.go.entries("SalesOrders")}
     assert len(linked) == 111
-    totals = {one["id"]: one["total_incl"] for one in box.shop.records("orders")}
-    for one in box.go.entries("SalesOrders"):
-        shop_id = one["ExternalImportReference"].removeprefix("testshop:")
-        assert f"{one['TotalAmount']:.2f}" == totals[shop_id]
+    totals = {record["id"]: record["total_incl"] for record in box.shop.records("orders")}
+    for entry in box.go.entries("SalesOrders"):
+        shop_id = entry["ExternalImportReference"].removeprefix("testshop:")
+        assert f"{entry['TotalAmount']:.2f}" == totals[shop_id]
 
     status, again, writes = pipe(state=states[-1])
     assert (status, writes) == (0, [])
     assert again[-1] == states[-1]
-    asked = [one.query.get("updated_since") for one in box.requests.all() if one.system == "shop"]
+    asked = [
+        request.query.get("updated_since")
+        for request in box.requests.all()
+        if request.system == "shop"
+    ]
     assert None not in asked
 
-    edited = next(one for one in box.shop.records("customers") if one["phone"])
+    edited = next(record for record in box.shop.records("customers") if record["phone"])
     box.shop.edit("customers", edited["id"], {"phone": "+47 930 00 930"})
     status, _, writes = pipe(state=again[-1])
     assert status == 0
-    assert [(one.method, len(one.json())) for one in writes] == [("PATCH", 2)]
+    assert [(request.method, len(request.json())) for request in writes] == [("PATCH", 2)]
 
     status, _, writes = pipe()
     assert (status, writes) == (0, [])
@@ -135,7 +140,11 @@ def test_the_lines_of_the_readme_can_be_repeated_and_a_run_without_a_state_loses
     assert run_lines("state.json") == (0, state)
     write_configs()
     assert run_lines("state.json") == (0, state)
-    asked = [one.query.get("updated_since") for one in box.requests.all() if one.system == "shop"]
+    asked = [
+        request.query.get("updated_since")
+        for request in box.requests.all()
+        if request.system == "shop"
+    ]
     assert None not in asked
 
 
@@ -145,7 +154,9 @@ def test_the_lines_of_the_readme_for_the_way_back_read_only_what_changed_since(
     seed_store(box.shop, customers=2, products=2, orders=2)
     pipe()
     run_lines("back.json")
-    edited = next(one for one in box.go.entries("Customers") if one["ExternalImportReference"])
+    edited = next(
+        entry for entry in box.go.entries("Customers") if entry["ExternalImportReference"]
+    )
     box.go.edit("Customers", edited["Id"], {"PhoneNumber": "+4793000930"})
 
     status, state = run_lines("back.json")
@@ -153,7 +164,9 @@ def test_the_lines_of_the_readme_for_the_way_back_read_only_what_changed_since(
 
     shop_id = edited["ExternalImportReference"].removeprefix("testshop:")
     assert box.shop.record("customers", shop_id)["phone"] == "+4793000930"
-    asked = [one.query for one in box.requests.reads("go") if one.path.endswith("/Customers")]
+    asked = [
+        request.query for request in box.requests.reads("go") if request.path.endswith("/Customers")
+    ]
     assert asked
     assert all("lastChangedDateTimeOffsetGreaterThan" in query for query in asked)
     assert json.loads(state)["bookmarks"]["customers"]
@@ -178,7 +191,7 @@ def test_the_lines_of_the_readme_fail_when_the_tap_does(pipe, box, run_lines, ke
         ("tap-customwebshop --config shop.json", "target-customwebshop --config shop-write.json"),
     ],
 )
-def test_a_target_that_is_fed_by_the_tap_of_the_other_way_says_so_and_writes_nothing(
+def test_a_target_fed_by_the_tap_of_the_other_direction_reports_it_and_writes_nothing(
     pipe, box, tmp_path, tap, target
 ):
     seed_store(box.shop, customers=2, products=2, orders=2)
@@ -199,7 +212,7 @@ def test_a_target_that_is_fed_by_the_tap_of_the_other_way_says_so_and_writes_not
     assert (box.requests.writes(), ended.stdout) == ([], "")
 
 
-def test_a_mistake_in_the_shop_ends_with_3_until_it_is_mended_there(pipe, box):
+def test_a_mistake_in_the_shop_ends_with_3_until_it_is_corrected_there(pipe, box):
     seed_store(box.shop, customers=5, products=5, orders=5)
     product = box.shop.records("products")[0]
     box.shop.edit("products", product["id"], {"sku": None})
@@ -210,4 +223,4 @@ def test_a_mistake_in_the_shop_ends_with_3_until_it_is_mended_there(pipe, box):
     box.shop.edit("products", product["id"], {"sku": product["sku"]})
     status, _, _ = pipe(state=states[-1])
     assert status == 0
-    assert product["sku"] in {one["Code"] for one in box.go.entries("Products")}
+    assert product["sku"] in {entry["Code"] for entry in box.go.entries("Products")}

@@ -1,4 +1,4 @@
-"""The record schema that the tap emits is the one the target reads; neither imports the other."""
+"""The tap emits the record schema that the target reads, though neither imports the other."""
 
 import ast
 from pathlib import Path
@@ -30,33 +30,33 @@ READERS = {
 
 def names_in(schema):
     """Return every field name of a schema, nested ones included."""
-    found = set()
-    for name, one in (schema.get("properties") or {}).items():
-        found |= {name} | names_in(one)
-    return found | (names_in(schema["items"]) if isinstance(schema.get("items"), dict) else set())
+    names = set()
+    for name, member in (schema.get("properties") or {}).items():
+        names |= {name} | names_in(member)
+    return names | (names_in(schema["items"]) if isinstance(schema.get("items"), dict) else set())
 
 
 def fields_read_by(path):
-    """Return the names that a module takes from a record.
+    """Return the names that a module reads from a record.
 
-    So it does by `x.get("name")`, `x["name"]` and `member("name")`.
+    It reads them by `x.get("name")`, `x["name"]` and `member("name")`.
     """
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse((TARGET / path).read_text(encoding="utf-8"))):
-        taken = None
+        name_node = None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            taken = node.args[0] if node.func.attr == "get" and node.args else None
+            name_node = node.args[0] if node.func.attr == "get" and node.args else None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            taken = node.args[0] if node.func.id == "member" else None
+            name_node = node.args[0] if node.func.id == "member" else None
         if isinstance(node, ast.Subscript):
-            taken = node.slice
-        if isinstance(taken, ast.Constant) and isinstance(taken.value, str):
-            found.add(taken.value)
-    return {name for name in found if name.islower()}
+            name_node = node.slice
+        if isinstance(name_node, ast.Constant) and isinstance(name_node.value, str):
+            names.add(name_node.value)
+    return {name for name in names if name.islower()}
 
 
 @pytest.mark.parametrize("stream", SCHEMAS)
-def test_every_field_that_the_target_reads_is_one_that_the_tap_emits(stream):
+def test_the_tap_emits_every_field_that_the_target_reads(stream):
     emitted = names_in(SCHEMAS[stream])
     read = set().union(*(fields_read_by(path) for path in READERS[stream]))
     assert len(read) > 5
@@ -64,7 +64,7 @@ def test_every_field_that_the_target_reads_is_one_that_the_tap_emits(stream):
 
 
 @pytest.mark.parametrize("stream", SCHEMAS)
-def test_every_shop_property_of_the_tables_is_one_that_the_tap_emits(stream):
+def test_the_tap_emits_every_shop_property_of_the_tables(stream):
     from target_powerofficego.dataflow.overrides import TABLES
 
     emitted = names_in(SCHEMAS[stream])
@@ -78,5 +78,5 @@ def test_every_shop_property_of_the_tables_is_one_that_the_tap_emits(stream):
 
 
 @pytest.mark.parametrize("stream", SCHEMAS)
-def test_the_sandboxes_shop_serves_what_the_tap_emits(stream):
+def test_the_shop_of_the_sandbox_serves_what_the_tap_emits(stream):
     assert set(contract.STREAMS[stream]) == set(SCHEMAS[stream]["properties"])

@@ -83,23 +83,23 @@ def committed_files(project):
         check=False,
     )
     if listed.returncode:
-        pytest.skip("this is not a git clone, so it is not known what is committed")
+        pytest.skip("this is not a git clone, so the committed files are unknown")
     return [project / name for name in listed.stdout.split("\0") if (project / name).is_file()]
 
 
 @pytest.fixture(scope="session")
 def configs():
-    """Makes the settings of each plugin, for a sandbox: `configs(box, link_store=…)`."""
+    """A function that returns each plugin's settings for a sandbox and further settings."""
 
     def make(box, **settings):
         shop = box.tap_config()
         accounts = {"25": 3000, "15": 3001, "0": 3100}
         go = box.target_config(requests_per_second=100, sales_accounts=accounts, **settings)
-        read = ("environment", "api_url", "token_url", "application_key", "client_key")
+        connection = ("environment", "api_url", "token_url", "application_key", "client_key")
         return {
             "tap-customwebshop": shop,
             "target-powerofficego": go,
-            "tap-powerofficego": {name: go[name] for name in (*read, "subscription_key")},
+            "tap-powerofficego": {name: go[name] for name in (*connection, "subscription_key")},
             "target-customwebshop": {name: shop[name] for name in ("api_url", "auth_token")}
             | {"shop_name": go["shop_name"], **settings},
         }

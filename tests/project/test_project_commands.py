@@ -1,4 +1,4 @@
-"""Each command in a document is run unchanged, against a sandbox, or has a reason why not."""
+"""Each command in a document runs unchanged against a sandbox, or there is a reason why not."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ DOCUMENTS = (
 OURS = re.compile(
     r"(uv run|\.ci/\w+|meltano|powerofficego-links|(tap|target)-\w+|sandbox|demo|curl .*\$ADMIN) "
 )
-SHOWN = re.compile(r"^```(\w*)\n(.*?)^```$|(?<!`)`([^`]+)`", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"^```(\w*)\n(.*?)^```$|(?<!`)`([^`]+)`", re.DOTALL | re.MULTILINE)
 
 FIRST_CONTACT = (
     "test_project_first_contact.py"
-    "::test_the_commands_of_the_readme_work_with_a_marked_python_and_more_than_once"
+    "::test_the_commands_of_the_readme_work_with_a_marked_python_and_repeatedly"
 )
 NOT_RUN = {
     "python3 -m pip install --upgrade --target .uv uv && .uv/bin/uv run demo": FIRST_CONTACT,
@@ -53,10 +53,10 @@ NOT_RUN = {
     "uv run sandbox --seed": (
         "test_server_command.py::test_it_prints_variables_that_work_and_stops_at_ctrl_c"
     ),
-    "sandbox --state go.db": "test_server_command.py::test_the_state_file_keeps_what_was_there",
+    "sandbox --state go.db": "test_server_command.py::test_the_state_file_keeps_the_records",
     "uv run python tests/declarations.py": (
         "test_project_settings.py"
-        "::test_what_is_written_from_about_is_current_by_uv_run_python_tests_declarations_py"
+        "::test_generated_declarations_are_current_by_uv_run_python_tests_declarations_py"
     ),
     "uv run python tests/declarations.py --repository https://git.example.com/new-place": (
         "test_project_settings.py::test_a_new_address_of_the_repository_is_in_every_file"
@@ -66,21 +66,18 @@ NOT_RUN = {
     ),
     "uv run python tests/documents.py": (
         "test_project_documents.py"
-        "::test_what_is_written_from_the_code_is_current_by_uv_run_python_tests_documents_py"
+        "::test_generated_documents_are_current_by_uv_run_python_tests_documents_py"
     ),
     "uv run python .ci/version.py 0.2.0": (
-        "test_project_documents.py"
-        "::test_one_command_writes_a_version_and_the_bounds_that_go_with_it"
+        "test_project_documents.py::test_one_command_writes_a_version_and_the_bounds_of_siblings"
     ),
     "powerofficego-links check --config go.json --test-notify": (
         "test_notify.py::test_a_test_message_is_sent_before_anything_was_synced"
     ),
     "uv build --all-packages": (
-        "test_project_packages.py::test_each_package_is_built_as_an_index_wants_it"
+        "test_project_packages.py::test_each_package_is_built_as_an_index_requires"
     ),
-    ".ci/run": (
-        "test_project_first_contact.py::test_what_must_pass_runs_with_python_and_pip_alone"
-    ),
+    ".ci/run": "test_project_first_contact.py::test_the_ci_script_runs_with_python_and_pip_alone",
     **dict.fromkeys(
         (
             "pip install ./tap-customwebshop",
@@ -106,7 +103,7 @@ NOT_RUN = {
     ),
     **dict.fromkeys(
         ("deploy/sync-shop ~/shops/myshop", "sync-shop ~/shops/myshop"),
-        "test_sync_shop.py::test_a_round_runs_both_ways_and_the_next_one_goes_on_from_both_states",
+        "test_sync_shop.py::test_a_round_runs_both_ways_and_the_next_continues_from_both_states",
     ),
     **dict.fromkeys(
         (
@@ -117,14 +114,14 @@ NOT_RUN = {
             'pg_restore --clean --if-exists --exit-on-error --dbname="$SINGER_STATE" backup.dump',
         ),
         "test_restored.py"
-        "::test_a_back_up_of_an_hour_ago_is_restored_and_nothing_comes_twice_or_is_lost",
+        "::test_an_hour_old_backup_is_restored_and_nothing_is_lost_or_written_twice",
     ),
     "crontab deploy/crontab": (
         "test_schedulers.py"
-        "::test_the_line_of_the_crontab_does_a_round_of_all_and_says_nothing_when_all_is_well"
+        "::test_the_line_of_the_crontab_runs_a_round_of_all_shops_and_prints_nothing_on_success"
     ),
     "sudo systemctl start powerofficego-sync@myshop": (
-        "test_schedulers.py::test_what_the_service_starts_does_a_round_of_its_shop"
+        "test_schedulers.py::test_the_command_of_the_service_runs_a_round_of_its_shop"
     ),
     **dict.fromkeys(
         (
@@ -192,7 +189,7 @@ NOT_RUN = {
             "uv run ruff format --check && uv run ruff check && uv run mypy",
             "uv run mypy --config-file tests/mypy.ini",
         ),
-        "is a part of what .ci/run does",
+        "is a part of .ci/run",
     ),
     **dict.fromkeys(
         (
@@ -223,16 +220,16 @@ FILES = {
     "go-read.json": "tap-powerofficego",
     "shop-write.json": "target-customwebshop",
 }
-"""The config files of the documents, and whose they are."""
-OF_THEIR_OWN = {
+"""The config files of the documents, and the plugin of each."""
+RENAMED_FILES = {
     "tap-powerofficego/README.md": {"go.json": "go-read.json", "state.json": "back.json"},
 }
-"""Documents in which a file has the contents that have another name in the other documents."""
+"""Documents in which a file has the contents that other documents give another name."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """Commands that a document shows in one place, as lines of a shell."""
+class Example:
+    """Commands in one place of a document, as lines of a shell."""
 
     document: str
     lines: tuple[str, ...]
@@ -241,30 +238,30 @@ class Shown:
         return f"{self.document}: {self.lines[0]}"
 
 
-def shown_in(document):
-    """Yield the commands of a document, in the order of its text."""
-    for language, block, code in SHOWN.findall((PROJECT / document).read_text(encoding="utf-8")):
+def examples_in(document):
+    """Yield the examples of a document, in the order of its text."""
+    for language, block, code in CODE.findall((PROJECT / document).read_text(encoding="utf-8")):
         if language == "sh" or (not language and OURS.match(block)):
             joined = re.sub(r"\\\n\s*", "", block).splitlines()
             lines = [line.partition("  #")[0].rstrip() for line in joined]
-            yield Shown(document, tuple(line for line in lines if line and line[0] != "#"))
+            yield Example(document, tuple(line for line in lines if line and line[0] != "#"))
         elif OURS.match(code):
-            yield Shown(document, (" ".join(code.split()),))
+            yield Example(document, (" ".join(code.split()),))
 
 
-ALL = [shown for document in DOCUMENTS for shown in shown_in(document)]
-LINES = {line for shown in ALL for line in shown.lines}
+EXAMPLES = [example for document in DOCUMENTS for example in examples_in(document)]
+LINES = {line for example in EXAMPLES for line in example.lines}
 OF_MELTANO = sorted(line for line in LINES if re.match(r"(uv run )?meltano ", line))
 
 
-def to_be_run():
-    """Yield what is run here: each line once, although several documents show it."""
+def examples_to_run():
+    """Yield the examples to run here: each line once, even if several documents have it."""
     done = {*NOT_RUN, *OF_MELTANO}
-    for shown in ALL:
-        lines = tuple(line for line in shown.lines if line not in done)
+    for example in EXAMPLES:
+        lines = tuple(line for line in example.lines if line not in done)
         done |= {*lines}
         if lines:
-            yield Shown(shown.document, lines)
+            yield Example(example.document, lines)
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +273,7 @@ def box():
 
 @pytest.fixture(scope="module")
 def prepared(box, configs, tmp_path_factory):
-    """A folder with all files that the documents name, after a run: one customer is held."""
+    """A folder with all files that the documents name, after a run that held one customer."""
     folder = tmp_path_factory.mktemp("prepared")
     email = box.shop.record("customers", "1901")["email"]
     for _ in range(2):
@@ -331,14 +328,14 @@ def words(box, prepared):
 
 @pytest.fixture
 def run_lines(box, prepared, words, tmp_path):
-    """Runs lines in one shell, with a person who answers yes; returns the exit status of each."""
+    """A function that runs an example in a shell, answers yes, and returns statuses and output."""
     folder = tmp_path / "folder"
     shutil.copytree(prepared, folder)
 
-    def run(shown):
-        for name, other in OF_THEIR_OWN.get(shown.document, {}).items():
-            shutil.copy(folder / other, folder / name)
-        lines = shown.lines
+    def run(example):
+        for name, source in RENAMED_FILES.get(example.document, {}).items():
+            shutil.copy(folder / source, folder / name)
+        lines = example.lines
         for word, value in words.items():
             lines = [re.sub(word, str(value), line) for line in lines]
         script = "".join(f"{line}\necho ${{PIPESTATUS[@]}} >> statuses\n" for line in lines)
@@ -386,17 +383,17 @@ def documented_statuses(line):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shown", list(to_be_run()), ids=str)
-def test_what_a_document_shows_works_unchanged(shown, run_lines):
-    statuses, printed = run_lines(shown)
+@pytest.mark.parametrize("example", list(examples_to_run()), ids=str)
+def test_each_example_of_a_document_works_unchanged(example, run_lines):
+    statuses, printed = run_lines(example)
 
-    actual = dict(zip(shown.lines, statuses, strict=True))
-    expected = {line: documented_statuses(line) for line in shown.lines}
+    actual = dict(zip(example.lines, statuses, strict=True))
+    expected = {line: documented_statuses(line) for line in example.lines}
     assert actual == expected, printed[-2000:]
 
 
 @pytest.fixture(scope="module")
-def known_to_meltano(meltano_yml):
+def meltano_blocks(meltano_yml):
     """What `meltano run` and `meltano invoke` accept in this project."""
     plugins = [json.loads(path.read_text("utf-8")) for path in PROJECT.glob("plugins/*/*.lock")]
     commands = [
@@ -409,26 +406,26 @@ def known_to_meltano(meltano_yml):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("line", OF_MELTANO)
-def test_meltano_accepts_each_command_of_a_document(line, known_to_meltano, meltano_yml):
-    """What they do is tested in tests/end_to_end/test_meltano_project.py."""
+def test_meltano_accepts_each_command_of_a_document(line, meltano_blocks, meltano_yml):
+    """tests/end_to_end/test_meltano_project.py tests what the commands do."""
     from meltano.cli import cli as meltano
 
-    options, (name, *words) = parsed(meltano, shlex.split(line.removeprefix("uv run "))[1:])
-    parsed(meltano.get_command(click.Context(meltano), name), words)
+    options, (name, *words) = parse_options(meltano, shlex.split(line.removeprefix("uv run "))[1:])
+    parse_options(meltano.get_command(click.Context(meltano), name), words)
     blocks = [word for word in words if not word.startswith("-")]
     if name == "invoke":
         blocks = words[:1]
-        line_of_command = words[0].split(":")[1:] + words[1:]
-        to_load = links.commands[line_of_command[0]]
+        command, *arguments = words[0].split(":")[1:] + words[1:]
+        to_load = links.commands[command]
         assert isinstance(to_load, CommandToLoad)
-        parsed(to_load.loaded, line_of_command[1:])
+        parse_options(to_load.loaded, arguments)
 
     environments = {environment["name"] for environment in meltano_yml["environments"]}
     assert options.get("environment") in {None, *environments}
-    assert set(blocks) <= known_to_meltano
+    assert set(blocks) <= meltano_blocks
 
 
-def parsed(command, words):
+def parse_options(command, words):
     """Return a command's options among these words, and the words of its subcommand.
 
     Raises:
@@ -440,7 +437,7 @@ def parsed(command, words):
 
 
 @pytest.mark.parametrize("line", NOT_RUN)
-def test_what_is_not_run_is_shown_somewhere_and_the_test_that_runs_it_exists(line):
+def test_each_command_not_run_is_in_a_document_and_the_test_that_runs_it_exists(line):
     file, is_test, name = NOT_RUN[line].partition("::")
     assert line in LINES
     if is_test:

@@ -1,4 +1,4 @@
-"""What the documents say is so."""
+"""The documents are correct."""
 
 import json
 import re
@@ -39,14 +39,8 @@ def with_defaults(**settings):
     return {**defaults, **keys, "environment": "demo", "shop_name": "myshop", **settings}
 
 
-def blocks(text, *languages):
-    """Return the code blocks in one of these languages; "" for a block without a language."""
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    return [code for language, code in fenced if language in languages]
-
-
 @pytest.mark.parametrize("name", documents.CURRENT)
-def test_what_is_written_from_the_code_is_current_by_uv_run_python_tests_documents_py(name):
+def test_generated_documents_are_current_by_uv_run_python_tests_documents_py(name):
     assert (documents.DOCS / name).read_text(encoding="utf-8") == documents.CURRENT[name]()
 
 
@@ -59,14 +53,15 @@ def test_each_example_of_the_setting_properties_is_accepted(sentence, value):
 
 def test_the_two_configs_of_the_readme_are_valid(project):
     readme = (project / "README.md").read_text(encoding="utf-8")
-    shop, go = (json.loads(block) for block in blocks(readme, "json"))
+    blocks = re.findall(r"^```json\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    shop, go = map(json.loads, blocks)
     TapCustomWebShop(config=shop)
     TargetPowerOfficeGo(config=go)
     assert Settings.from_config(with_defaults(**go)).dry_run
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_each_link_between_the_documents_leads_somewhere(project, name):
+def test_each_link_between_the_documents_has_a_target(project, name):
     path = project / name
     for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
         file, _, heading = link.partition("#")
@@ -75,9 +70,8 @@ def test_each_link_between_the_documents_leads_somewhere(project, name):
         elif file.startswith("http"):
             continue
         else:
-            assert not file or path.parent not in packages(project), (
-                "a broken link in a package index"
-            )
+            is_package = (path.parent / "pyproject.toml").exists() and path.parent != project
+            assert not file or not is_package, "a broken link in a package index"
             linked = path.parent / file if file else path
         assert linked.exists(), link
         if heading:
@@ -85,17 +79,13 @@ def test_each_link_between_the_documents_leads_somewhere(project, name):
 
 
 @pytest.mark.parametrize("name", ["docs/architecture.md", "CONTRIBUTING.md"])
-def test_each_file_that_is_named_for_developers_exists(project, name):
+def test_each_file_named_in_documents_for_developers_exists(project, name):
     text = (project / name).read_text(encoding="utf-8")
     places = (project, project / "target-powerofficego" / "target_powerofficego")
     quoted = re.findall(r"`([\w/.-]+)`", text)
     paths = {path for path in quoted if "/" in path or path.endswith(".py")}
     assert len(paths) > 20
     assert [path for path in paths if not any((place / path).exists() for place in places)] == []
-
-
-def packages(project):
-    return [path.parent for path in project.glob("*/pyproject.toml")]
 
 
 def headings(path):
@@ -115,7 +105,7 @@ def test_the_changelog_begins_with_the_version_of_every_package(project):
     assert newest[1] == version
 
 
-def test_a_tag_names_the_version_of_what_is_tagged(project):
+def test_a_tag_is_the_version_of_the_tagged_commit(project):
     tags = subprocess.run(
         ["git", "tag", "--points-at", "HEAD", "v*"],
         cwd=project,
@@ -127,7 +117,7 @@ def test_a_tag_names_the_version_of_what_is_tagged(project):
     assert all(f'version = "{tag[1:]}"' in pyproject for tag in tags)
 
 
-def test_one_command_writes_a_version_and_the_bounds_that_go_with_it(project, tmp_path):
+def test_one_command_writes_a_version_and_the_bounds_of_siblings(project, tmp_path):
     (tmp_path / ".ci").mkdir()
     shutil.copy(project / ".ci" / "version.py", tmp_path / ".ci")
     for path in (project / "pyproject.toml", *project.glob("*/pyproject.toml")):
@@ -136,13 +126,13 @@ def test_one_command_writes_a_version_and_the_bounds_that_go_with_it(project, tm
         shutil.copy(path, copied)
 
     def write(version):
-        written = [sys.executable, tmp_path / ".ci" / "version.py", version]
-        subprocess.run(written, check=True)
+        script = tmp_path / ".ci" / "version.py"
+        subprocess.run([sys.executable, script, version], check=True)
         return [path.read_text(encoding="utf-8") for path in sorted(tmp_path.rglob("*.toml"))]
 
     before = [path.read_text(encoding="utf-8") for path in sorted(tmp_path.rglob("*.toml"))]
     current = re.findall(r'^version = "(.+)"', before[0], re.MULTILINE)[0]
-    assert write(current) == before  # the release checks in this way that a tag is the version
+    assert write(current) == before  # a release checks its tag in this way
     assert write("1.4.2") != before
 
     for path in tmp_path.rglob("pyproject.toml"):

@@ -23,7 +23,7 @@ UV = "#!/bin/sh\necho uv $*\n"
 
 @pytest.fixture
 def marked(tmp_path):
-    """The environment of a shell whose only Python is a marked one, with an index of only uv."""
+    """The environment of a shell whose only Python is marked, with an index of only uv."""
     home = tmp_path / "usr"
     library = home / Path(sysconfig.get_path("stdlib")).relative_to(sys.base_prefix)
     library.mkdir(parents=True)
@@ -84,14 +84,14 @@ def run(shell_line, *, folder, environment):
     )
 
 
-def test_a_marked_python_takes_no_package(marked, tmp_path):
-    refused = run("python3 -m pip install uv", folder=tmp_path, environment=marked)
+def test_pip_refuses_to_install_into_a_marked_python(marked, tmp_path):
+    ended = run("python3 -m pip install uv", folder=tmp_path, environment=marked)
 
-    assert refused.returncode
-    assert "externally-managed-environment" in refused.stderr
+    assert ended.returncode
+    assert "externally-managed-environment" in ended.stderr
 
 
-def test_the_commands_of_the_readme_work_with_a_marked_python_and_more_than_once(
+def test_the_commands_of_the_readme_work_with_a_marked_python_and_repeatedly(
     marked, tmp_path, project
 ):
     documented = COMMANDS.findall((project / "README.md").read_text(encoding="utf-8"))
@@ -103,7 +103,7 @@ def test_the_commands_of_the_readme_work_with_a_marked_python_and_more_than_once
         assert ended.stdout.splitlines()[-1] == f"uv {arguments}"
 
 
-def test_what_must_pass_runs_with_python_and_pip_alone(marked, tmp_path, project):
+def test_the_ci_script_runs_with_python_and_pip_alone(marked, tmp_path, project):
     (tmp_path / ".ci").mkdir()
     shutil.copy(project / ".ci" / "run", tmp_path / ".ci" / "run")
 

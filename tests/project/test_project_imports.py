@@ -1,4 +1,4 @@
-"""What a package imports is its own or declared, and no command loads more than it needs."""
+"""Packages import only their own and declared modules, and commands load only what they need."""
 
 import ast
 import importlib.metadata
@@ -31,19 +31,11 @@ BUILT_ON = {
     ),
     "target_customwebshop": ("tap_customwebshop", "target_powerofficego"),
 }
-"""The way back is built on the way forward; the main pair stands alone."""
-
-
-def imports_of(folder, *, when_running=False):
-    """Return (file, top-level module) of the absolute imports; `when_running` excludes types."""
-    return {
-        (name, module.partition(".")[0])
-        for name, module in modules_of(folder, when_running=when_running)
-    }
+"""The way back is built on the way forward; the main pair depends on no other."""
 
 
 def modules_of(folder, *, when_running=False):
-    """Return (file, module) of the absolute imports."""
+    """Return (file, module) of the absolute imports; `when_running` excludes types."""
     modules = set()
     for path in sorted(folder.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -64,7 +56,7 @@ class WithoutTypes(ast.NodeTransformer):
 
 
 @pytest.mark.parametrize("folder", PACKAGES)
-def test_a_package_imports_no_other_of_the_project_but_what_it_is_built_on(project, folder):
+def test_a_package_imports_only_the_siblings_it_is_built_on(project, folder):
     package = PACKAGES[folder]
     others = set(PACKAGES.values()) - {package}
     imported = modules_of(project / folder / package)
@@ -76,8 +68,8 @@ def test_a_package_imports_no_other_of_the_project_but_what_it_is_built_on(proje
     ]
 
 
-def test_what_both_of_the_main_pair_need_is_the_same_in_both(project):
-    """Each has a copy, because the pair stands alone."""
+def test_the_main_pair_has_identical_copies_of_shared_code(project):
+    """Each has a copy, because the pair does not depend on another package."""
     tap, target = (
         {file.name: file.read_bytes() for file in (project / folder).glob("*/plugin/*.py")}
         for folder in ("tap-customwebshop", "target-powerofficego")
@@ -87,19 +79,19 @@ def test_what_both_of_the_main_pair_need_is_the_same_in_both(project):
 
 
 @pytest.mark.parametrize("folder", PACKAGES)
-def test_what_a_package_imports_is_in_its_dependencies(project, folder):
+def test_the_imports_of_a_package_are_in_its_dependencies(project, folder):
     package = PACKAGES[folder]
     pyproject = tomllib.loads((project / folder / "pyproject.toml").read_text(encoding="utf-8"))
     extras = pyproject["project"].get("optional-dependencies", {}).values()
-    needed = itertools.chain(pyproject["project"]["dependencies"], *extras)
-    declared = [re.split(r"[^\w.-]", requirement)[0] for requirement in needed]
+    requirements = itertools.chain(pyproject["project"]["dependencies"], *extras)
+    declared = [re.split(r"[^\w.-]", requirement)[0] for requirement in requirements]
     provided = {module for name in declared for module in modules_in(name)}
-    missing = [
+    available = {package, *provided, *sys.stdlib_module_names}
+    assert not [
         (name, module)
-        for name, module in sorted(imports_of(project / folder / package, when_running=True))
-        if module not in {package, *provided, *sys.stdlib_module_names}
+        for name, module in sorted(modules_of(project / folder / package, when_running=True))
+        if module.partition(".")[0] not in available
     ]
-    assert not missing
 
 
 def modules_in(distribution):
@@ -114,11 +106,11 @@ def modules_in(distribution):
 
 
 NEEDS_WORK = {"sqlalchemy", "rich", "phonenumbers"}
-"""Modules that take long to load, and that only a run or a list needs."""
+"""Modules that are slow to load, and that only a run or a list needs."""
 
 
 def loaded_by(*python):
-    """Return the top-level modules that Python loads until it ends well."""
+    """Return the top-level modules that Python loads in a program that succeeds."""
     program = [sys.executable, "-X", "importtime", *python]
     times = subprocess.run(program, capture_output=True, text=True, check=True).stderr
     return {line.rpartition("|")[2].strip().partition(".")[0] for line in times.splitlines()}
@@ -135,7 +127,7 @@ def test_a_plugin_that_only_describes_itself_loads_no_code_that_does_the_work(na
 
 
 @pytest.mark.slow
-def test_a_run_loads_what_draws_on_a_terminal_only_where_there_is_one():
+def test_a_run_without_a_terminal_does_not_load_rich():
     loaded = loaded_by("-c", "import target_powerofficego.start_up, target_customwebshop.start_up")
 
     assert "sqlalchemy" in loaded

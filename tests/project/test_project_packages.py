@@ -1,4 +1,4 @@
-"""What a package index would get: the packages as built, and installed where nothing else is."""
+"""The packages as built for an index, and installed in an environment without others."""
 
 import email
 import json
@@ -22,7 +22,7 @@ except ModuleNotFoundError:
 
 UV = os.environ.get("UV") or shutil.which("uv") or "uv"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
-MOST_INSTALLED = 60_000_000  # bytes, of which SQLAlchemy, needed by the SDK, is a quarter
+MAX_SIZE = 60_000_000  # bytes; a quarter is SQLAlchemy, which the SDK needs
 
 
 def pyproject_of(folder):
@@ -38,7 +38,7 @@ def folders(project):
 
 @pytest.fixture(scope="module")
 def dist(project, tmp_path_factory):
-    """A folder with a source archive of each package, and the wheel that is built from it."""
+    """A folder with a source archive and a wheel of each package."""
     folder = tmp_path_factory.mktemp("dist")
     subprocess.run(
         [UV, "build", "--all-packages", "--quiet", "--out-dir", folder], cwd=project, check=True
@@ -58,7 +58,7 @@ def about(wheel):
     return email.message_from_bytes(wheel.read(name))
 
 
-def test_each_package_is_built_as_an_index_wants_it(dist, folders):
+def test_each_package_is_built_as_an_index_requires(dist, folders):
     built = sorted(dist.glob("*-*"))
 
     checked = subprocess.run(
@@ -72,7 +72,7 @@ def test_each_package_is_built_as_an_index_wants_it(dist, folders):
     assert checked.returncode == 0, checked.stdout
 
 
-def test_each_wheel_holds_its_code_its_types_and_the_licence(wheels, folders, project):
+def test_each_wheel_contains_its_code_its_types_and_the_licence(wheels, folders, project):
     licence = (project / "LICENSE").read_bytes()
     assert set(wheels) == set(folders)
     for name, wheel in wheels.items():
@@ -85,7 +85,7 @@ def test_each_wheel_holds_its_code_its_types_and_the_licence(wheels, folders, pr
         assert wheel.read(included) == licence
 
 
-def test_each_wheel_says_what_it_is_whose_and_where_to_ask(wheels):
+def test_each_wheel_has_complete_metadata(wheels):
     for name, wheel in wheels.items():
         metadata = about(wheel)
         classifiers = metadata.get_all("Classifier")
@@ -105,21 +105,23 @@ def test_each_wheel_says_what_it_is_whose_and_where_to_ask(wheels):
         assert all(link.startswith(("https://", "#")) for link in links), name
 
 
-def test_siblings_are_of_one_minor_version_and_others_are_bound_only_from_below(wheels):
+def test_siblings_have_one_minor_version_and_others_only_lower_bounds(wheels):
     for wheel in wheels.values():
         version = about(wheel)["Version"]
         major, minor = map(int, version.split(".")[:2])
-        for needed in map(Requirement, about(wheel).get_all("Requires-Dist")):
-            if needed.name in wheels:
-                assert needed.specifier == SpecifierSet(f">={major}.{minor},<{major}.{minor + 1}")
-                assert needed.specifier.contains(version)
-            elif needed.name != "singer-sdk":
-                assert {bound.operator for bound in needed.specifier} == {">="}, needed
+        for requirement in map(Requirement, about(wheel).get_all("Requires-Dist")):
+            if requirement.name in wheels:
+                assert requirement.specifier == SpecifierSet(
+                    f">={major}.{minor},<{major}.{minor + 1}"
+                )
+                assert requirement.specifier.contains(version)
+            elif requirement.name != "singer-sdk":
+                assert {bound.operator for bound in requirement.specifier} == {">="}, requirement
 
 
 @pytest.fixture(scope="module")
 def install(dist, project, tmp_path_factory):
-    """Installs wheels and their dependencies in a new environment; returns its commands' folder."""
+    """A function that installs wheels in a new environment; it returns the commands' folder."""
 
     def install(*names):
         folder = tmp_path_factory.mktemp("installed")
@@ -153,11 +155,11 @@ def size_of(commands):
     return sum(path.stat().st_size for path in files if path.suffix != ".pyc")
 
 
-def test_what_is_installed_is_small(installed):
-    assert size_of(installed) < MOST_INSTALLED
+def test_an_installation_is_small(installed):
+    assert size_of(installed) < MAX_SIZE
 
 
-def test_the_tap_of_go_reads_it_by_itself_with_what_its_readme_names(
+def test_the_tap_of_go_works_alone_with_the_packages_that_its_readme_names(
     install, folders, configs, tmp_path
 ):
     alone = install("tap_powerofficego", "target_powerofficego")
@@ -165,8 +167,8 @@ def test_the_tap_of_go_reads_it_by_itself_with_what_its_readme_names(
     ours = {name.replace("-", "_") for name in folders}
     assert installed & ours == {"tap_powerofficego", "target_powerofficego"}
     readme = (folders["tap-powerofficego"] / "README.md").read_text(encoding="utf-8")
-    (most,) = re.findall(r"(\d+) MB in all", readme)
-    assert size_of(alone) < int(most) * 1_000_000, size_of(alone)
+    (megabytes,) = re.findall(r"(\d+) MB in all", readme)
+    assert size_of(alone) < int(megabytes) * 1_000_000, size_of(alone)
 
     with Sandbox.start() as box:
         customer = box.go.create("Customers", {"IsPerson": False, "Name": "Fjord AS"})

@@ -12,9 +12,9 @@ PACKAGES = {
     "go_sandbox": "sandbox",
 }
 
-THE_FACE = ""
+TOP = ""
 ROOMS = (
-    THE_FACE,
+    TOP,
     "links_command",
     "sync.orders",
     "sync.payments",
@@ -27,16 +27,16 @@ ROOMS = (
     "decisions",
     "dataflow",
     "go_api",
-    "at hand everywhere",
+    "shared",
     "plugin",
 )
 """The rooms of target-powerofficego, each above those that it is allowed to import."""
-AT_HAND = ("database_address", "errors")
+SHARED = ("database_address", "errors")
 
 
 @pytest.fixture(scope="module")
 def imports(project):
-    """The modules of the project that each of its modules imports, for types too."""
+    """The modules of the project that each of its modules imports, including those for types."""
     files = {
         _name(path.relative_to(project / folder)): path
         for package, folder in PACKAGES.items()
@@ -66,10 +66,10 @@ def _imported(name, path, files):
 def room_of(name):
     """Return the index in `ROOMS` of the room of a module of target-powerofficego."""
     inside = name.partition(".")[2]
-    if inside in AT_HAND:
-        return ROOMS.index("at hand everywhere")
+    if inside in SHARED:
+        return ROOMS.index("shared")
     rooms = [room for room in ROOMS if room and f"{inside}.".startswith(f"{room}.")]
-    return ROOMS.index(max(rooms, key=len, default=THE_FACE))
+    return ROOMS.index(max(rooms, key=len, default=TOP))
 
 
 def test_a_room_imports_only_rooms_below_it(imports):
@@ -83,23 +83,23 @@ def test_a_room_imports_only_rooms_below_it(imports):
     assert upwards == []
 
 
-def test_no_module_imports_itself_by_way_of_others(imports):
+def test_no_module_imports_itself_through_others(imports):
     def reached_from(start):
         reached: set[str] = set()
-        ahead = [start]
-        while ahead:
-            for other in imports[ahead.pop()] - reached:
+        pending = [start]
+        while pending:
+            for other in imports[pending.pop()] - reached:
                 reached.add(other)
-                ahead.append(other)
+                pending.append(other)
         return reached
 
     assert [name for name in imports if name in reached_from(name)] == []
 
 
-def test_each_room_says_what_it_is_for(project):
+def test_each_room_has_a_docstring(project):
     package = project / "target-powerofficego" / "target_powerofficego"
     for room in ROOMS[1:]:
-        if room == "at hand everywhere":
+        if room == "shared":
             continue
         text = (package / room.replace(".", "/") / "__init__.py").read_text(encoding="utf-8")
         assert len(ast.get_docstring(ast.parse(text)) or "") > 40, room

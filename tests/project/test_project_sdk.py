@@ -1,4 +1,4 @@
-"""The internals in use of the Singer SDK, click, requests and urllib3, which they may change."""
+"""The internals of the Singer SDK, click, requests and urllib3 in use here, which may change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGES = {
     "tap_powerofficego": "tap-powerofficego",
     "target_customwebshop": "target-customwebshop",
 }
-THEIRS = ("singer_sdk", "click", "requests", "urllib3")
+LIBRARIES = ("singer_sdk", "click", "requests", "urllib3")
 WITH_INTERNALS = ("tap_customwebshop", "target_powerofficego")
 MEMBERS = {
     "singer_sdk.plugin_base.PluginBase": (
@@ -33,11 +33,11 @@ MEMBERS = {
         *("_write_record_message", "_write_starting_replication_value", "_write_state_message"),
     ),
 }
-"""The private members that a class of this project overrides or uses, by the class that has it."""
+"""The private members that classes of this project override or use, by the class of the SDK."""
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_only_one_module_of_a_package_imports_what_others_keep_to_themselves(project, package):
+def test_only_one_module_of_a_package_imports_internals_of_others(project, package):
     importing = {
         path.name
         for path in (project / PACKAGES[package] / package).rglob("*.py")
@@ -57,31 +57,31 @@ def _imported(path):
 
 def _is_internal(name):
     first, *parts = name.split(".")
-    return first in THEIRS and any(part.startswith("_") for part in parts)
+    return first in LIBRARIES and any(part.startswith("_") for part in parts)
 
 
 @pytest.mark.parametrize("package", WITH_INTERNALS)
-def test_the_installed_sdk_has_what_is_imported_of_its_internals(package):
+def test_the_installed_sdk_has_the_internals_that_are_imported(package):
     internals = importlib.import_module(f"{package}.plugin.sdk_internals")
 
     assert all(getattr(internals, name) for name in internals.__all__)
 
 
-@pytest.mark.parametrize("place", MEMBERS)
-def test_the_installed_sdk_has_the_private_members_that_classes_here_build_on(place):
-    module, _, name = place.rpartition(".")
-    theirs = getattr(importlib.import_module(module), name)
-    source = inspect.getsource(theirs)  # which sets some members in __init__
+@pytest.mark.parametrize("path", MEMBERS)
+def test_the_installed_sdk_has_the_private_members_in_use_here(path):
+    module, _, name = path.rpartition(".")
+    sdk_class = getattr(importlib.import_module(module), name)
+    source = inspect.getsource(sdk_class)  # which sets some members in __init__
 
-    missing = [member for member in MEMBERS[place] if not hasattr(theirs, member)]
+    missing = [member for member in MEMBERS[path] if not hasattr(sdk_class, member)]
     assert [member for member in missing if member not in source] == []
 
 
 def test_every_private_member_of_the_sdk_that_is_overridden_here_is_named(project):
     named = {member for members in MEMBERS.values() for member in members}
     bases = [
-        getattr(importlib.import_module(place.rpartition(".")[0]), place.rpartition(".")[2])
-        for place in MEMBERS
+        getattr(importlib.import_module(path.rpartition(".")[0]), path.rpartition(".")[2])
+        for path in MEMBERS
     ]
     overridden = {
         name

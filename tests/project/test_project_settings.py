@@ -1,4 +1,4 @@
-"""The declarations of the plugins agree with `--about`, and meltano.yml agrees with them."""
+"""The declarations of the plugins match `--about`, and meltano.yml matches them."""
 
 import io
 import shutil
@@ -16,8 +16,8 @@ OPTIONAL = {
         *("REQUESTS_PER_SECOND", "RATE_LIMIT_STORE"),
     )
 }
-"""Variables that both directions share, and that the example does not have to name."""
-ONE_OF_EACH = {
+"""Variables that both directions share, and that the example may leave out."""
+SEPARATE = {
     *("api_url", "workers", "request_timeout", "retry_seconds", "changes_file", "max_changes"),
     *("stream_maps", "stream_map_config", "faker_config"),
 }
@@ -29,12 +29,12 @@ def shared_variable(value):
     return value[1:] if isinstance(value, str) and value.startswith("$") else None
 
 
-def test_what_is_written_from_about_is_current_by_uv_run_python_tests_declarations_py():
+def test_generated_declarations_are_current_by_uv_run_python_tests_declarations_py():
     for path, text in declarations.current().items():
         assert path.read_text(encoding="utf-8") == text, path
 
 
-def test_no_definition_of_a_plugin_is_left_from_earlier(project):
+def test_no_outdated_definition_of_a_plugin_is_left(project):
     written = {path for path in declarations.current() if path.suffix == ".lock"}
     assert set((project / "plugins").rglob("*.lock")) == written
 
@@ -42,7 +42,7 @@ def test_no_definition_of_a_plugin_is_left_from_earlier(project):
 def test_meltano_yml_sets_only_settings_that_exist_and_takes_shared_ones_from_one_variable(
     plugin, meltano_yml
 ):
-    """So keys, addresses and rules are in one place, and cannot differ between the directions."""
+    """Keys, addresses and rules are in one place, so they cannot differ between the directions."""
     names = {
         f"{name}_{setting}".replace("-", "_").upper()
         for name in declarations.PLUGINS
@@ -56,7 +56,7 @@ def test_meltano_yml_sets_only_settings_that_exist_and_takes_shared_ones_from_on
 
 
 def test_a_setting_of_both_targets_is_shared_unless_it_is_declared_to_differ(meltano_yml):
-    """A new setting of both directions must not differ between them because it was forgotten."""
+    """Otherwise a new setting of both directions could differ between them by oversight."""
     forward, back = (
         declarations.about(name)["settings"]["properties"]
         for name in ("target-powerofficego", "target-customwebshop")
@@ -66,7 +66,7 @@ def test_a_setting_of_both_targets_is_shared_unless_it_is_declared_to_differ(mel
         for loader in meltano_yml["plugins"]["loaders"]
         if loader["name"] == "target-customwebshop"
     )
-    assert set(forward) & set(back) - ONE_OF_EACH <= set(config)
+    assert set(forward) & set(back) - SEPARATE <= set(config)
 
 
 def test_every_setting_has_a_title_and_a_description(plugin):
@@ -90,8 +90,8 @@ def test_the_hub_installs_each_plugin_by_git_or_by_its_name_with_what_it_imports
 
 
 @pytest.fixture
-def elsewhere(project, committed_files, tmp_path, monkeypatch):
-    """A copy of the repository, on which `tests/declarations.py` works instead of the original."""
+def copied_project(project, committed_files, tmp_path, monkeypatch):
+    """A copy of the repository, on which `tests/declarations.py` works."""
     for path in committed_files:
         copy = tmp_path / path.relative_to(project)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -105,21 +105,23 @@ def definition(name):
     return yaml.safe_load((declarations.PROJECT / name / "hub.yml").read_text(encoding="utf-8"))
 
 
-def test_a_new_address_of_the_repository_is_in_every_file(elsewhere):
+def test_a_new_address_of_the_repository_is_in_every_file(copied_project):
     old, new = definition("tap-customwebshop")["repo"], "https://code.example.org/sync"
 
-    declarations.move(elsewhere, new)
+    declarations.move(copied_project, new)
     declarations.write()
 
-    files = [path for path in elsewhere.rglob("*") if path.is_file() and ".git" not in path.parts]
+    files = [
+        path for path in copied_project.rglob("*") if path.is_file() and ".git" not in path.parts
+    ]
     assert [path for path in files if old in path.read_text(encoding="utf-8")] == []
     for name in declarations.PLUGINS:
         assert definition(name)["repo"] == new
         assert definition(name)["pip_url"].startswith(f"git+{new}#subdirectory=")
-        assert f'"{new}"' in (elsewhere / name / "pyproject.toml").read_text(encoding="utf-8")
+        assert f'"{new}"' in (copied_project / name / "pyproject.toml").read_text(encoding="utf-8")
 
 
-def test_the_hub_installs_from_pypi_or_by_git_as_requested(elsewhere):
+def test_the_hub_installs_from_pypi_or_by_git_as_requested(copied_project):
     by_git = declarations.current()
 
     declarations.install_from("pypi")
@@ -132,7 +134,7 @@ def test_the_hub_installs_from_pypi_or_by_git_as_requested(elsewhere):
     assert definition("tap-customwebshop")["pip_url"].startswith("git+https://")
 
 
-def test_meltano_yml_holds_no_secret(plugin, meltano_yml):
+def test_meltano_yml_contains_no_secret(plugin, meltano_yml):
     secrets = {name for name, schema in plugin.settings.items() if schema.get("secret")}
     configs = [plugin.declared.get("config", {})]
     for environment in meltano_yml["environments"]:
@@ -172,23 +174,25 @@ def test_the_job_ends_with_the_check_and_no_usage_data_is_sent(meltano_yml):
         assert loader["config"]["fail_on"] == "never"
 
 
-def test_the_example_env_file_names_only_settings_that_exist_and_holds_no_secret(project, plugin):
+def test_the_example_env_file_names_only_settings_that_exist_and_contains_no_secret(
+    project, plugin
+):
     prefix = plugin.name.replace("-", "_").upper() + "_"
     text = (project / ".env.example").read_text(encoding="utf-8")
     uncommented = text.replace("\n# T", "\nT")
     values = dotenv_values(stream=io.StringIO(uncommented))
-    named = {
+    examples = {
         name.removeprefix(prefix).lower(): value
         for name, value in values.items()
         if name.startswith(prefix)
     }
-    assert set(named) <= set(plugin.settings)
+    assert set(examples) <= set(plugin.settings)
     config = plugin.declared.get("config", {})
     shared = {name: shared_variable(value) for name, value in config.items()}
     shared = {name: variable for name, variable in shared.items() if variable}
     assert set(shared.values()) - set(values) <= OPTIONAL
-    needed = set(plugin.about["settings"]["required"]) - set(named) - set(shared)
-    assert needed <= {"environment"}
+    missing = set(plugin.about["settings"]["required"]) - set(examples) - set(shared)
+    assert missing <= {"environment"}
     for name, schema in plugin.settings.items():
         if schema.get("secret"):
-            assert not named.get(name)
+            assert not examples.get(name)

@@ -1,1 +1,1 @@
-"""Nothing twice, nothing lost: long seeded runs against a failing Go, and killed ones."""
+"""Long seeded runs against a failing Go, and killed runs: nothing is doubled, nothing lost."""

@@ -1,4 +1,4 @@
-"""Random orders as shops count them, and what a Go makes of them; each by a seed."""
+"""Random orders as shops calculate them, and what Go answers to them."""
 
 from collections import defaultdict
 from decimal import ROUND_HALF_UP, Decimal
@@ -25,11 +25,11 @@ def basket(chance):
     }
     goods = sum(Decimal(line["total_incl"]) for line in lines)
     if chance.random() < 0.4:
-        taken = rounded(goods * chance.randint(1, 60) / 100)
-        order["discounts"] = [{"name": "Rabatt", "amount_incl": str(taken)}]
+        discount = rounded(goods * chance.randint(1, 60) / 100)
+        order["discounts"] = [{"name": "Rabatt", "amount_incl": str(discount)}]
     parts = [*lines, *order["shipping"], *order["fees"]]
     total = sum((Decimal(part["total_incl"]) for part in parts), Decimal(0))
-    total -= sum(Decimal(one["amount_incl"]) for one in order["discounts"])
+    total -= sum(Decimal(part["amount_incl"]) for part in order["discounts"])
     refunds = _refunds(chance, lines) if chance.random() < 0.3 else []
     return {**order, "refunds": refunds, "total_incl": str(total)}
 
@@ -74,18 +74,18 @@ def _charge(chance, shop_id, rate):
 
 
 def _refunds(chance, lines):
-    found = []
+    refunds = []
     for number, line in enumerate(chance.sample(lines, min(len(lines), chance.randint(1, 3)))):
-        back = rounded(Decimal(line["total_incl"]) * chance.randint(0, 40) / 100)
-        part = {"line_id": line["id"], "quantity": "0", "amount_incl": str(back)}
-        found.append({"id": f"r{number}", "amount_incl": str(back), "lines": [part]})
-    return found
+        amount = rounded(Decimal(line["total_incl"]) * chance.randint(0, 40) / 100)
+        part = {"line_id": line["id"], "quantity": "0", "amount_incl": str(amount)}
+        refunds.append({"id": f"r{number}", "amount_incl": str(amount), "lines": [part]})
+    return refunds
 
 
 def in_go(lines, prices, rounding, *, price_decimals, vat_rounding):
-    """Return what a Go answers to lines with these unit prices, and a line for rounding."""
+    """Return what Go answers to lines with these unit prices, and to a line for rounding."""
     nets: defaultdict[Decimal, Decimal] = defaultdict(Decimal)
-    told, total = [], Decimal(0)
+    answered, total = [], Decimal(0)
     for line in lines:
         price = prices.get(line.reference, line.price.unit_price)
         if price_decimals is not None:
@@ -95,15 +95,15 @@ def in_go(lines, prices, rounding, *, price_decimals, vat_rounding):
         tax = rounded(net * rate)
         nets[rate] += net
         total += net + tax
-        told.append(_answered(line.reference, price, net, rate, net + tax))
+        answered.append(_answered_line(line.reference, price, net, rate, net + tax))
     if vat_rounding == "rate":
         total = sum((net + rounded(net * rate) for rate, net in nets.items()), Decimal(0))
     if rounding:
-        told.append(_answered(ROUNDING, abs(rounding), rounding, Decimal(0), rounding))
-    return {"TotalAmount": total + rounding, "SalesOrderLines": told}
+        answered.append(_answered_line(ROUNDING, abs(rounding), rounding, Decimal(0), rounding))
+    return {"TotalAmount": total + rounding, "SalesOrderLines": answered}
 
 
-def _answered(reference, price, net, rate, total):
+def _answered_line(reference, price, net, rate, total):
     return {
         "ExternalImportReference": reference,
         "ProductUnitPrice": price,

@@ -1,4 +1,4 @@
-"""A bookkeeper who works in Go between the runs; what to do is chosen by a seed."""
+"""A bookkeeper who works in Go between runs, by choices of a seed."""
 
 import contextlib
 import datetime
@@ -7,15 +7,15 @@ import random
 from go_sandbox.go.problems import Refusal
 
 OWNERS = dict.fromkeys(("customers", "products", "orders"), "go")
-"""The setting under which whatever the bookkeeper edits in Go stays as it is."""
+"""A setting that keeps whatever the bookkeeper edits in Go."""
 
 
 class Bookkeeper:
     """Edits entries of Go and lines of orders, sends invoices, and deletes orders.
 
-    `edits` are the members edited, with value and time, by the id of their entry; `texts` those of
-    lines, by the id of the line; `moved` are the references of orders whose lines were edited, and
-    `ended` of those that were invoiced or deleted.
+    `edits` holds the edited members with value and time, by entry id, and `texts` the edited texts
+    of lines, by line id. `moved` holds the references of orders whose lines were edited, `ended`
+    of those that were invoiced or deleted.
     """
 
     def __init__(self, box, seed):
@@ -25,12 +25,12 @@ class Bookkeeper:
         self.texts = {}
         self.moved = set()
         self.ended = set()
-        self._mended = []
+        self._changed = []
 
     def work(self, count):
-        """Do so many things."""
+        """Do this many things."""
         for _ in range(count):
-            with contextlib.suppress(Refusal):  # a run was quicker
+            with contextlib.suppress(Refusal):  # a run was faster
                 self.chance.choice(WORK)(self)
 
     def correct_a_phone_number(self):
@@ -50,19 +50,19 @@ class Bookkeeper:
     def move_a_line(self):
         self._edit_a_line(SortOrder=self.chance.randrange(20, 40))
 
-    def mend_a_line(self):
-        """Correct a quantity to one that the shop never has; that was wrong: see `mend_back`."""
+    def mistake_a_quantity(self):
+        """Set a quantity that the shop never has, by mistake; `restore_quantities` undoes it."""
         if line := self._edit_a_line(Quantity=self.chance.randrange(11, 99)):
-            self._mended.append(line)
+            self._changed.append(line)
 
-    def mend_back(self):
-        """Set the quantity of each line that was corrected to what it was."""
-        while self._mended:
-            line = self._mended.pop()
+    def restore_quantities(self):
+        """Restore each quantity that was changed by mistake."""
+        while self._changed:
+            before = self._changed.pop()
             for order in self.go.entries("SalesOrders"):
-                if line["Id"] in [one["Id"] for one in order["SalesOrderLines"]]:
-                    quantity = {"Quantity": line["Quantity"]}
-                    self.go.edit("SalesOrders", order["Id"], {"lines": {line["Id"]: quantity}})
+                if before["Id"] in [line["Id"] for line in order["SalesOrderLines"]]:
+                    quantity = {"Quantity": before["Quantity"]}
+                    self.go.edit("SalesOrders", order["Id"], {"lines": {before["Id"]: quantity}})
 
     def send_an_invoice(self):
         self._end(self.go.send_invoice)
@@ -71,32 +71,33 @@ class Bookkeeper:
         self._end(lambda order_id: self.go.delete("SalesOrders", order_id))
 
     def _edit(self, resource, member, value):
-        entry = self._one(resource)
+        entry = self._choose(resource)
         if entry:
             self.go.edit(resource, entry["Id"], {member: value})
             at = datetime.datetime.now(datetime.timezone.utc).isoformat()
             self.edits.setdefault(entry["Id"], {})[member] = (value, at)
 
     def _edit_a_line(self, **changes):
-        """Edit one line of one order; return it as it was."""
-        order = self._one("SalesOrders", lambda one: one["RelatedInvoiceNo"] is None)
-        mended = [one["Id"] for one in self._mended]
-        fit = [one for one in order["SalesOrderLines"] if one["Id"] not in mended] if order else []
-        if not fit:
+        """Edit a line of an order; return it as it was."""
+        order = self._choose("SalesOrders", lambda order: order["RelatedInvoiceNo"] is None)
+        changed = [line["Id"] for line in self._changed]
+        lines = order["SalesOrderLines"] if order else ()
+        lines = [line for line in lines if line["Id"] not in changed]
+        if not lines:
             return None
-        line = self.chance.choice(fit)
+        line = self.chance.choice(lines)
         self.go.edit("SalesOrders", order["Id"], {"lines": {line["Id"]: changes}})
         self.moved.add(order["ExternalImportReference"])
         return line
 
     def _end(self, act):
-        order = self._one("SalesOrders")
+        order = self._choose("SalesOrders")
         if order:
             act(order["Id"])
             self.ended.add(order["ExternalImportReference"])
 
-    def _one(self, resource, fits=bool):
-        entries = [one for one in self.go.entries(resource) if fits(one)]
+    def _choose(self, resource, fits=bool):
+        entries = [entry for entry in self.go.entries(resource) if fits(entry)]
         return self.chance.choice(entries) if entries else None
 
 
@@ -109,9 +110,9 @@ WORK = (
     Bookkeeper.edit_the_text_of_a_line,
     Bookkeeper.edit_the_text_of_a_line,
     Bookkeeper.move_a_line,
-    Bookkeeper.mend_a_line,
-    Bookkeeper.mend_back,
-    Bookkeeper.mend_back,
+    Bookkeeper.mistake_a_quantity,
+    Bookkeeper.restore_quantities,
+    Bookkeeper.restore_quantities,
     Bookkeeper.send_an_invoice,
     Bookkeeper.delete_an_order,
 )

@@ -1,4 +1,4 @@
-"""A sandbox per test, the seed, and how long the suite may take: short, or `--long`."""
+"""The seed, and the size of the suite: short, or long with `--long`."""
 
 import random
 
@@ -15,7 +15,7 @@ def pytest_addoption(parser):
     group.addoption("--kills", type=int, help="how many runs are killed")
     group.addoption("--stops", type=int, help="how many runs are stopped by SIGTERM")
     group.addoption("--histories", type=int, help="how many histories of pairs are played")
-    group.addoption("--seed", type=int, default=DEFAULT_SEED, help="what all choices are made by")
+    group.addoption("--seed", type=int, default=DEFAULT_SEED, help="the seed of all choices")
 
 
 @pytest.fixture
@@ -37,19 +37,19 @@ def stops(request, is_long):
 
 @pytest.fixture
 def baskets(is_long):
-    """How many random orders each way of rounding meets."""
+    """How many random orders are tried with each way of rounding."""
     return 2000 if is_long else 30
 
 
 @pytest.fixture
 def shop_baskets(is_long):
-    """How many orders of running shops each way of rounding meets: 10,000 in all, or 300."""
+    """How many orders of shops are tried with each way of rounding: 10,000 in all, or 300."""
     return 1667 if is_long else 50
 
 
 @pytest.fixture
 def rounds(is_long):
-    """How many runs meet faults."""
+    """How many runs have faults."""
     return 8 if is_long else 2
 
 
@@ -82,7 +82,7 @@ def load(box, seed, is_long):
 
 
 def _pairs_a_batch(config):
-    """How many pairs of each entity a batch has; three histories each."""
+    """Return how many pairs of each of the three entities a batch has."""
     return 24 if config.getoption("--long") else 8
 
 
@@ -104,5 +104,5 @@ def pairs(request):
 
 @pytest.fixture
 def with_kills(batch, is_long):
-    """Whether runs are killed too, which needs a process for each: in every batch, or one."""
+    """Whether runs are killed too, which needs a process for each: in all batches, or only one."""
     return is_long or batch == 0

@@ -1,6 +1,6 @@
 """Seeded random histories of linked pairs: edits on either side, runs in any order, mishaps.
 
-Many pairs live in one sandbox; what befalls one pair is one history.
+Many pairs share a sandbox; what happens to a pair is its history.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _KILL_SECONDS = 120
 
 @dataclass
 class Histories:
-    """Plays histories and judges them.
+    """Plays histories and checks how they end.
 
     `has_wrong_clocks`: in each run the clocks of the tap's and the target's machine are wrong by up
-    to 400 days, each by itself. Input is kept then, and sent again later.
-    `edits` are the values that people gave a property, in their order: side and value in Go's form.
-    `texts` are what a bookkeeper last wrote on the line of an order, `mended` the orders of which
-    he corrected a quantity that he is yet to mend back.
+    to 400 days, independently. Input is then kept, and sent again later.
+    `edits` holds the values that people gave a property, in order: side, and value in Go's form.
+    `texts` holds what a bookkeeper last wrote on the line of an order, `mistaken` the orders with
+    a quantity that is wrong until it is restored.
     """
 
     both: Both
@@ -53,7 +53,7 @@ class Histories:
     has_wrong_clocks: bool = False
     edits: dict = field(default_factory=lambda: defaultdict(list))
     texts: dict = field(default_factory=dict)
-    mended: set = field(default_factory=set)
+    mistaken: set = field(default_factory=set)
     kept: dict = field(default_factory=lambda: defaultdict(list))
     _number: int = 0
 
@@ -62,68 +62,68 @@ class Histories:
         return self.both.box
 
     def step(self):
-        """Let people edit, then let one way run, with whatever may come in between."""
+        """Let people edit, then run one way, with anything that may happen in between."""
         chance = self.chance
-        self._mend_back()
+        self._restore_quantities()
         self._edit_some(0.35)
-        way = chance.choice(["forward", "back"])
-        messages = self._read(way)
+        direction = chance.choice(["forward", "back"])
+        messages = self._read(direction)
         if chance.random() < 0.4:  # between the tap's read and the target's write
             self._edit_some(0.15)
         if self.has_wrong_clocks and chance.random() < 0.3:
-            other = "back" if way == "forward" else "forward"
+            other = "back" if direction == "forward" else "forward"
             self._run(other, self._read(other))
         if chance.random() < 0.4:  # during the run
             self._edit_on_a_write()
         mishap = chance.choice(["none", "none", "faults", "kill" if self.kills else "faults"])
         if mishap == "kill":
-            self._run_and_kill(way, messages)
+            self._run_and_kill(direction, messages)
         else:
             if mishap == "faults":
                 for system in ("go", "shop"):
                     self.box.faults.at_random(
                         system=system, seed=chance.randrange(10**6), share=0.15, slow_seconds=0
                     )
-            self._run(way, messages)
+            self._run(direction, messages)
         self.box.faults.clear()
 
     def quiet(self):
-        """Run both ways with nobody editing and nothing going wrong; return all writes."""
-        self._mend_back()
+        """Run both ways without edits or faults; return all writes."""
+        self._restore_quantities()
         writes = []
-        for way in ("forward", "back"):
-            ended = self._play(way, self._messages(way))
+        for direction in ("forward", "back"):
+            ended = self._play(direction, self._messages(direction))
             assert ended.status in (0, 3), ended.log
             writes += ended.writes
         return writes
 
     def complaints(self):
-        """Return every property that is not as the histories demand."""
+        """Return every property that is not what its history allows."""
         held = self._held()
-        found = []
+        complaints = []
         for entity, shop_id in self.pairs:
             record = self.box.shop.record(entity, shop_id)
             entry = self._entry(entity, shop_id)
             for name in EDITED[entity]:
                 row = TABLES[entity].row(name)
-                s, g = row.to_go(record, self.conversion), row.from_go(entry)
+                in_shop, in_go = row.to_go(record, self.conversion), row.from_go(entry)
                 edits = self.edits[entity, shop_id, name]
                 where = f"{entity} {shop_id} {name}"
                 if (entity, shop_id) in held:
                     continue
-                if not _alike(row, s, g):
-                    found.append(f"{where}: shop {s!r}, Go {g!r}, edits {edits}")
+                if not _alike(row, in_shop, in_go):
+                    complaints.append(f"{where}: shop {in_shop!r}, Go {in_go!r}, edits {edits}")
                 sides = {side for side, _ in edits}
                 last = [value for _, value in edits][-1:]
-                if len(sides) == 1 and not _alike(row, last[0], s):
-                    found.append(f"{where}: the edit is lost: {s!r}, edits {edits}")
-                if len(sides) == 2 and not any(_alike(row, one, s) for _, one in edits):
-                    found.append(f"{where}: {s!r} is nobody's, edits {edits}")
-        return found + self._wrong_lines(held) + self._doubles()
+                if len(sides) == 1 and not _alike(row, last[0], in_shop):
+                    complaints.append(f"{where}: the edit is lost: {in_shop!r}, edits {edits}")
+                if len(sides) == 2 and not any(_alike(row, value, in_shop) for _, value in edits):
+                    complaints.append(f"{where}: {in_shop!r} is nobody's, edits {edits}")
+        return complaints + self._wrong_lines(held) + self._doubles()
 
-    def told(self):
-        """Say in a line what befell the pairs."""
-        sides = [len({side for side, _ in one}) for one in self.edits.values()]
+    def summary(self):
+        """Return a line about what happened to the pairs."""
+        sides = [len({side for side, _ in edits}) for edits in self.edits.values()]
         return (
             f"{len(self.pairs)} pairs, {sum(map(len, self.edits.values()))} edits; properties"
             f" edited on one side: {sides.count(1)}, on both: {sides.count(2)};"
@@ -131,33 +131,35 @@ class Histories:
         )
 
     def _wrong_lines(self, held):
-        """Return the orders whose text in Go is lost, or whose total is not the shop's again."""
-        found = []
+        """Return the orders whose text in Go is lost, or whose total is not the shop's."""
+        complaints = []
         for entity, shop_id in self.pairs:
             if entity != "orders" or (entity, shop_id) in held:
                 continue
-            entry, total = self._entry(entity, shop_id), self.box.shop.record(entity, shop_id)
+            entry, record = self._entry(entity, shop_id), self.box.shop.record(entity, shop_id)
             text = entry["SalesOrderLines"][0]["Description"]
             if text != self.texts.get(shop_id, text):
-                found.append(f"order {shop_id}: its text is {text!r}, not {self.texts[shop_id]!r}")
-            if entry["TotalAmount"] != Decimal(total["total_incl"]):
-                found.append(f"order {shop_id}: it comes to {entry['TotalAmount']} in Go")
-        return found
+                complaints.append(
+                    f"order {shop_id}: its text is {text!r}, not {self.texts[shop_id]!r}"
+                )
+            if entry["TotalAmount"] != Decimal(record["total_incl"]):
+                complaints.append(f"order {shop_id}: it comes to {entry['TotalAmount']} in Go")
+        return complaints
 
     def _doubles(self):
-        found = []
+        complaints = []
         for entity, resource in RESOURCES.items():
             count = len(self.box.go.entries(resource))
-            wanted = sum(one == entity for one, _ in self.pairs)
+            wanted = sum(of == entity for of, _ in self.pairs)
             if count != wanted:
-                found.append(f"{count} {resource} in Go for {wanted} in the shop")
-        return found
+                complaints.append(f"{count} {resource} in Go for {wanted} in the shop")
+        return complaints
 
     def _held(self):
         with self.both.ledger.store() as store:
             return {
-                (one.entity.removesuffix("_back"), one.shop_id)
-                for one in store.unsettled.all("hold", every_namespace=True)
+                (record.entity.removesuffix("_back"), record.shop_id)
+                for record in store.unsettled.all("hold", every_namespace=True)
             }
 
     def _entry(self, entity, shop_id):
@@ -171,7 +173,7 @@ class Histories:
                 self._edit(entity, shop_id, self.chance.choice(["shop", "go"]))
 
     def _edit_on_a_write(self):
-        """Let somebody edit a pair at the very moment of a write to either system."""
+        """Edit a pair at the moment of the next write to either system."""
         entity, shop_id = self.chance.choice(self.pairs)
         side = self.chance.choice(["shop", "go"])
         self.box.faults.on(
@@ -195,21 +197,21 @@ class Histories:
         self.edits[entity, shop_id, name].append((side, value))
 
     def _edit_line(self, shop_id):
-        """Let a bookkeeper edit the text, place or quantity of a line, as the shop never does."""
+        """Edit the text, position or quantity of a line in Go, as the shop never does."""
         member = self.chance.choice(["Description", "SortOrder", "Quantity"])
         self._number += 1
         value = f"Tekst {self._number}" if member == "Description" else self._number
         if member == "Description":
             self.texts[shop_id] = value
         elif member == "Quantity":
-            self.mended.add(shop_id)
+            self.mistaken.add(shop_id)
         self._write_line(shop_id, {member: value})
 
-    def _mend_back(self):
-        for shop_id in sorted(self.mended):
+    def _restore_quantities(self):
+        for shop_id in sorted(self.mistaken):
             (line,) = self.box.shop.record("orders", shop_id)["lines"]
             self._write_line(shop_id, {"Quantity": Decimal(line["quantity"])})
-        self.mended.clear()
+        self.mistaken.clear()
 
     def _write_line(self, shop_id, changes):
         order = self._entry("orders", shop_id)
@@ -249,47 +251,47 @@ class Histories:
 
     # Runs
 
-    def _messages(self, way):
-        return self.both.entries() if way == "back" else self.both.shop_records()
+    def _messages(self, direction):
+        return self.both.entries() if direction == "back" else self.both.shop_records()
 
-    def _read(self, way):
-        """Let the tap read; at times what an earlier run was sent is sent once more before it."""
-        messages = self._messages(way)
+    def _read(self, direction):
+        """Read as the tap does; sometimes with what an earlier run was sent once more before it."""
+        messages = self._messages(direction)
         if not self.has_wrong_clocks:
             return messages
         messages = read_at(messages, self._wrong())
-        kept = self.kept[way]
+        kept = self.kept[direction]
         kept.append(messages)
         return self.chance.choice(kept) + messages if self.chance.random() < 0.3 else messages
 
     def _wrong(self):
         return datetime.timedelta(days=self.chance.uniform(-400, 400))
 
-    def _run(self, way, messages):
+    def _run(self, direction, messages):
         if not self.has_wrong_clocks:
-            return self._play(way, messages)
+            return self._play(direction, messages)
         with machine_off_by(self._wrong()):
-            return self._play(way, messages)
+            return self._play(direction, messages)
 
-    def _play(self, way, messages):
+    def _play(self, direction, messages):
         settings = {"workers": 1, "request_timeout": 2, "retry_seconds": 20}
-        run = self.both.ledger.run if way == "forward" else self.both.run
+        run = self.both.ledger.run if direction == "forward" else self.both.run
         ended = run(*messages, **settings)
         assert "Traceback" not in ended.log, ended.log
         assert "could not read it" not in ended.log, ended.log
         return ended
 
-    def _run_and_kill(self, way, messages):
-        """Kill the command at a request, or let it come to its end before."""
+    def _run_and_kill(self, direction, messages):
+        """Kill the command at a request, unless it ends before that."""
         script, config, lines = {
             "forward": ("target-powerofficego", self.both.ledger.config(), shop_lines),
             "back": ("target-customwebshop", self.both.config(), lambda *all: singer_lines(all)),
-        }[way]
+        }[direction]
         path = self.both.ledger.folder / "killed.json"
         path.write_text(json.dumps(config), encoding="utf-8")
         running = commands.Command(script, "--config", path)
         self.box.faults.on(
-            "go" if way == "forward" else "shop",
+            "go" if direction == "forward" else "shop",
             "PATCH",
             None,
             lambda _: running.kill(),
@@ -300,10 +302,10 @@ class Histories:
         assert running.returncode in (0, 3, -signal.SIGKILL), log
 
 
-def _alike(row, one, other):
-    """Tell whether two values of a row are the same, but for what Go or the shop rounds."""
-    if row.are_equal(one, other):
+def _alike(row, value, other):
+    """Return whether two values of a row are the same, apart from rounding in Go or the shop."""
+    if row.are_equal(value, other):
         return True
-    if row.name in ("price", "cost_price") and None not in (one, other):
-        return abs(Decimal(str(one)) - Decimal(str(other))) <= Decimal("0.005")
-    return normalise_text(one) == normalise_text(other)
+    if row.name in ("price", "cost_price") and None not in (value, other):
+        return abs(Decimal(str(value)) - Decimal(str(other))) <= Decimal("0.005")
+    return normalise_text(value) == normalise_text(other)

@@ -1,4 +1,4 @@
-"""A shop full of records, and a person who goes on editing it; both chosen by a seed."""
+"""A shop full of records, and a person who edits it, by choices of a seed."""
 
 import random
 from dataclasses import asdict
@@ -20,15 +20,15 @@ class Load:
         self.chance = random.Random(seed)
         self._next_id = 100_000
         counts = {"customers": customers, "products": products, "orders": orders}
-        seed_store(self.shop, **counts, seed=seed, habits=False)  # a verdict knows plain orders
+        seed_store(self.shop, **counts, seed=seed, habits=False)  # verdict.py knows plain orders
 
     def edit(self, count):
-        """Make so many edits, of all sorts that a shop's owner and its buyers make."""
+        """Make this many edits, of every kind that a shop's owner and buyers make."""
         for _ in range(count):
             self.chance.choice(EDITS)(self)
 
     def touch_all(self):
-        """Move the stamp of every record, as a shop does that saves without a change."""
+        """Save every record without a change, which moves its stamp."""
         for stream in ("customers", "products", "orders"):
             for record in self.shop.records(stream):
                 self.shop.edit(stream, record["id"], {})
@@ -37,41 +37,42 @@ class Load:
         self._next_id += 1
         return str(self._next_id)
 
-    def one(self, stream, fits=bool):
-        """Choose a record, None when there is none that fits."""
+    def choose(self, stream, fits=bool):
+        """Choose a record that fits, or None."""
         fitting = [record for record in self.shop.records(stream) if fits(record)]
         return self.chance.choice(fitting) if fitting else None
 
     # Customers
 
     def give_a_phone(self):
-        customer = self.one("customers")
+        customer = self.choose("customers")
         phone = f"+479{self.chance.randrange(10**7):07}"
         self.shop.edit("customers", customer["id"], {"phone": phone})
 
     def rename_a_customer(self):
-        customer = self.one("customers")
+        customer = self.choose("customers")
         name = f"Navn {self.chance.randrange(10**6)}"
         field = "company_name" if customer["type"] == "company" else "last_name"
         self.shop.edit("customers", customer["id"], {field: name})
 
     def change_a_contact_person(self):
-        company = self.one("customers", lambda one: one["type"] == "company")
+        company = self.choose("customers", lambda customer: customer["type"] == "company")
         if company:
             name = f"Kontakt {self.chance.randrange(10**6)}"
             self.shop.edit("customers", company["id"], {"last_name": name})
 
     def move_a_customer(self):
-        customer = self.one("customers", lambda one: one["addresses"])
+        customer = self.choose("customers", lambda customer: customer["addresses"])
         address = self.chance.choice(customer["addresses"])
         address["line1"] = f"Veien {self.chance.randrange(10**6)}"
         self.shop.edit("customers", customer["id"], {"addresses": customer["addresses"]})
 
     def add_a_customer(self):
         new_id = self.new_id()
-        customer = self.one("customers", lambda one: one["type"] == "person")
+        customer = self.choose("customers", lambda customer: customer["type"] == "person")
         addresses = [
-            {**one, "id": f"{new_id}-{place}"} for place, one in enumerate(customer["addresses"])
+            {**address, "id": f"{new_id}-{place}"}
+            for place, address in enumerate(customer["addresses"])
         ]
         self._put(
             "customers", customer, id=new_id, email=f"k{new_id}@example.com", addresses=addresses
@@ -80,7 +81,7 @@ class Load:
     # Products
 
     def change_a_price(self):
-        product = self.one("products", lambda one: one["sku"])
+        product = self.choose("products", lambda product: product["sku"])
         price = Decimal(self.chance.randrange(1000, 90000)) / 100
         prices = {
             "price_excl": str(price),
@@ -89,16 +90,16 @@ class Load:
         self.shop.edit("products", product["id"], prices)
 
     def rename_a_product(self):
-        product = self.one("products")
+        product = self.choose("products")
         name = f"Vare {self.chance.randrange(10**6)}"
         self.shop.edit("products", product["id"], {"name": name})
 
     def add_a_product(self):
         new_id = self.new_id()
-        self._put("products", self.one("products"), id=new_id, sku=f"NY-{new_id}", gtin=None)
+        self._put("products", self.choose("products"), id=new_id, sku=f"NY-{new_id}", gtin=None)
 
     def archive_a_product(self):
-        product = self.one("products", lambda one: one["sku"].startswith("NY-"))
+        product = self.choose("products", lambda product: product["sku"].startswith("NY-"))
         if product:
             status = "active" if product["status"] == "archived" else "archived"
             self.shop.edit("products", product["id"], {"status": status})
@@ -111,13 +112,13 @@ class Load:
 
     def change_a_quantity(self):
         order = self._written_order()
-        self._reckon(self.chance.choice(order["lines"]), self.chance.randint(1, 9))
+        self._set_quantity(self.chance.choice(order["lines"]), self.chance.randint(1, 9))
         self._save_lines(order)
 
     def add_a_line(self):
         order = self._written_order()
         line = {**self.chance.choice(order["lines"]), "id": f"{order['id']}-{self.new_id()}"}
-        self._reckon(line, self.chance.randint(1, 9))
+        self._set_quantity(line, self.chance.randint(1, 9))
         order["lines"].append(line)
         self._save_lines(order)
 
@@ -133,17 +134,17 @@ class Load:
     def add_an_order(self):
         new_id = self.new_id()
         order = self._written_order()
-        lines = [{**one, "id": f"{new_id}-{place}"} for place, one in enumerate(order["lines"])]
-        shipping = [{**one, "id": f"{new_id}-f"} for one in order["shipping"]]
+        lines = [{**line, "id": f"{new_id}-{place}"} for place, line in enumerate(order["lines"])]
+        shipping = [{**charge, "id": f"{new_id}-f"} for charge in order["shipping"]]
         self._put("orders", order, id=new_id, number=new_id, lines=lines, shipping=shipping)
 
     def _written_order(self):
-        return self.one("orders", lambda one: one["status"] in WRITTEN)
+        return self.choose("orders", lambda order: order["status"] in WRITTEN)
 
     def _put(self, stream, record, **changes):
         self.shop.put(stream, {**record, "created_at": None, "updated_at": None, **changes})
 
-    def _reckon(self, line, quantity):
+    def _set_quantity(self, line, quantity):
         price, rate = Decimal(line["unit_price_excl"]), Decimal(line["tax_rate"])
         amounts = asdict(line_amounts(Decimal(quantity), price, rate, Decimal(0)))
         line |= {name: str(amount) for name, amount in amounts.items()}
@@ -151,8 +152,8 @@ class Load:
 
     def _save_lines(self, order):
         parts = order["lines"] + order["shipping"]
-        told = {"lines": order["lines"], "taxes": _taxes(parts), **_totals(parts)}
-        self.shop.edit("orders", order["id"], told)
+        changes = {"lines": order["lines"], "taxes": _taxes(parts), **_totals(parts)}
+        self.shop.edit("orders", order["id"], changes)
 
 
 def _totals(parts):
@@ -161,7 +162,9 @@ def _totals(parts):
 
 def _taxes(parts):
     rates = sorted({part["tax_rate"] for part in parts})
-    by_rate = {rate: _totals([one for one in parts if one["tax_rate"] == rate]) for rate in rates}
+    by_rate = {
+        rate: _totals([part for part in parts if part["tax_rate"] == rate]) for rate in rates
+    }
     return [
         {"rate": rate, "base": total["total_excl"], "amount": total["total_tax"]}
         for rate, total in by_rate.items()

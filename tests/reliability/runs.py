@@ -1,4 +1,4 @@
-"""Runs the target with what changed in the shop since the state that it printed last."""
+"""Runs the target with what changed in the shop since its last state."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Ended:
 
 @dataclass
 class Sync:
-    """The target's runs against one sandbox: each goes on from the state of the one before.
+    """Runs of the target against a sandbox, each from the state of the run before.
 
-    `never` are words that no log may have.
+    No log may contain any of the texts in `never`.
     """
 
     box: Sandbox
@@ -51,17 +51,17 @@ class Sync:
 
     @property
     def config(self):
-        told = {
+        config = {
             "link_store": str(self.link_store),
             "requests_per_second": 100,
             "workers": 8,
             "max_archives": 1000,
             "sales_accounts": {"25": 3000, "15": 3001, "0": 3100},
         }
-        return self.box.target_config(**{**told, **self.settings})
+        return self.box.target_config(**{**config, **self.settings})
 
     def run(self, lines=None):
-        """Run to the end; a run that is stuck fails the test."""
+        """Run to the end; a run that hangs fails the test."""
         seen = len(self.box.requests.all())
         started = self.start()
         output, log = started.communicate(lines or self.changed(), timeout=WATCHDOG_SECONDS)
@@ -78,16 +78,16 @@ class Sync:
         return ["target-powerofficego", "--config", str(path)]
 
     def ended(self, status, output, log, seen):
-        """Keep the last state that was printed, and see that the log tells of no false alarm."""
-        whole = output[: output.rfind("\n") + 1].splitlines()
-        if whole:
-            self.state = json.loads(whole[-1])
-        for words in self.never:
-            assert words not in log, log
+        """Keep the last state that was printed, and check the log for what it may never contain."""
+        states = output[: output.rfind("\n") + 1].splitlines()
+        if states:
+            self.state = json.loads(states[-1])
+        for text in self.never:
+            assert text not in log, log
         return Ended(status, log, writes_since(self.box, seen))
 
     def changed(self):
-        """Return the Singer text of all records changed since the state, a STATE every so often."""
+        """Return the Singer text of all records changed since the state."""
         return singer_text(self.box.shop, self.state.get("bookmarks", {}))
 
     def all_records(self):
@@ -100,28 +100,36 @@ class Sync:
             return store.unsettled.all(*kinds, every_namespace=True)
 
     def made_of_lines(self):
-        """Return the SKUs of which products were made for a line of an order."""
+        """Return the SKUs of the products that were made for a line of an order."""
         with contextlib.closing(LinkStore(str(self.link_store))) as store:
             ids = [link.shop_id for _, link in store.links.in_all_namespaces("products")]
-        return {one.removeprefix("sku:") for one in ids if one.startswith("sku:")}
+        return {shop_id.removeprefix("sku:") for shop_id in ids if shop_id.startswith("sku:")}
 
 
 def writes_since(box, seen):
-    """Return the writes to Go after the first so many requests."""
-    own = [one for one in box.requests.all()[seen:] if one.system == "go"]
-    return [one for one in own if one.method != "GET" and "/oauth/" not in one.path.lower()]
+    """Return the writes to Go among the requests after the first `seen`."""
+    return [
+        request
+        for request in box.requests.all()[seen:]
+        if request.system == "go"
+        and request.method != "GET"
+        and "/oauth/" not in request.path.lower()
+    ]
 
 
 def singer_text(shop, bookmarks):
-    """Return the records of a shop as a tap emits them, changed at or after the bookmarks."""
+    """Return the records of a shop changed since the bookmarks, as a tap emits them.
+
+    A STATE follows every 20 records.
+    """
     lines = []
     bookmarks = {stream: dict(mark) for stream, mark in bookmarks.items()}
     for stream in STREAMS:
         read_at = datetime.datetime.now(datetime.timezone.utc).isoformat()
         since = bookmarks.get(stream, {}).get("updated_at", "")
         lines.append(schema(stream))
-        records = [one for one in shop.records(stream) if one["updated_at"] >= since]
-        for place, record in enumerate(sorted(records, key=lambda one: one["updated_at"]), 1):
+        records = [record for record in shop.records(stream) if record["updated_at"] >= since]
+        for place, record in enumerate(sorted(records, key=lambda record: record["updated_at"]), 1):
             lines.append(
                 {"type": "RECORD", "stream": stream, "record": record, "time_extracted": read_at}
             )
@@ -134,8 +142,8 @@ def singer_text(shop, bookmarks):
 
 def schema(stream):
     """Return the SCHEMA of a stream."""
-    told = {"type": "object", "properties": {"id": {"type": "string"}}}
-    return {"type": "SCHEMA", "stream": stream, "schema": told, "key_properties": ["id"]}
+    properties = {"type": "object", "properties": {"id": {"type": "string"}}}
+    return {"type": "SCHEMA", "stream": stream, "schema": properties, "key_properties": ["id"]}
 
 
 def state(bookmarks):

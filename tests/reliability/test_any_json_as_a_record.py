@@ -1,4 +1,4 @@
-"""Any JSON at all as a record: the run goes on, and Go holds nothing broken."""
+"""Any JSON as a record: the run goes on, and nothing broken lands in Go."""
 
 import contextlib
 import copy
@@ -36,14 +36,14 @@ json_values = st.recursive(
 
 @pytest.fixture(scope="module")
 def box():
-    """One sandbox for all examples, so that each meets what the ones before left in Go."""
+    """One sandbox for all examples, so that each finds in Go what those before it left."""
     with Sandbox.start() as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="module")
-def whole(box):
-    """Whole records of every stream, to be spoilt."""
+def templates(box):
+    """Complete records of every stream, to be spoilt."""
     load = Load(box, 7, customers=8, products=5, orders=12)
     return {stream: load.shop.records(stream) for stream in STREAMS}
 
@@ -68,12 +68,12 @@ def run(sync):
 
 
 def places(value, at=()):
-    """Return the path of every part of a record, its names at the top among them."""
+    """Yield the path of every part of a record."""
     parts = value.items() if isinstance(value, dict) else enumerate(value)
-    for name, one in parts:
+    for name, part in parts:
         yield (*at, name)
-        if isinstance(one, (dict, list)):
-            yield from places(one, (*at, name))
+        if isinstance(part, (dict, list)):
+            yield from places(part, (*at, name))
 
 
 def spoilt(record, path, value):
@@ -86,12 +86,12 @@ def spoilt(record, path, value):
 
 
 @st.composite
-def messages(draw, whole):
-    """Draw a RECORD: any JSON under any names, or a whole record with some parts replaced."""
+def messages(draw, templates):
+    """Draw a RECORD: any JSON under any names, or a complete record with some parts replaced."""
     stream = draw(st.sampled_from(STREAMS))
     template = draw(
         st.sampled_from(
-            whole[draw(st.sampled_from(STREAMS)) if draw(st.integers(0, 9)) == 0 else stream]
+            templates[draw(st.sampled_from(STREAMS)) if draw(st.integers(0, 9)) == 0 else stream]
         )
     )
     if draw(st.booleans()):
@@ -105,39 +105,41 @@ def messages(draw, whole):
 
 
 def broken_entities(box):
-    """Return everything in Go that lacks a name, a reference of its own, or a valid value."""
+    """Yield everything in Go that lacks a name, an own reference, or a valid value."""
     go = box.go
     customers, products = (
-        {one["Id"]: one for one in go.entries(kind)} for kind in ("Customers", "Products")
+        {entry["Id"]: entry for entry in go.entries(kind)} for kind in ("Customers", "Products")
     )
-    for one in customers.values():
-        names = ("FirstName", "LastName") if one["IsPerson"] else ("Name",)
-        has_names = all((one[name] or "").strip() for name in names)
-        if not (has_names and str(one["ExternalImportReference"]).startswith(OURS)):
-            yield one
-    for one in products.values():
-        price = one["UnitPrice"]
-        if not (one["Code"].strip() and one["Name"].strip() and is_number(price)):
-            yield one
-    for one in go.entries("SalesOrders"):
-        lines = [line for line in one["SalesOrderLines"] if line["LineType"] == "Normal"]
-        is_whole = all(
+    for entry in customers.values():
+        names = ("FirstName", "LastName") if entry["IsPerson"] else ("Name",)
+        has_names = all((entry[name] or "").strip() for name in names)
+        if not (has_names and str(entry["ExternalImportReference"]).startswith(OURS)):
+            yield entry
+    for entry in products.values():
+        price = entry["UnitPrice"]
+        if not (entry["Code"].strip() and entry["Name"].strip() and is_number(price)):
+            yield entry
+    for entry in go.entries("SalesOrders"):
+        lines = [line for line in entry["SalesOrderLines"] if line["LineType"] == "Normal"]
+        has_lines = lines and all(
             line["ProductId"] in products and is_number(line["Quantity"]) for line in lines
         )
-        is_ours = str(one["ExternalImportReference"]).startswith(OURS)
-        if not (is_whole and is_ours and lines and one["CustomerId"] in customers):
-            yield one
+        is_ours = str(entry["ExternalImportReference"]).startswith(OURS)
+        if not (has_lines and is_ours and entry["CustomerId"] in customers):
+            yield entry
     for kind in ("SalesOrders", "Customers"):
-        references = [one["ExternalImportReference"] for one in go.entries(kind)]
-        yield from {one for one in references if references.count(one) > 1}
+        references = [entry["ExternalImportReference"] for entry in go.entries(kind)]
+        yield from {key for key in references if references.count(key) > 1}
 
 
 def is_number(value):
     return value is None or Decimal(value).is_finite()
 
 
-@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # of a large example
-def test_any_json_as_a_record_breaks_neither_the_run_nor_go(box, sync, whole, run, seed, is_long):
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")  # about a large example
+def test_any_json_as_a_record_breaks_neither_the_run_nor_go(
+    box, sync, templates, run, seed, is_long
+):
     runs = settings(
         max_examples=150 if is_long else 5,
         database=None,
@@ -147,18 +149,20 @@ def test_any_json_as_a_record_breaks_neither_the_run_nor_go(box, sync, whole, ru
 
     @seeded(seed)
     @runs
-    @given(st.lists(messages(whole), min_size=RECORDS_AN_EXAMPLE // 2, max_size=RECORDS_AN_EXAMPLE))
+    @given(
+        st.lists(messages(templates), min_size=RECORDS_AN_EXAMPLE // 2, max_size=RECORDS_AN_EXAMPLE)
+    )
     def go_on(records):
         status = run([*map(schema, STREAMS), *records, state({})])
         assert status in (0, 3)
         assert list(broken_entities(box)) == []
-        reasons = [one.reason for one in sync.unsettled()]
-        assert [one for one in reasons if "this program could not read it" in one] == []
+        reasons = [record.reason for record in sync.unsettled()]
+        assert not [reason for reason in reasons if "this program could not read it" in reason]
 
     good = [
-        {"type": "RECORD", "stream": one, "record": record}
-        for one in STREAMS
-        for record in whole[one]
+        {"type": "RECORD", "stream": stream, "record": record}
+        for stream in STREAMS
+        for record in templates[stream]
     ]
     assert run([*map(schema, STREAMS), *good, state({})]) == 0
     go_on()

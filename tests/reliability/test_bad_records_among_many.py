@@ -1,4 +1,4 @@
-"""One record in a hundred is bad: all others land, and what is mended in the shop lands too."""
+"""One record in a hundred is bad: all others land, and so does what is corrected in the shop."""
 
 import pytest
 
@@ -22,31 +22,33 @@ def many(box, seed, is_long):
 
 
 def spoil(load, share):
-    """Spoil records that no other one needs; return each as it was, by stream and id."""
-    orders = [one for one in load.shop.records("orders") if one["status"] in WRITTEN]
+    """Spoil records that no other record needs; return each as it was, by stream and id."""
+    orders = [record for record in load.shop.records("orders") if record["status"] in WRITTEN]
     used = {
-        "customers": {one["customer_id"] for one in orders},
-        "products": {line["product_id"] for one in orders for line in one["lines"]},
+        "customers": {order["customer_id"] for order in orders},
+        "products": {line["product_id"] for order in orders for line in order["lines"]},
         "orders": set(),
     }
     good = {}
     for stream, changes in SPOILT.items():
         records = orders if stream == "orders" else load.shop.records(stream)
-        free = [one for one in records if one["id"] not in used[stream]]
+        free = [record for record in records if record["id"] not in used[stream]]
         wanted = max(1, int(share * len(load.shop.records(stream))))
-        for one in load.chance.sample(free, min(wanted, len(free))):
-            good[stream, one["id"]] = one
-            load.shop.edit(stream, one["id"], changes)
+        for record in load.chance.sample(free, min(wanted, len(free))):
+            good[stream, record["id"]] = record
+            load.shop.edit(stream, record["id"], changes)
     return good
 
 
-def test_one_bad_record_in_a_hundred_stops_no_other_and_lands_once_it_is_mended(box, sync, many):
+def test_one_bad_record_in_a_hundred_stops_no_others_and_lands_once_it_is_corrected(
+    box, sync, many
+):
     good = spoil(many, 0.01)
 
     first = sync.run()
 
     assert first.status == 3, first.log
-    rejects = {(one.entity, one.shop_id): one.reason for one in sync.unsettled()}
+    rejects = {(record.entity, record.shop_id): record.reason for record in sync.unsettled()}
     assert set(rejects) == set(good)
     assert all(rejects.values())
     print(f"{len(good)} bad records rejected, {len(first.writes)} writes for the others")

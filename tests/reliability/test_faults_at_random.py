@@ -1,17 +1,15 @@
-"""One request in twenty fails in some way: no run is stuck, and one good run makes all right."""
+"""One request in twenty fails in some way: no run hangs, and one good run puts all right."""
 
 from .verdict import complaints
 
 
-def test_faults_of_all_kinds_leave_nothing_that_one_good_run_does_not_mend(
-    box, sync, load, seed, rounds
-):
+def test_one_good_run_puts_right_whatever_faults_of_all_kinds_left(box, sync, load, seed, rounds):
     sync.settings |= {"request_timeout": 1, "retry_seconds": 20}
     faults = box.faults.at_random(seed=seed, share=0.05, slow_seconds=3)
     for _ in range(rounds):
         ended = sync.run()
         assert ended.status in (0, 3), ended.log
-        assert all(one.reason for one in sync.unsettled())
+        assert all(record.reason for record in sync.unsettled())
         load.edit(30)
     print(f"{faults.struck} of {len(box.requests.all())} requests failed: {faults.struck_by}")
     box.faults.clear()

@@ -1,4 +1,4 @@
-"""Runs killed outright at moments chosen by the seed, with edits in the shop between them."""
+"""Runs that are killed at random moments, with edits in the shop between them."""
 
 import threading
 
@@ -11,14 +11,14 @@ EDITS = 6
 
 
 class Moment:
-    """Kills a run: at some request, before or after Go acted, or at some time after its start."""
+    """Kills a run at a random request, before or after Go acted, or some time after its start."""
 
     def __init__(self, chance, box):
         self.chance, self.box = chance, box
         self._timers = []
 
     def strike(self, running):
-        """Arrange the end of a run that was just started."""
+        """Arrange for the run that just started to be killed."""
         if self.chance.random() < 0.2:
             self._later(running, self.chance.uniform(0.2, 3))
             return
@@ -30,8 +30,8 @@ class Moment:
         if when == "before" and delay is None:
             self.box.faults.add(reset="before", skip=skip)
 
-    def pass_by(self):
-        """Forget what was arranged."""
+    def cancel(self):
+        """Cancel what was arranged."""
         self.box.faults.clear()
         for timer in self._timers:
             timer.cancel()
@@ -51,7 +51,7 @@ class Moment:
 
 
 def kill_runs(box, sync, load, moment, kills, *, work_in_go=lambda: None, meanwhile=lambda: None):
-    """Kill so many runs, with edits in the shop before each and work in Go during and after it."""
+    """Kill this many runs, with edits in the shop before each, and in Go during and after it."""
     killed, quiet = 0, 0
     while killed < kills:
         seen = len(box.requests.all())
@@ -60,7 +60,7 @@ def kill_runs(box, sync, load, moment, kills, *, work_in_go=lambda: None, meanwh
         moment.strike(running)
         meanwhile()
         output, log = running.communicate(sync.changed(), timeout=120)
-        moment.pass_by()
+        moment.cancel()
         ended = sync.ended(running.returncode, output, log, seen)
         killed += ended.status == -9
         quiet += ended.status == 0
@@ -72,7 +72,7 @@ def kill_runs(box, sync, load, moment, kills, *, work_in_go=lambda: None, meanwh
     print(f"{killed} kills, {quiet} runs to their end, state {sync.state}")
 
 
-def test_killed_at_any_moment_nothing_is_posted_twice_and_nothing_lost(
+def test_runs_killed_at_any_moment_post_nothing_twice_and_lose_nothing(
     box, sync, load, chance, kills
 ):
     kill_runs(box, sync, load, Moment(chance, box), kills)
@@ -86,7 +86,7 @@ def test_killed_at_any_moment_nothing_is_posted_twice_and_nothing_lost(
     assert sync.run().writes == []
 
 
-def test_killed_while_a_bookkeeper_works_in_go_nothing_of_either_is_lost(
+def test_runs_killed_while_a_bookkeeper_works_in_go_lose_no_edit_of_either_side(
     box, sync, load, chance, kills, seed
 ):
     bookkeeper = Bookkeeper(box, seed)
@@ -109,7 +109,7 @@ def test_killed_while_a_bookkeeper_works_in_go_nothing_of_either_is_lost(
         meanwhile=meanwhile,
     )
 
-    bookkeeper.mend_back()
+    bookkeeper.restore_quantities()
     last = sync.run()
 
     assert complaints(box, sync, bookkeeper) == []

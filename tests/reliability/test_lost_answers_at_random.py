@@ -1,4 +1,4 @@
-"""One answer in ten to a write is lost after Go has acted: all is known, nothing is there twice."""
+"""One answer in ten to a write is lost after Go acted: nothing is missing or there twice."""
 
 import pytest
 from go_sandbox.faults import LOST_ANSWERS
@@ -16,7 +16,7 @@ CARELESS = {"read_lag_seconds": 1, "product_code_unique": False, "price_decimals
     [{}, RESHAPING, LAGGING, LATE, CARELESS],
     ids=["plain", "reshaping", "lagging", "late", "careless"],
 )
-def test_lost_answers_leave_nothing_twice_and_no_wrong_base(
+def test_lost_answers_leave_no_duplicates_and_no_wrong_base(
     box, sync, load, seed, rounds, switches, is_long
 ):
     if switches is LAGGING and not is_long:

@@ -1,4 +1,4 @@
-"""However Go rounds, an order comes to what the shop says, or it is told that it does not."""
+"""However Go rounds, an order gets the shop's total, or the difference is noticed."""
 
 import itertools
 import random
@@ -26,8 +26,11 @@ from .baskets import ORE, basket, in_go
 MOST_ROUNDS = 4
 
 
-def mended(lines, total, *, may_add_line, **go):
-    """Mend an order as a run does; return how often, and whether with a line; None: held."""
+def correct(lines, total, *, may_add_line, **go):
+    """Correct an order as a run does.
+
+    Return how often, and whether with a line for rounding; None if it is held.
+    """
     sent = Correction()
     for rounds in range(MOST_ROUNDS + 1):
         answer = in_go(lines, sent.prices, sent.rounding, **go)
@@ -47,23 +50,23 @@ def test_baskets_are_exact_with_a_line_for_rounding_and_nearly_all_without(
     seed, baskets, price_decimals, vat_rounding
 ):
     chance = random.Random(f"{seed} {price_decimals} {vat_rounding}")
-    came: dict[bool, Counter[str | None]] = {True: Counter(), False: Counter()}
+    outcomes: dict[bool, Counter[str | None]] = {True: Counter(), False: Counter()}
     for _ in range(baskets):
         order = basket(chance)
-        whole = ShopOrder(order).lines
+        sold = ShopOrder(order).lines
         refunds = ShopOrder(order).refunds
-        lines, paid_back = subtract_refunds(whole, refunds, ServiceCodes())
+        lines, paid_back = subtract_refunds(sold, refunds, ServiceCodes())
         total = ShopOrder(order).total - paid_back
         for may_add_line in (True, False):
-            outcome = mended(
+            outcome = correct(
                 lines,
                 total,
                 may_add_line=may_add_line,
                 price_decimals=price_decimals,
                 vat_rounding=vat_rounding,
             )
-            came[may_add_line][outcome] += 1
-    exact = {one: baskets - came[one][None] for one in came}
+            outcomes[may_add_line][outcome] += 1
+    exact = {may_add_line: baskets - outcomes[may_add_line][None] for may_add_line in outcomes}
     print(f"{price_decimals} decimals, VAT by {vat_rounding}, of {baskets}: {exact}")
     assert exact[True] >= (0.995 if price_decimals == 2 else 0.999) * baskets
     assert exact[False] >= 0.85 * baskets
@@ -75,9 +78,7 @@ def test_baskets_are_exact_with_a_line_for_rounding_and_nearly_all_without(
     vat_rounding=st.sampled_from(("line", "rate")),
     may_add_line=st.booleans(),
 )
-def test_no_basket_is_taken_for_right_that_is_not(
-    chance, price_decimals, vat_rounding, may_add_line
-):
+def test_no_wrong_basket_is_accepted_as_right(chance, price_decimals, vat_rounding, may_add_line):
     order = basket(chance)
     lines = ShopOrder(order).lines
     total = ShopOrder(order).total
@@ -98,29 +99,29 @@ def test_no_basket_is_taken_for_right_that_is_not(
         by_reference = {line.reference: line for line in lines}
         for reference, price in wanted.prices.items():
             line = by_reference[reference]
-            own = line.quantity * line.price.unit_price * (1 - line.price.allowance / 100)
-            moved = line.quantity * price * (1 - line.price.allowance / 100)
+            before = line.quantity * line.price.unit_price * (1 - line.price.allowance / 100)
+            after = line.quantity * price * (1 - line.price.allowance / 100)
             step = abs(line.quantity) / 100 if price_decimals == 2 else ORE
-            assert abs(moved - own) <= max(step, ORE) + ORE
+            assert abs(after - before) <= max(step, ORE) + ORE
 
 
 @given(chance=st.randoms(use_true_random=False))
 def test_an_order_and_its_credit_notes_come_to_what_the_buyer_paid(chance):
     order = basket(chance)
-    whole = ShopOrder(order).lines
+    sold = ShopOrder(order).lines
     refunds = ShopOrder(order).refunds
     total = ShopOrder(order).total
     credited = Decimal(0)
     for number in range(len(refunds)):
-        before, _ = subtract_refunds(whole, refunds[:number], ServiceCodes())
-        after, paid_back = subtract_refunds(whole, refunds[: number + 1], ServiceCodes())
+        before, _ = subtract_refunds(sold, refunds[:number], ServiceCodes())
+        after, paid_back = subtract_refunds(sold, refunds[: number + 1], ServiceCodes())
         lines, amount = credit_lines(before, after)
         credited += amount
         assert credited == -paid_back
         assert amount == sum(line.total.incl for line in lines)
         goods = [line for line in lines if line.service is None]
         assert all(line.quantity < 0 and line.price.unit_price >= 0 for line in goods)
-    left, _ = subtract_refunds(whole, refunds, ServiceCodes())
+    left, _ = subtract_refunds(sold, refunds, ServiceCodes())
     _, rest = credit_lines(left, zeroed_lines(left))
 
     assert total + credited + rest == 0

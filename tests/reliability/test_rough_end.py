@@ -1,4 +1,4 @@
-"""A first load at ten requests a second: how far it is, and when it ends, on Go's own clock."""
+"""The estimates of a first load at ten requests a second, measured in requests."""
 
 import io
 import logging
@@ -15,7 +15,7 @@ SECONDS_BETWEEN = 10
 
 
 class KeptReports(LogReporter):
-    """Keeps the reports, with their times."""
+    """Keeps the reports by time."""
 
     def __init__(self, clock):
         super().__init__(logging.getLogger(__name__))
@@ -37,7 +37,7 @@ def records(is_long):
     }
 
 
-def test_from_half_way_on_the_rough_end_is_within_a_fifth(box, sync, seed, records):
+def test_from_half_way_the_estimated_end_is_within_a_fifth(box, sync, seed, records):
     Load(box, seed, **records)
     lock = threading.Lock()
     requests = 0

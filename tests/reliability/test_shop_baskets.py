@@ -1,4 +1,4 @@
-"""Orders of running shops land with their total exact and the shop's own VAT, or are held."""
+"""Orders of shops land with their exact total and the shop's own VAT, or are held."""
 
 import itertools
 import random
@@ -24,22 +24,22 @@ ROUNDS = 5
 
 
 def landed(lines, total, *, may_add_line=True, **go):
-    """Return what Go has of an order after a run has mended it, and what differs still."""
+    """Return what Go has of an order after a run corrected it, and what still differs."""
     sent = Correction()
     for _ in range(ROUNDS):
         answer = in_go(lines, sent.prices, sent.rounding, **go)
-        found = answer_differences(lines, total, answer)
-        wanted = found and find_correction(
+        differences = answer_differences(lines, total, answer)
+        correction = differences and find_correction(
             lines, total, answer, may_add_line=may_add_line, before=sent
         )
-        if not wanted:
+        if not correction:
             break
-        sent = sent.then(wanted)
-    return answer, found
+        sent = sent.then(correction)
+    return answer, differences
 
 
 def held_after_refunds(record, lines, total, **go):
-    """Return why an order is held once it is less its refunds; else it has landed so, exactly."""
+    """Return why an order is held after its refunds, if it did not land with the exact total."""
     refunds = ShopOrder(record).refunds
     if not refunds:
         return []
@@ -47,7 +47,7 @@ def held_after_refunds(record, lines, total, **go):
         left, paid_back = subtract_refunds(lines, refunds, CODES)
     except Unusable as unusable:
         return [f"refund: {unusable}"[:60]]
-    assert paid_back == sum(one.amount or 0 for one in refunds)
+    assert paid_back == sum(refund.amount or 0 for refund in refunds)
     answer, differences = landed(left, total - paid_back, **go)
     if differences:
         return [f"refund: {differences[0]}".rpartition(":")[0]]
@@ -70,7 +70,7 @@ def vat_in_go(answer, vat_rounding):
 @pytest.mark.parametrize(
     ("price_decimals", "vat_rounding"), [*itertools.product((2, 4, None), ("line", "rate"))]
 )
-def test_orders_of_running_shops_land_with_the_shops_vat_or_are_held_with_both_sums(
+def test_orders_of_shops_land_with_the_shops_vat_or_are_held_with_both_sums(
     seed, shop_baskets, price_decimals, vat_rounding
 ):
     chance = random.Random(f"shops {seed} {price_decimals} {vat_rounding}")
@@ -92,10 +92,10 @@ def test_orders_of_running_shops_land_with_the_shops_vat_or_are_held_with_both_s
             continue
         assert answer["TotalAmount"] == total
         vat = vat_in_go(answer, vat_rounding)
-        if basket.tells != "only the total":
-            for rate, told in basket.vat.items():
-                apart = abs(vat.get(rate, 0) - told)
-                assert apart <= basket.most_apart(rate), (rate, told, vat, basket)
+        if basket.detail != "only the total":
+            for rate, stated in basket.vat.items():
+                apart = abs(vat.get(rate, 0) - stated)
+                assert apart <= basket.most_apart(rate), (rate, stated, vat, basket)
     print(f"{price_decimals} decimals, VAT by {vat_rounding}, held of {shop_baskets}: {held}")
     assert sum(held.values()) <= 0.005 * shop_baskets
 
@@ -104,7 +104,7 @@ def test_orders_of_running_shops_land_with_the_shops_vat_or_are_held_with_both_s
     ("price_decimals", "vat_rounding"), [*itertools.product((2, None), ("line", "rate"))]
 )
 @pytest.mark.parametrize("may_add_line", [True, False])
-def test_what_single_ore_can_reach_of_up_to_four_lines_lands(
+def test_up_to_four_lines_land_if_moving_each_by_an_ore_is_enough(
     seed, shop_baskets, price_decimals, vat_rounding, may_add_line
 ):
     chance = random.Random(f"few {seed} {price_decimals} {vat_rounding}")
@@ -123,7 +123,7 @@ def test_what_single_ore_can_reach_of_up_to_four_lines_lands(
 
 
 def _is_reachable(lines, total, *, may_add_line, price_decimals, vat_rounding):
-    """Return whether any choice of nets, each an øre off at most, comes to the shop's sums."""
+    """Return whether any nets, each at most an øre off, give the shop's sums."""
     moving = [line for line in lines if line.total.excl and line.reference != "rounding:order"]
     fixed = sum(line.total.incl for line in lines if line not in moving)
     wanted: Counter[Decimal] = Counter()
@@ -149,7 +149,7 @@ def _is_reachable(lines, total, *, may_add_line, price_decimals, vat_rounding):
 
 
 def _nets(line, price_decimals):
-    """Yield what a line can come to, within an øre of what the shop says."""
+    """Yield the nets that a line can have in Go, within an øre of the shop's."""
     left = 1 - line.price.allowance / 100
     for more in (Decimal(0), ORE, -ORE):
         net = line.total.excl + more

@@ -1,4 +1,4 @@
-"""An empty, halved or repeated source says nothing about what it does not hold."""
+"""An empty, halved or repeated source means nothing for the records it does not hold."""
 
 import json
 
@@ -16,13 +16,19 @@ def test_an_empty_halved_or_repeated_source_changes_and_archives_nothing(box, sy
     assert sync.run().status == 0
     assert complaints(box, sync) == []
     before = all_of_go(box)
-    whole = sync.all_records().splitlines(keepends=True)
-    records = [line for line in whole if json.loads(line)["type"] == "RECORD"]
-    schemas = [line for line in whole if json.loads(line)["type"] == "SCHEMA"]
+    everything = sync.all_records().splitlines(keepends=True)
+    records = [line for line in everything if json.loads(line)["type"] == "RECORD"]
+    schemas = [line for line in everything if json.loads(line)["type"] == "SCHEMA"]
     half = schemas + [line for line in records if chance.random() < 0.5]
-    empty = [json.dumps(one) + "\n" for one in (schema("customers"), state({}))]
+    empty = [json.dumps(message) + "\n" for message in (schema("customers"), state({}))]
 
-    for lines in (empty, half, whole + whole, schemas, records and schemas + records[::-1]):
+    for lines in (
+        empty,
+        half,
+        everything + everything,
+        schemas,
+        records and schemas + records[::-1],
+    ):
         ended = sync.run("".join(lines))
         assert (ended.status, ended.writes) == (0, []), ended.log
         assert all_of_go(box) == before

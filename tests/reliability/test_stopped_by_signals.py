@@ -1,4 +1,4 @@
-"""SIGTERM and SIGKILL at moments chosen by the seed: the stored state is never ahead of Go."""
+"""SIGTERM and SIGKILL at random moments: the stored state is never ahead of Go."""
 
 import json
 import signal
@@ -18,11 +18,11 @@ from .verdict import complaints, missing_before
 EDITS = 12
 SCRIPTS = Path(sys.executable).parent
 FORCED = (EXTRACT_AND_LOAD[0], "--force", *EXTRACT_AND_LOAD[1:])
-"""A Meltano that was killed counts for Meltano as still running for five minutes."""
+"""For five minutes Meltano takes a killed run for one that is still running."""
 
 
 class Pipe:
-    """`tap | target` as two processes; the state goes into a file, as a shell script would do."""
+    """`tap | target` as two processes, with the state in a file, as in a shell script."""
 
     def __init__(self, sync):
         self.sync = sync
@@ -31,7 +31,7 @@ class Pipe:
         self.state_file = sync.folder / "state.json"
 
     def run(self, arrange=lambda _: None):
-        """Run the pipe once; `arrange` gets the target's process when it has started."""
+        """Run the pipe once; `arrange` gets the process of the target."""
         seen = len(self.sync.box.requests.all())
         state = ["--state", self.state_file] if self.state_file.exists() else []
         tap = subprocess.Popen(
@@ -59,9 +59,7 @@ class Pipe:
         return ended
 
 
-def test_a_pipe_stopped_by_sigterm_has_told_no_state_that_is_ahead_of_go(
-    box, sync, load, chance, stops
-):
+def test_a_pipe_stopped_by_sigterm_has_printed_no_state_ahead_of_go(box, sync, load, chance, stops):
     pipe, stopped, quiet = Pipe(sync), 0, 0
     while stopped < stops:
         load.edit(EDITS)
@@ -87,7 +85,7 @@ def test_a_pipe_stopped_by_sigterm_has_told_no_state_that_is_ahead_of_go(
 @pytest.fixture
 def meltano(box, tmp_path, is_long):
     if not is_long:
-        pytest.skip("a start of Meltano takes long; --long stops it, too")
+        pytest.skip("Meltano starts slowly; only --long stops it")
     project = Meltano(project_folder(), box, tmp_path)
     project.variables["TARGET_POWEROFFICEGO_LINK_STORE"] = str(tmp_path / "links.db")
     project.variables["TARGET_POWEROFFICEGO_MAX_ARCHIVES"] = "1000"
@@ -98,9 +96,9 @@ def meltano(box, tmp_path, is_long):
 def stored_state(folder):
     """Return the Singer state that Meltano has stored."""
     with sqlite3.connect(folder / "meltano.db") as database:
-        found = database.execute("SELECT completed_state FROM state").fetchall()
+        rows = database.execute("SELECT completed_state FROM state").fetchall()
     database.close()
-    return json.loads(found[0][0]).get("singer_state", {}) if found else {}
+    return json.loads(rows[0][0]).get("singer_state", {}) if rows else {}
 
 
 def test_under_meltano_no_stored_state_is_ahead_of_go(box, sync, load, chance, meltano, stops):
@@ -127,8 +125,8 @@ def test_under_meltano_no_stored_state_is_ahead_of_go(box, sync, load, chance, m
         statuses[running.returncode] += 1
         assert (running.returncode == 0) is (not hits), output
         assert missing_before(box, sync) == []
-    told = {sent.name: n for sent, n in struck.items()}
-    print(f"Meltano struck by {told}; exit statuses {dict(statuses)}")
+    signals = {sent.name: n for sent, n in struck.items()}
+    print(f"Meltano struck by {signals}; exit statuses {dict(statuses)}")
 
     last = meltano.run(*FORCED)
 

@@ -1,4 +1,4 @@
-"""What must hold of Go, the link store and the shop once all runs are over."""
+"""What must be true of Go, the link store and the shop after all runs."""
 
 import re
 from collections import Counter
@@ -15,82 +15,93 @@ DOUBLES = {
 
 
 def doubles(box):
-    """Return what is in Go twice; the e-mails and SKUs of the shop are all different."""
-    found = []
+    """Return what is in Go twice; all e-mails and SKUs of the shop are different."""
+    doubled = []
     for resource, members in DOUBLES.items():
         for member in members:
-            counted = Counter(one[member] for one in box.go.entries(resource))
-            found += [f"{resource} {one} {n} times" for one, n in counted.items() if one and n > 1]
+            counted = Counter(entry[member] for entry in box.go.entries(resource))
+            doubled += [
+                f"{resource} {key} {n} times" for key, n in counted.items() if key and n > 1
+            ]
     orders = [*box.go.entries("SalesOrders"), *box.go.entries("OutgoingInvoices")]
-    counted = Counter(one["ExternalImportReference"] for one in orders)
-    found += [f"order {one} {n} times" for one, n in counted.items() if one and n > 1]
+    counted = Counter(order["ExternalImportReference"] for order in orders)
+    doubled += [f"order {key} {n} times" for key, n in counted.items() if key and n > 1]
     for order in box.go.entries("SalesOrders"):
-        lines = Counter(one["ExternalImportReference"] for one in order["SalesOrderLines"])
-        found += [f"line {one} {n} times" for one, n in lines.items() if n > 1]
+        lines = Counter(line["ExternalImportReference"] for line in order["SalesOrderLines"])
+        doubled += [f"line {key} {n} times" for key, n in lines.items() if n > 1]
     addresses = Counter(
-        tuple(one[member] for member in ("ContactId", "AddressLine1", "ZipCode", "City"))
-        for one in box.go.entries("ContactDeliveryAddresses")
+        tuple(entry[member] for member in ("ContactId", "AddressLine1", "ZipCode", "City"))
+        for entry in box.go.entries("ContactDeliveryAddresses")
     )
-    found += [f"delivery address {one} {n} times" for one, n in addresses.items() if n > 1]
-    people = Counter(one["ContactId"] for one in box.go.entries("ContactPersons"))
-    return found + [f"contact person of {one} {n} times" for one, n in people.items() if n > 1]
+    doubled += [f"delivery address {key} {n} times" for key, n in addresses.items() if n > 1]
+    people = Counter(entry["ContactId"] for entry in box.go.entries("ContactPersons"))
+    return doubled + [f"contact person of {key} {n} times" for key, n in people.items() if n > 1]
 
 
 def complaints(box, sync, bookkeeper=None):
     """Return everything that is not as it must be.
 
-    What a bookkeeper edited stays so, or follows a later edit in the shop; an order that he ended
-    is held once the shop changes it, and one of whose lines both edited.
+    What a bookkeeper edited is kept, unless the shop edited it later. An order is held if the shop
+    changes it after the bookkeeper ended it, or if both edited the same line.
     """
     edits = bookkeeper.edits if bookkeeper else {}
     ended = _ended(sync, bookkeeper) if bookkeeper else ()
     waiting = [
-        one
-        for one in sync.unsettled()
-        if (one.kind, one.entity) != ("hold", "orders") or OURS + one.shop_id not in ended
+        record
+        for record in sync.unsettled()
+        if (record.kind, record.entity) != ("hold", "orders") or OURS + record.shop_id not in ended
     ]
-    found = doubles(box)
-    found += [f"{one.kind} {one.entity} {one.shop_id}: {one.reason}" for one in waiting]
-    found += (
+    complaints = doubles(box)
+    complaints += [
+        f"{record.kind} {record.entity} {record.shop_id}: {record.reason}" for record in waiting
+    ]
+    complaints += (
         words
         for stream, record, words in _differing(box, edits)
         if stream != "orders" or OURS + record["id"] not in ended
     )
-    return found + _lost_texts(box, bookkeeper.texts if bookkeeper else {}) + _strangers(box, sync)
+    return (
+        complaints
+        + _lost_texts(box, bookkeeper.texts if bookkeeper else {})
+        + _strangers(box, sync)
+    )
 
 
 def _ended(sync, bookkeeper):
-    """Return the references of orders that a person has to see to."""
+    """Return the references of orders that a person must deal with."""
     both = {
-        OURS + one.shop_id
-        for one in sync.unsettled("hold")
+        OURS + record.shop_id
+        for record in sync.unsettled("hold")
         if re.match(
-            r"line \S+(: both sides changed| was removed in the shop and edited)", one.reason
+            r"line \S+(: both sides changed| was removed in the shop and edited)", record.reason
         )
     }
     return bookkeeper.ended | (both & bookkeeper.moved)
 
 
 def _lost_texts(box, texts):
-    """Return the lines of which a text that a bookkeeper gave them is gone."""
-    lines = [line for one in box.go.entries("SalesOrders") for line in one["SalesOrderLines"]]
-    told = {line["Id"]: line["Description"] for line in lines if line["Id"] in texts}
-    return [f"line {one}: its text is {text}" for one, text in told.items() if text != texts[one]]
+    """Return the lines that lost the text a bookkeeper gave them."""
+    lines = [line for entry in box.go.entries("SalesOrders") for line in entry["SalesOrderLines"]]
+    return [
+        f"line {line['Id']}: its text is {line['Description']}"
+        for line in lines
+        if line["Description"] != texts.get(line["Id"], line["Description"])
+    ]
 
 
 def missing_before(box, sync):
-    """Return what is not in Go as the shop has it, nor waits, though the state says it is done."""
-    waiting = {(one.entity, one.shop_id) for one in sync.unsettled()}
-    found = doubles(box)
+    """Return what the state passed, but is neither in Go as in the shop nor waiting."""
+    waiting = {(record.entity, record.shop_id) for record in sync.unsettled()}
+    missing = doubles(box)
     for stream, record, words in _differing(box):
         bookmark = _bookmark(sync.state, stream)
         if record["updated_at"] <= bookmark and (stream, record["id"]) not in waiting:
-            found.append(f"{words} ({record['updated_at']}, the state says {bookmark})")
-    return found
+            missing.append(f"{words} ({record['updated_at']}, the state says {bookmark})")
+    return missing
 
 
 def _bookmark(state, stream):
-    """Return the stamp up to which a state says that all is done, the tap's or our own."""
+    """Return the stamp that a state has reached, by the tap's bookmark or our own."""
     bookmark = state.get("bookmarks", {}).get(stream, {})
     return bookmark.get("replication_key_value") or bookmark.get("updated_at") or ""
 
@@ -106,43 +117,45 @@ def _differing(box, edits=MappingProxyType({})):
 
 def _strangers(box, sync):
     shop = box.shop
-    customers = {OURS + one["id"] for one in shop.records("customers")}
-    orders = {OURS + one["id"] for one in shop.records("orders")}
-    codes = {one["sku"] for one in shop.records("products")}
+    customers = {OURS + record["id"] for record in shop.records("customers")}
+    orders = {OURS + record["id"] for record in shop.records("orders")}
+    codes = {record["sku"] for record in shop.records("products")}
     codes |= sync.made_of_lines()  # a line may be removed, its product stays
-    found = [
-        one["ExternalImportReference"]
-        for one in box.go.entries("Customers")
-        if one["ExternalImportReference"] not in customers
-        and not str(one["ExternalImportReference"]).startswith(f"{OURS}guest")
+    strangers = [
+        entry["ExternalImportReference"]
+        for entry in box.go.entries("Customers")
+        if entry["ExternalImportReference"] not in customers
+        and not str(entry["ExternalImportReference"]).startswith(f"{OURS}guest")
     ]
-    found += [
-        one["ExternalImportReference"]
-        for one in box.go.entries("SalesOrders")
-        if one["ExternalImportReference"] not in orders and not _takes_back_an_invoice(box, one)
+    strangers += [
+        entry["ExternalImportReference"]
+        for entry in box.go.entries("SalesOrders")
+        if entry["ExternalImportReference"] not in orders and not _takes_back_an_invoice(box, entry)
     ]
-    found += [
-        one["Code"]
-        for one in box.go.entries("Products")
-        if one["Code"] not in codes and not one["Code"].startswith("FRAKT")
+    strangers += [
+        entry["Code"]
+        for entry in box.go.entries("Products")
+        if entry["Code"] not in codes and not entry["Code"].startswith("FRAKT")
     ]
-    return [f"{one} is not the shop's" for one in found]
+    return [f"{key} is not the shop's" for key in strangers]
 
 
 def _takes_back_an_invoice(box, note):
-    """Tell whether it credits all of the invoice of an order that was cancelled later."""
+    """Return whether it credits all of the invoice of an order that was cancelled later."""
     reference = str(note["ExternalImportReference"]).removesuffix(":cancel")
     return -note["TotalAmount"] in [
-        one["TotalAmount"]
-        for one in box.go.entries("OutgoingInvoices")
-        if one["ExternalImportReference"] == reference
+        entry["TotalAmount"]
+        for entry in box.go.entries("OutgoingInvoices")
+        if entry["ExternalImportReference"] == reference
     ]
 
 
 def _customers(box, edits):
-    entries = {one["ExternalImportReference"]: one for one in box.go.entries("Customers")}
-    addresses = {one["ExternalCode"]: one for one in box.go.entries("ContactDeliveryAddresses")}
-    people = {one["ContactId"]: one for one in box.go.entries("ContactPersons")}
+    entries = {entry["ExternalImportReference"]: entry for entry in box.go.entries("Customers")}
+    addresses = {
+        entry["ExternalCode"]: entry for entry in box.go.entries("ContactDeliveryAddresses")
+    }
+    people = {entry["ContactId"]: entry for entry in box.go.entries("ContactPersons")}
     for record in box.shop.records("customers"):
         entry = entries.get(OURS + record["id"])
         if entry is None:
@@ -155,15 +168,15 @@ def _customers(box, edits):
             parts.append((f"person of {record['id']}", names, people.get(entry["Id"])))
         for address in record["addresses"]:
             if address["type"] == "shipping":
-                told = {"AddressLine1": address["line1"]}
-                there = f"{OURS}{record['id']}:{address['id']}"
-                parts.append((f"address {address['id']}", told, addresses.get(there)))
+                code = f"{OURS}{record['id']}:{address['id']}"
+                line = {"AddressLine1": address["line1"]}
+                parts.append((f"address {address['id']}", line, addresses.get(code)))
         for part in parts:
             yield from ((record, words) for words in _differences(*part))
 
 
 def _expected_customer(record):
-    billing = [one["line1"] for one in record["addresses"] if one["type"] == "billing"]
+    billing = [address["line1"] for address in record["addresses"] if address["type"] == "billing"]
     if record["type"] == "company":
         names = {"IsPerson": False, "Name": record["company_name"]}
     else:
@@ -177,7 +190,7 @@ def _expected_customer(record):
 
 
 def _products(box, edits):
-    entries = {one["Code"]: one for one in box.go.entries("Products")}
+    entries = {entry["Code"]: entry for entry in box.go.entries("Products")}
     for record in box.shop.records("products"):
         entry = entries.get(record["sku"])
         is_archived = record["status"] == "archived"
@@ -190,56 +203,56 @@ def _products(box, edits):
         if record["price_excl"] is not None:
             expected["UnitPrice"] = Decimal(record["price_excl"])
         expected = _edited(expected, record, entry, edits)
-        what = f"product {record['sku']}"
-        yield from ((record, words) for words in _differences(what, expected, entry))
+        subject = f"product {record['sku']}"
+        yield from ((record, words) for words in _differences(subject, expected, entry))
 
 
 def _orders(box, edits):
-    entries = {one["ExternalImportReference"]: one for one in box.go.entries("SalesOrders")}
+    entries = {entry["ExternalImportReference"]: entry for entry in box.go.entries("SalesOrders")}
     for record in box.shop.records("orders"):
-        entry, what = entries.get(OURS + record["id"]), f"order {record['id']}"
+        entry, subject = entries.get(OURS + record["id"]), f"order {record['id']}"
         if (entry is not None) != (record["status"] in WRITTEN):
-            yield record, f"{what} is {record['status']} and {'in Go' if entry else 'missing'}"
+            yield record, f"{subject} is {record['status']} and {'in Go' if entry else 'missing'}"
         elif entry is not None:
-            there = entry | {"Lines": _quantities(entry)}
+            in_go = entry | {"Lines": _quantities(entry)}
             expected = {
                 "TotalAmount": Decimal(record["total_incl"]),
                 "PurchaseOrderReference": record["reference"],
-                "Lines": {one["id"]: Decimal(one["quantity"]) for one in record["lines"]}
-                | {f"shipping:{one['id']}": Decimal(1) for one in record["shipping"]},
+                "Lines": {line["id"]: Decimal(line["quantity"]) for line in record["lines"]}
+                | {f"shipping:{charge['id']}": Decimal(1) for charge in record["shipping"]},
             }
             expected = _edited(expected, record, entry, edits)
-            yield from ((record, words) for words in _differences(what, expected, there))
+            yield from ((record, words) for words in _differences(subject, expected, in_go))
 
 
 def _edited(expected, record, entry, edits):
     """Return what is expected of an entry that a bookkeeper edited.
 
-    An edit right after a run was killed counts as Go's form of what that run sent, so the shop may
-    overwrite it by a later one.
+    An edit right after a run was killed counts as Go's form of what that run sent, so a later edit
+    in the shop may overwrite it.
     """
-    told = dict(expected)
+    edited = dict(expected)
     for member, (value, at) in edits.get(entry["Id"], {}).items():
         is_overwritten = record["updated_at"] > at and not any(
             _differences("", {member: expected[member]}, entry)
         )
         if not is_overwritten:
-            told[member] = value
-    return told
+            edited[member] = value
+    return edited
 
 
 def _quantities(order):
     lines = order["SalesOrderLines"]
-    return {one["ExternalImportReference"].removeprefix(OURS): one["Quantity"] for one in lines}
+    return {line["ExternalImportReference"].removeprefix(OURS): line["Quantity"] for line in lines}
 
 
-def _differences(what, expected, entry):
+def _differences(subject, expected, entry):
     for path, value in expected.items():
-        there = entry
+        in_go = entry
         for part in path.split("."):
-            there = (there or {}).get(part)
-        if _plain(path, there) != _plain(path, value):
-            yield f"{what}: {path} is {there!r}, not {value!r}"
+            in_go = (in_go or {}).get(part)
+        if _plain(path, in_go) != _plain(path, value):
+            yield f"{subject}: {path} is {in_go!r}, not {value!r}"
 
 
 def _plain(path, value):

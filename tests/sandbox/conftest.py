@@ -60,13 +60,13 @@ class GoClient:
     def delete(self, path: str) -> requests.Response:
         return self.call("DELETE", path)
 
-    def made(self, path: str, body: Any) -> dict[str, Any]:
+    def create(self, path: str, body: Any) -> dict[str, Any]:
         answer = self.post(path, body)
         assert answer.status_code == 201, answer.text
         return answer.json()
 
     def refuses(self, answer: requests.Response, kind: str = "", status: int = 400) -> str:
-        """See that an answer refuses what breaks a rule of this kind of object; return why."""
+        """Assert that an answer refuses a broken rule of this kind of object; return the detail."""
         title = kind if "(" in kind else f"{kind} {'conflict' if status == 409 else _BROKEN}"
         assert (answer.status_code, answer.json()["title"]) == (status, title), answer.text
         return answer.json()["detail"]
@@ -74,25 +74,20 @@ class GoClient:
     def status(self, path: str, **params: Any) -> int:
         return self.get(path, **params).status_code
 
-    def edited(self, path: str, member: str, value: Any) -> dict[str, Any]:
-        answer = self.put_value(path, member, value)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
     def customer(self, **members: Any) -> dict[str, Any]:
-        return self.made("/Customers", {"Name": "Fjell AS", **members})
+        return self.create("/Customers", {"Name": "Fjell AS", **members})
 
     def product(self, **members: Any) -> dict[str, Any]:
-        return self.made("/Products", {"Name": "Ull", "UnitPrice": 100, **members})
+        return self.create("/Products", {"Name": "Ull", "UnitPrice": 100, **members})
 
     def order(self, customer: dict[str, Any], *lines: dict[str, Any], **members: Any):
         body = {"CustomerId": customer["Id"], "SalesOrderLines": list(lines), **members}
-        return self.made("/SalesOrders/Complete", body)
+        return self.create("/SalesOrders/Complete", body)
 
 
 @pytest.fixture(scope="session")
 def go_server():
-    """One server for the whole run; each test serves its own books through it."""
+    """One server for the entire run; each test serves its own books through it."""
     served: dict[str, Any] = {}
 
     async def app(scope, receive, send):
@@ -119,7 +114,7 @@ def books():
 
 @pytest.fixture
 def go(go_server, books):
-    """A client that has its token."""
+    """A client with a token."""
     root, served = go_server
     served["app"] = create_app(books)
     client = GoClient(books, root)
@@ -130,14 +125,14 @@ def go(go_server, books):
 
 @pytest.fixture(scope="module")
 def running():
-    """A sandbox for a whole file of tests."""
+    """A sandbox for all tests of a file."""
     with Sandbox.start() as box:
         yield box
 
 
 @pytest.fixture
 def box(running):
-    """The same without faults, requests and records, and with the shop's switches as at first."""
+    """The sandbox without faults, requests and records, and with the shop's switches reset."""
     running.faults.clear()
     running.requests.clear()
     running.shop.clear()
@@ -154,7 +149,7 @@ def shop(box):
 
 @dataclass
 class ShopSession(requests.Session):
-    """A caller that bears the shop's token; what begins with `/` is a path of the shop's API."""
+    """A session with the shop's token; a URL that begins with `/` is a path of the shop's API."""
 
     box: Sandbox
 
@@ -162,9 +157,9 @@ class ShopSession(requests.Session):
         super().__init__()
         self.headers["Authorization"] = f"Bearer {self.box.shop_token}"
 
-    def request(self, method: Any, url: Any, *rest: Any, **options: Any) -> requests.Response:
+    def request(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
         base = self.box.shop_api_url if url.startswith("/") else ""
-        return super().request(method, base + url, *rest, **{"timeout": 10, **options})
+        return super().request(method, base + url, *args, **{"timeout": 10, **options})
 
 
 @pytest.fixture
@@ -175,7 +170,7 @@ def session(box):
 
 @pytest.fixture
 def go_status(box):
-    """Gets a token of Go's when called; what that returns asks Go with it, for the status."""
+    """A function that gets a token from Go, and returns one that calls Go for the status."""
 
     def with_token():
         headers = {"Ocp-Apim-Subscription-Key": box.go.subscription_key}

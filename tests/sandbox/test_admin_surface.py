@@ -27,22 +27,22 @@ def test_a_shop_record_is_put_edited_read_and_removed(box, admin):
     assert record["deleted_at"]
 
 
-def test_an_entry_of_go_is_created_edited_read_and_deleted(box, admin):
+def test_a_go_entry_is_created_edited_read_and_deleted(box, admin):
     entry = admin("POST", "/go/Customers", COMPANY)
     path = f"/go/Customers/{entry['Id']}"
     admin("PATCH", path, {"Name": "Elv AS"})
     assert box.go.entry("Customers", entry["Id"])["Name"] == "Elv AS"
     assert admin("GET", path)["Name"] == "Elv AS"
-    assert entry["Id"] in [one["Id"] for one in admin("GET", "/go/Customers")]
+    assert entry["Id"] in [customer["Id"] for customer in admin("GET", "/go/Customers")]
     admin("DELETE", path, status=204)
     assert box.go.entry("Customers", entry["Id"]) is None
 
 
-def test_a_delivery_address_is_created_at_its_customer(box, admin):
+def test_a_delivery_address_is_created_for_its_customer(box, admin):
     entry = admin("POST", "/go/Customers", COMPANY)
     body = {"Address1": "Kaien 1", "ZipCode": "5003", "City": "Bergen", "CountryCode": "NO"}
     admin("POST", "/go/ContactDeliveryAddresses", body, contact_id=entry["Id"])
-    cities = [one["City"] for one in box.go.entries("ContactDeliveryAddresses")]
+    cities = [address["City"] for address in box.go.entries("ContactDeliveryAddresses")]
     assert cities == ["Bergen"]
 
 
@@ -85,7 +85,7 @@ def test_revoked_tokens_are_refused(admin, go_status):
 
 
 @pytest.mark.parametrize(
-    ("path", "fault", "shown"),
+    ("path", "fault", "expected"),
     [
         ("/faults", {"status": 503, "times": 2}, {"status": 503, "times": 2, "struck": 1}),
         (
@@ -95,23 +95,23 @@ def test_revoked_tokens_are_refused(admin, go_status):
         ),
     ],
 )
-def test_a_fault_is_added_strikes_is_listed_and_cleared(box, admin, path, fault, shown):
+def test_a_fault_strikes_and_is_listed_and_cleared(box, admin, path, fault, expected):
     admin("POST", path, {"system": "shop", "path": "/orders", **fault})
     assert requests.get(f"{box.shop_api_url}/orders", timeout=10).status_code == 503
     [listed] = admin("GET", "/faults")
-    assert_members(listed, **shown)
+    assert_members(listed, **expected)
     assert not [name for name in listed if name.startswith("_")]
     admin("DELETE", "/faults", status=204)
     assert requests.get(f"{box.shop_api_url}/orders", timeout=10).status_code == 401
 
 
-def test_requests_are_counted_and_forgotten(box, admin):
+def test_requests_are_counted_and_cleared(box, admin):
     requests.get(f"{box.shop_api_url}/orders?limit=1", timeout=10)
     requests.patch(f"{box.shop_api_url}/orders/1", timeout=10)
     requests.get(f"{box.go_api_url}/Customers", timeout=10)
-    told = admin("GET", "/requests", system="shop")
-    assert (told["count"], told["writes"], told["reads"]) == (2, 1, 1)
-    assert told["requests"][0]["query"] == {"limit": "1"}
+    log = admin("GET", "/requests", system="shop")
+    assert (log["count"], log["writes"], log["reads"]) == (2, 1, 1)
+    assert log["requests"][0]["query"] == {"limit": "1"}
     assert admin("GET", "/requests")["count"] == 3
     assert admin("GET", "/requests", path="customers$")["count"] == 1
     admin("DELETE", "/requests", status=204)
@@ -142,9 +142,9 @@ def test_switches_of_both_systems_are_shown_and_set(box, admin):
     assert admin("GET", "/switches") == before
 
 
-def test_the_shop_is_seeded_with_the_size_asked_for(box, admin):
-    told = admin("POST", "/seed", {"customers": 4, "products": 3, "orders": 5, "seed": 1})
-    assert told == {"customers": 4, "products": 3, "orders": 5}
+def test_the_shop_is_seeded_to_the_requested_size(box, admin):
+    counts = admin("POST", "/seed", {"customers": 4, "products": 3, "orders": 5, "seed": 1})
+    assert counts == {"customers": 4, "products": 3, "orders": 5}
     assert len(box.shop.records("orders")) == 5
 
 
@@ -168,7 +168,7 @@ def test_the_shop_is_seeded_with_the_size_asked_for(box, admin):
         ("POST", "/requests", {}, 405),
     ],
 )
-def test_what_cannot_be_done_is_told_as_a_problem(box, admin, method, path, body, status):
-    told = admin(method, path, body, status=status)
-    assert told["status"] == status
-    assert told["detail"]
+def test_an_impossible_request_returns_a_problem(box, admin, method, path, body, status):
+    problem = admin(method, path, body, status=status)
+    assert problem["status"] == status
+    assert problem["detail"]

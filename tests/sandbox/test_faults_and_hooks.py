@@ -35,7 +35,7 @@ def test_a_reset_breaks_one_connection_before_or_after_the_change_is_made(box, c
     assert call("PATCH", "/customers/1", json={"phone": "new"}).status_code == 200
 
 
-def test_a_status_answers_instead_of_the_system(box, call):
+def test_a_status_is_returned_instead_of_the_real_answer(box, call):
     box.faults.add(system="shop", method="PATCH", status=503, headers={"Retry-After": "7"})
     answer = call("PATCH", "/customers/1", json={"phone": "new"})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
@@ -56,14 +56,14 @@ def test_a_body_can_be_given_as_text_or_as_a_value(box, call):
     assert call("GET", "/customers").text == "plain"
 
 
-def test_an_html_page_can_stand_in_for_json(box, call):
+def test_an_html_page_can_replace_json(box, call):
     box.faults.add(system="shop", html=True, status=200)
     answer = call("GET", "/customers")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html")
     assert answer.text.startswith("<html>")
 
 
-def test_broken_json_ends_in_the_middle_after_the_change_is_made(box, call):
+def test_broken_json_is_cut_off_after_the_change_is_made(box, call):
     box.faults.add(system="shop", broken_json=True)
     answer = call("PATCH", "/customers/1", json={"phone": "new"})
     assert (answer.status_code, answer.text[0], is_json(answer)) == (200, "{", False)
@@ -78,27 +78,27 @@ def test_a_delay_makes_the_caller_wait_although_the_change_is_made(box, call):
     assert phone(box) == "new"
 
 
-def test_a_caller_that_gives_up_waiting_left_its_change_behind(box, call):
+def test_the_change_of_a_caller_that_timed_out_is_kept(box, call):
     box.faults.add(system="shop", delay_seconds=0.5)
-    acted = threading.Event()
-    box.faults.on("shop", "PATCH", None, lambda _: acted.set(), when="after")
+    is_changed = threading.Event()
+    box.faults.on("shop", "PATCH", None, lambda _: is_changed.set(), when="after")
     with pytest.raises(requests.ReadTimeout):
         call("PATCH", "/customers/1", json={"phone": "new"}, timeout=(10, 0.1))
-    assert acted.wait(10)
+    assert is_changed.wait(10)
     assert phone(box) == "new"
 
 
-def test_a_drip_lets_the_answer_trickle_in_although_the_change_is_made(box, call):
+def test_a_drip_sends_the_answer_slowly_although_the_change_is_made(box, call):
     box.faults.add(system="shop", method="PATCH", drip_seconds=0.4)
     started = time.monotonic()
     answer = call("PATCH", "/customers/1", json={"phone": "new"}, stream=True)
     first = next(answer.iter_content(1))
-    begun = time.monotonic() - started
+    first_seconds = time.monotonic() - started
     rest = answer.raw.read()
-    ended = time.monotonic() - started
+    seconds = time.monotonic() - started
     assert json.loads(first + rest)["id"] == "1"
-    assert begun < ended
-    assert ended >= 0.4
+    assert first_seconds < seconds
+    assert seconds >= 0.4
     assert phone(box) == "new"
 
 
@@ -109,7 +109,7 @@ def test_headers_alone_are_added_to_the_real_answer(box, call):
     assert answer.json()["data"][0]["id"] == "1"
 
 
-def test_skip_and_times_say_which_of_the_requests_fail(box, call):
+def test_skip_and_times_decide_which_requests_fail(box, call):
     fault = box.faults.add(system="shop", status=500, skip=2, times=2)
     statuses = [call("GET", "/customers").status_code for _ in range(6)]
     assert (statuses, fault.struck) == ([200, 200, 500, 500, 200, 200], 2)
@@ -126,12 +126,12 @@ def test_a_fault_strikes_only_its_system_method_and_path(box, call):
     box.faults.add(system="go", status=500)
     box.faults.add(system="shop", method="PATCH", status=501)
     box.faults.add(system="shop", path="/ORDERS$", status=502)
-    asked = (("GET", "/customers"), ("GET", "/orders"), ("PATCH", "/customers/1"))
-    assert [call(*one, json={}).status_code for one in asked] == [200, 502, 501]
+    calls = (("GET", "/customers"), ("GET", "/orders"), ("PATCH", "/customers/1"))
+    assert [call(*args, json={}).status_code for args in calls] == [200, 502, 501]
 
 
 @pytest.mark.parametrize(
-    ("kind", "what"),
+    ("method", "options"),
     [
         ("add", {}),
         ("add", {"reset": "now", "status": 1}),
@@ -143,10 +143,10 @@ def test_a_fault_strikes_only_its_system_method_and_path(box, call):
         ("at_random", {"system": "shop", "seed": 1, "kinds": ["revoked_token"]}),
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(box, kind, what):
-    match = {"add": r"fault|reset|system", "at_random": r"kinds|share"}[kind]
+def test_an_invalid_fault_is_refused(box, method, options):
+    match = {"add": r"fault|reset|system", "at_random": r"kinds|share"}[method]
     with pytest.raises(ValueError, match=match):
-        getattr(box.faults, kind)(**what)
+        getattr(box.faults, method)(**options)
     assert box.faults.all() == []
 
 
@@ -162,45 +162,45 @@ def test_a_hook_before_runs_before_the_shop_sees_the_request(box, call):
     assert phone(box) == "hook"
 
 
-def test_a_hook_after_runs_when_the_change_is_made_and_before_the_caller_knows(box, call):
-    seen = []
-    box.faults.on("shop", "PATCH", None, lambda _: seen.append(phone(box)), when="after")
+def test_a_hook_after_runs_when_the_change_is_made_and_before_the_caller_is_answered(box, call):
+    phones = []
+    box.faults.on("shop", "PATCH", None, lambda _: phones.append(phone(box)), when="after")
     call("PATCH", "/customers/1", json={"phone": "new"})
-    assert seen == ["new"]
+    assert phones == ["new"]
 
 
 def test_a_hook_may_call_the_same_system_over_http(box, call):
-    seen = []
+    answers = []
     box.faults.on(
-        "shop", "GET", "/orders", lambda _: seen.append(call("GET", "/customers/1").json())
+        "shop", "GET", "/orders", lambda _: answers.append(call("GET", "/customers/1").json())
     )
     headers = {"Authorization": f"Bearer {box.shop_token}"}
     answer = requests.get(f"{box.shop_api_url}/orders", headers=headers, timeout=10)
-    assert (answer.status_code, seen[0]["phone"]) == (200, "old")
+    assert (answer.status_code, answers[0]["phone"]) == (200, "old")
 
 
-def test_a_hook_runs_as_often_as_asked(box, call):
-    seen: list[object] = []
-    hook = box.faults.on("shop", "GET", None, seen.append, skip=1, times=2)
+def test_a_hook_runs_as_often_as_requested(box, call):
+    requests_seen: list[object] = []
+    hook = box.faults.on("shop", "GET", None, requests_seen.append, skip=1, times=2)
     for _ in range(5):
         call("GET", "/customers")
-    assert (len(seen), hook.struck) == (2, 2)
+    assert (len(requests_seen), hook.struck) == (2, 2)
 
 
-def test_what_a_hook_raises_is_raised_when_the_sandbox_stops():
+def test_an_exception_in_a_hook_is_raised_when_the_sandbox_stops():
     def fail(_):
-        raise RuntimeError("the hook's own mistake")
+        raise RuntimeError("mistake in the hook")
 
     def run():
         with Sandbox.start() as box:
             box.faults.on("shop", None, None, fail)
             assert requests.get(f"{box.shop_api_url}/customers", timeout=10).status_code == 401
 
-    with pytest.raises(RuntimeError, match="own mistake"):
+    with pytest.raises(RuntimeError, match="mistake in the hook"):
         run()
 
 
-def test_requests_in_parallel_are_struck_exactly_as_often_as_asked(box):
+def test_parallel_requests_fail_exactly_as_often_as_requested(box):
     fault = box.faults.add(system="shop", status=500, times=5)
 
     def ask(_):
@@ -225,19 +225,19 @@ def statuses_by_seed(box, call, seed):
     return [call("GET", "/customers").status_code for _ in range(30)]
 
 
-def test_random_faults_strike_a_share_of_the_requests_the_same_by_the_same_seed(box, call):
+def test_random_faults_strike_a_share_of_the_requests_and_repeat_with_the_same_seed(box, call):
     first = statuses_by_seed(box, call, 1)
     assert set(first) == {200, 429, 500, 502}
     assert statuses_by_seed(box, call, 1) == first
     assert statuses_by_seed(box, call, 2) != first
 
 
-def test_random_faults_tell_how_often_each_kind_struck(box, call):
+def test_random_faults_count_how_often_each_kind_struck(box, call):
     faults = box.faults.at_random(system="shop", seed=1, share=0.5, kinds=["429", "500"])
     statuses = [call("GET", "/customers").status_code for _ in range(30)]
-    told = {int(kind): number for kind, number in faults.struck_by.items()}
-    assert told == {status: statuses.count(status) for status in (429, 500)}
-    assert faults.struck == sum(told.values())
+    counts = {int(kind): count for kind, count in faults.struck_by.items()}
+    assert counts == {status: statuses.count(status) for status in (429, 500)}
+    assert faults.struck == sum(counts.values())
 
 
 def test_random_faults_can_leave_reads_alone_and_strike_only_after_the_change_is_made(box, call):
@@ -275,7 +275,7 @@ def test_a_token_can_be_revoked_in_the_middle_of_a_run(box, go_status, at_random
     assert (ask(), go_status()()) == (401, 204)
 
 
-def test_an_entry_that_go_made_stays_although_its_answer_got_lost(box, go_status):
+def test_an_entry_stays_in_go_although_its_answer_was_lost(box, go_status):
     ask = go_status()
     for moment, name in (("before", "Før AS"), ("after", "Etter AS")):
         box.faults.add(method="POST", path="/customers$", reset=moment)

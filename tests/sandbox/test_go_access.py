@@ -26,7 +26,7 @@ def test_the_token_lives_for_twenty_minutes(go):
         ({"scope": "all"}, "invalid_request"),
     ],
 )
-def test_a_token_that_is_asked_for_wrongly_is_refused_by_the_names_of_the_standard(go, form, error):
+def test_a_wrong_token_request_is_refused_with_a_standard_error(go, form, error):
     answer = go.token(**form)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
     assert answer.json()["error_description"]
@@ -36,16 +36,15 @@ def test_a_token_needs_a_known_subscription_key(go):
     assert go.token(key="another").status_code == 401
 
 
-def test_a_call_needs_both_the_token_and_the_subscription_key(go):
-    for missing in ("Authorization", "Ocp-Apim-Subscription-Key"):
-        headers = {**go.session.headers}
-        del headers[missing]
-        answer = requests.get(f"{go.root}/v2/Customers", headers=headers)
-        assert answer.status_code == 401
-        assert set(answer.json()) == {"statusCode", "message"}
+@pytest.mark.parametrize("missing", ["Authorization", "Ocp-Apim-Subscription-Key"])
+def test_a_call_needs_both_the_token_and_the_subscription_key(go, missing):
+    headers = {name: value for name, value in go.session.headers.items() if name != missing}
+    answer = requests.get(f"{go.root}/v2/Customers", headers=headers)
+    assert answer.status_code == 401
+    assert set(answer.json()) == {"statusCode", "message"}
 
 
-def test_the_subscription_key_may_stand_in_the_query(go):
+def test_the_subscription_key_may_be_in_the_query(go):
     headers = {"Authorization": go.session.headers["Authorization"]}
     key = {"subscription-key": go.books.subscription_key}
     answer = requests.get(f"{go.root}/v2/VatCodes", headers=headers, params=key)
@@ -79,31 +78,35 @@ def test_a_read_privilege_reads_but_does_not_write(go):
     assert go.post("/Customers", {"Name": "Fjell AS"}).status_code == 403
 
 
-def test_the_client_information_tells_privileges_and_whether_invoices_may_be_sent(go):
-    told = go.get("/ClientIntegrationInformation").json()
-    assert told["ClientName"] == "Fjordbutikken AS"
-    assert "SalesOrders_Full" in told["ValidPrivileges"]
-    assert told["AllowSendInvoice"] is False
+def test_the_client_information_lists_privileges_and_whether_invoices_may_be_sent(go):
+    information = go.get("/ClientIntegrationInformation").json()
+    assert information["ClientName"] == "Fjordbutikken AS"
+    assert "SalesOrders_Full" in information["ValidPrivileges"]
+    assert information["AllowSendInvoice"] is False
 
 
-def test_paths_match_in_any_case_and_under_demo(go):
-    customer = go.customer()
-    for path in ("/v2/customers", "/V2/CUSTOMERS", "/Demo/v2/Customers", "/demo/V2/customers"):
-        answer = go.session.get(f"{go.root}{path}/{customer['Id']}")
-        assert answer.json()["Name"] == "Fjell AS"
+@pytest.mark.parametrize(
+    "path", ["/v2/customers", "/V2/CUSTOMERS", "/Demo/v2/Customers", "/demo/V2/customers"]
+)
+def test_paths_match_in_any_case_and_under_demo(go, path):
+    answer = go.session.get(f"{go.root}{path}/{go.customer()['Id']}")
+    assert answer.json()["Name"] == "Fjell AS"
 
 
-def test_an_unknown_route_or_method_is_the_gateways_404(go):
-    for method, path in (
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
         ("GET", "/Nowhere"),
         ("POST", "/SalesOrders"),
         ("PUT", "/Customers"),
         ("PUT", "/SalesOrders/1"),
         ("POST", "/OutgoingInvoices"),
-    ):
-        answer = go.call(method, path, json={})
-        assert answer.status_code == 404
-        assert answer.json() == {"statusCode": 404, "message": "Resource not found"}
+    ],
+)
+def test_an_unknown_route_or_method_is_the_gateways_404(go, method, path):
+    answer = go.call(method, path, json={})
+    assert answer.status_code == 404
+    assert answer.json() == {"statusCode": 404, "message": "Resource not found"}
 
 
 def test_a_missing_object_is_a_problem_with_lower_case_names(go):
@@ -113,7 +116,7 @@ def test_a_missing_object_is_a_problem_with_lower_case_names(go):
     assert "id = 42" in answer.json()["detail"]
 
 
-def test_the_fourth_request_within_a_second_is_refused_when_three_may_pass():
+def test_a_fourth_request_within_a_second_is_refused_at_a_limit_of_three():
     now = [0.0]
     gateway = Gateway("key", Switches(rate_limit=3), lambda: now[0])
     for moment in (0.0, 0.5, 0.9):
@@ -129,34 +132,34 @@ def test_the_fourth_request_within_a_second_is_refused_when_three_may_pass():
         gateway.admit("key")
 
 
-def test_too_many_requests_are_told_by_the_gateway_also_at_the_token_endpoint(go):
+def test_the_gateway_limits_requests_at_the_token_endpoint_too(go):
     go.books.switches.rate_limit = 0
-    for refused in (go.token(), go.get("/Customers")):
-        assert refused.status_code == 429
-        assert refused.json()["statusCode"] == "429"
-        assert "Retry-After" not in refused.headers
+    for answer in (go.token(), go.get("/Customers")):
+        assert answer.status_code == 429
+        assert answer.json()["statusCode"] == "429"
+        assert "Retry-After" not in answer.headers
     go.books.switches.send_retry_after = True
     assert go.get("/Customers").headers["Retry-After"] == "1"
     go.books.switches.rate_limit = None
     assert go.get("/Customers").status_code == 204
 
 
-def test_a_late_reader_sees_the_state_as_it_was(go):
-    kept = go.customer(Name="Kept AS")
+def test_reads_may_lag_by_seconds(go):
+    old = go.customer(Name="Old AS")
     go.books.switches.read_lag_seconds = 3600
-    go.put_value(f"/Customers/{kept['Id']}", "Name", "Changed AS")
+    go.put_value(f"/Customers/{old['Id']}", "Name", "Changed AS")
     new = go.customer(Name="New AS")
-    assert [one["Name"] for one in go.get("/Customers").json()] == ["Kept AS"]
+    assert [customer["Name"] for customer in go.get("/Customers").json()] == ["Old AS"]
     assert go.get(f"/Customers/{new['Id']}").status_code == 404
     assert go.delete(f"/Customers/{new['Id']}").status_code == 200
     go.books.switches.read_lag_seconds = 0
-    assert [one["Name"] for one in go.get("/Customers").json()] == ["Changed AS"]
+    assert [customer["Name"] for customer in go.get("/Customers").json()] == ["Changed AS"]
 
 
-def test_a_reader_may_be_so_many_reads_late(go):
+def test_reads_may_lag_by_a_number_of_reads(go):
     go.books.switches.read_lag_reads = 2
-    made = go.customer(Name="New AS")
-    path = f"/Customers/{made['Id']}"
+    customer = go.customer(Name="New AS")
+    path = f"/Customers/{customer['Id']}"
     assert [go.get(path).status_code for _ in range(3)] == [404, 404, 200]
     go.put_value(path, "Name", "Changed AS")
     assert [go.get(path).json()["Name"] for _ in range(3)] == ["New AS", "New AS", "Changed AS"]
@@ -167,11 +170,11 @@ def test_a_reader_may_be_so_many_reads_late(go):
 
 def test_the_books_survive_a_restart(tmp_path):
     first = Storage(tmp_path / "go.sqlite")
-    made = Books(first, Switches()).create("Customers", {"Name": "Fjell AS"})
+    customer = Books(first, Switches()).create("Customers", {"Name": "Fjell AS"})
     first.close()
     again = Storage(tmp_path / "go.sqlite")
     books = Books(again, Switches())
-    assert books.entry("Customers", made["Id"]) == made
-    assert books.create("Customers", {"Name": "Dal AS"})["Id"] > made["Id"]
+    assert books.entry("Customers", customer["Id"]) == customer
+    assert books.create("Customers", {"Name": "Dal AS"})["Id"] > customer["Id"]
     assert len(books.entries("ProductGroups")) == 1
     again.close()

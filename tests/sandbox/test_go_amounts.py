@@ -1,4 +1,4 @@
-"""Which VAT a line carries, and how amounts are rounded."""
+"""Which VAT a line bears, and how amounts are rounded."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ RATES = [Decimal("0.25"), Decimal("0.15"), Decimal("0.12"), Decimal(0)]
 amounts = st.decimals(-100_000, 100_000, places=2)
 
 
-def line(go, customer, product, **members):
-    made = go.order(customer, {"ProductId": product["Id"], "Quantity": 1, **members})
-    return made["SalesOrderLines"][0]
+def order_line(go, customer, product, **members):
+    order = go.order(customer, {"ProductId": product["Id"], "Quantity": 1, **members})
+    return order["SalesOrderLines"][0]
 
 
 @pytest.mark.parametrize(
@@ -24,28 +24,30 @@ def line(go, customer, product, **members):
     [(3000, "3", 0.25), (3001, "31", 0.15), (3002, "33", 0.12), (3100, "5", 0)],
 )
 def test_vat_follows_the_products_sales_account(go, account, code, rate):
-    shown = line(go, go.customer(), go.product(StandardSalesAccount=account))
-    assert_members(shown, VatCode=code, VatRate=rate, VatAmount=100 * rate)
+    line = order_line(go, go.customer(), go.product(StandardSalesAccount=account))
+    assert_members(line, VatCode=code, VatRate=rate, VatAmount=100 * rate)
 
 
-def test_the_account_is_inherited_from_the_group_and_else_from_the_client(go):
-    group = go.made("/ProductGroups", {"Name": "Food", "StandardSalesAccount": 3001})
+def test_the_account_is_inherited_from_the_group_or_else_from_the_client(go):
+    group = go.create("/ProductGroups", {"Name": "Food", "StandardSalesAccount": 3001})
     customer = go.customer()
-    assert line(go, customer, go.product(ProductGroupId=group["Id"]))["VatCode"] == "31"
-    assert line(go, customer, go.product())["VatCode"] == "3"
+    assert order_line(go, customer, go.product(ProductGroupId=group["Id"]))["VatCode"] == "31"
+    assert order_line(go, customer, go.product())["VatCode"] == "3"
 
 
 def test_a_vat_free_customer_gets_the_optional_account(go):
     customer = go.customer(IsVatFree=True)
     product = go.product(OptionalSalesAccount=3150)
-    assert line(go, customer, product)["VatCode"] == "52"
-    assert line(go, customer, product, UseStandardSalesAccount=True)["VatCode"] == "3"
-    assert line(go, customer, go.product())["VatCode"] == "5"
+    assert order_line(go, customer, product)["VatCode"] == "52"
+    assert order_line(go, customer, product, UseStandardSalesAccount=True)["VatCode"] == "3"
+    assert order_line(go, customer, go.product())["VatCode"] == "5"
 
 
 def test_net_is_quantity_times_price_less_the_allowance(go):
-    shown = line(go, go.customer(), go.product(), Quantity=3, ProductUnitPrice=9.99, Allowance=15)
-    assert (shown["NetAmount"], shown["VatAmount"], shown["TotalAmount"]) == (25.47, 6.37, 31.84)
+    line = order_line(
+        go, go.customer(), go.product(), Quantity=3, ProductUnitPrice=9.99, Allowance=15
+    )
+    assert (line["NetAmount"], line["VatAmount"], line["TotalAmount"]) == (25.47, 6.37, 31.84)
 
 
 @pytest.mark.parametrize(("rounding", "total"), [("line", 0.21), ("rate", 0.18)])
@@ -58,10 +60,10 @@ def test_vat_is_rounded_per_line_or_per_rate_as_switched(go, rounding, total):
 
 
 @pytest.mark.parametrize(("decimals", "net"), [(2, 9.9), (4, 10.0), (None, 10.0)])
-def test_a_line_price_keeps_the_decimals_that_are_switched(go, decimals, net):
+def test_a_switch_sets_how_many_decimals_a_line_price_keeps(go, decimals, net):
     go.books.switches.price_decimals = decimals
-    shown = line(go, go.customer(), go.product(), Quantity=30, ProductUnitPrice=0.3333)
-    assert shown["NetAmount"] == net
+    line = order_line(go, go.customer(), go.product(), Quantity=30, ProductUnitPrice=0.3333)
+    assert line["NetAmount"] == net
 
 
 @given(st.lists(st.tuples(amounts, st.sampled_from(RATES)), max_size=8))
@@ -71,8 +73,8 @@ def test_both_roundings_differ_by_less_than_an_ore_per_line(parts):
     ]
     by_line, by_rate = (order_amounts(lines, rounding) for rounding in ("line", "rate"))
     assert by_line["NetAmount"] == by_rate["NetAmount"] == sum(net for net, _ in parts)
-    apart = abs(by_line["TotalAmount"] - by_rate["TotalAmount"])
-    assert apart <= Decimal("0.01") * len(parts)
+    difference = abs(by_line["TotalAmount"] - by_rate["TotalAmount"])
+    assert difference <= Decimal("0.01") * len(parts)
 
 
 @given(amounts, st.sampled_from(RATES))

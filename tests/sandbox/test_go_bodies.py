@@ -1,4 +1,4 @@
-"""Whatever a body holds, it is taken or refused; Go does not break over it."""
+"""Go accepts or refuses any body, and never breaks."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def bodies(shape):
     return st.dictionaries(st.sampled_from(shape.names), values, max_size=4)
 
 
-def taken_or_refused(books, resource, body):
+def assert_accepted_or_refused(books, resource, body):
     try:
-        made = books.create(resource, body)
+        entry = books.create(resource, body)
     except Refusal:
         return
-    assert books.entry(resource, made["Id"]) == made
+    assert books.entry(resource, entry["Id"]) == entry
 
 
 @pytest.fixture(scope="module")
@@ -48,21 +48,21 @@ def filled():
 
 
 @given(body=bodies(CUSTOMER_POST))
-def test_any_customer_is_taken_or_refused(filled, body):
-    taken_or_refused(filled[0], "Customers", {"Name": "Dal AS", **body})
+def test_any_customer_is_accepted_or_refused(filled, body):
+    assert_accepted_or_refused(filled[0], "Customers", {"Name": "Dal AS", **body})
 
 
 @given(body=bodies(PRODUCT_POST))
-def test_any_product_is_taken_or_refused(filled, body):
-    taken_or_refused(filled[0], "Products", {"Name": "Garn", **body})
+def test_any_product_is_accepted_or_refused(filled, body):
+    assert_accepted_or_refused(filled[0], "Products", {"Name": "Garn", **body})
 
 
 @given(header=bodies(ORDER_POST), line=bodies(LINE_POST))
-def test_any_order_is_taken_or_refused(filled, header, line):
+def test_any_order_is_accepted_or_refused(filled, header, line):
     books, customer, product = filled
     line = {"ProductId": product["Id"], "Quantity": 1, **line}
     body = {"CustomerId": customer["Id"], "SalesOrderLines": [line], **header}
-    taken_or_refused(books, "SalesOrders", body)
+    assert_accepted_or_refused(books, "SalesOrders", body)
 
 
 numbers = st.decimals(-(10**9), 10**9, places=6)
@@ -81,6 +81,6 @@ def test_an_orders_total_is_the_sum_of_its_lines(filled, quantity, price, allowa
     order = books.create("SalesOrders", body)
     assert_members(
         order,
-        TotalAmount=sum(one["TotalAmount"] for one in order["SalesOrderLines"]),
-        NetAmount=sum(one["NetAmount"] for one in order["SalesOrderLines"]),
+        TotalAmount=sum(line["TotalAmount"] for line in order["SalesOrderLines"]),
+        NetAmount=sum(line["NetAmount"] for line in order["SalesOrderLines"]),
     )

@@ -86,12 +86,12 @@ def test_invoices_are_filtered(go, order):
         ("toDate", sent["VoucherDate"], "2020-01-01"),
         ("sentDateTimeOffsetGreaterThan", "2020-01-01", sent["SentDateTimeOffset"]),
     ):
-        found = [go.status("/OutgoingInvoices", **{name: value}) for value in (hit, miss)]
-        assert found == [200, 204], name
+        statuses = [go.status("/OutgoingInvoices", **{name: value}) for value in (hit, miss)]
+        assert statuses == [200, 204], name
     assert go.status("/OutgoingInvoices", externalImportReference="x") == 400
 
 
-def test_sending_needs_a_privilege_and_its_lack_is_a_400(go, order):
+def test_sending_without_the_privilege_is_a_400(go, order):
     assert send(go, order, 400).json()["title"] == "Missing privilege"
     assert go.status(f"/SalesOrders/{order['Id']}") == 200
 
@@ -112,18 +112,16 @@ def test_an_order_sent_through_the_api_is_followed_by_its_sent_state(go, order):
 
 
 @pytest.mark.usefixtures("_may_send")
-def test_an_order_that_was_never_sent_is_not_being_processed_and_that_is_all_its_state_tells(
-    go, order
-):
-    told = {name: value for name, value in sent_state(go, order).items() if value is not None}
-    assert told == {"Id": order["Id"], "IsInvoiceBeingProcessed": False}
+def test_the_sent_state_of_an_unsent_order_is_only_that_it_is_not_being_processed(go, order):
+    state = {name: value for name, value in sent_state(go, order).items() if value is not None}
+    assert state == {"Id": order["Id"], "IsInvoiceBeingProcessed": False}
     go.books.send_invoice(order["Id"])
     ids = (order["Id"], "5b0c4f0e-0000-4000-8000-000000000009")
-    assert [go.status("/SalesOrders/sentState", id=one) for one in ids] == [204, 404]
+    assert [go.status("/SalesOrders/sentState", id=order_id) for order_id in ids] == [204, 404]
 
 
 @pytest.mark.usefixtures("_may_send")
-def test_a_delivery_that_fails_leaves_the_order_and_tells_why(go):
+def test_a_failed_delivery_leaves_the_order_and_gives_the_reason(go):
     order = go.order(go.customer(), {"ProductId": go.product()["Id"], "Quantity": 1})
     send(go, order, DeliveryType="PdfByEmail")
     assert sent_state(go, order)["LastErrorMessage"]
@@ -131,7 +129,7 @@ def test_a_delivery_that_fails_leaves_the_order_and_tells_why(go):
 
 
 @pytest.mark.usefixtures("_may_send")
-def test_an_order_that_takes_a_while_to_send_is_being_processed_and_not_sent_twice(go, order):
+def test_an_order_that_is_still_being_sent_is_not_sent_twice(go, order):
     go.books.switches.sending_seconds = 3600
     send(go, order)
     assert_members(sent_state(go, order), IsInvoiceBeingProcessed=True, InvoiceNo=None)
@@ -155,7 +153,7 @@ def test_an_order_without_lines_cannot_be_sent(go):
 
 
 def invoice_of(go, *quantities, **members):
-    """An invoice of one line per quantity, each of its own product at 100 kroner without VAT."""
+    """An invoice with a line for each quantity, each of a product at 100 kroner without VAT."""
     lines = [{"ProductId": go.product()["Id"], "Quantity": quantity} for quantity in quantities]
     order = go.order(go.customer(), *lines, CustomMatchingReference="1001", **members)
     return go.books.send_invoice(order["Id"])
@@ -190,16 +188,16 @@ def test_an_invoice_is_paid_in_parts_until_nothing_is_open(go):
     assert part[stamp] > invoice[stamp]
     go.books.pay_invoice(invoice["Id"])
     since = {"balanceLastChangedDateTimeOffsetGreaterThan": part[stamp]}
-    assert [one["Balance"] for one in go.get("/OutgoingInvoices", **since).json()] == [0]
+    assert [entry["Balance"] for entry in go.get("/OutgoingInvoices", **since).json()] == [0]
     assert go.get("/CustomerLedger/OpenItems", date="2999-01-01").status_code == 204
 
 
 @pytest.mark.parametrize("amount", ["250.01", 0, -1, "0.001", "ten", True, "NaN", "1e400"])
-def test_what_is_no_amount_or_more_than_is_open_is_neither_paid_nor_credited(go, amount):
+def test_an_invalid_or_too_large_amount_is_neither_paid_nor_credited(go, amount):
     invoice = invoice_of(go, 2)
-    for act in (go.books.pay_invoice, go.books.credit_invoice):
+    for action in (go.books.pay_invoice, go.books.credit_invoice):
         with pytest.raises(Refusal):
-            act(invoice["Id"], amount)
+            action(invoice["Id"], amount)
     assert go.books.entries("OutgoingInvoices") == [invoice]
 
 
@@ -210,7 +208,7 @@ def test_a_paid_invoice_cannot_be_paid_again(go):
         go.books.pay_invoice(invoice["Id"])
 
 
-def test_a_whole_credit_is_the_invoice_with_negative_quantities_and_nothing_stays_open(go):
+def test_a_full_credit_repeats_the_invoice_with_negative_quantities_and_leaves_nothing_open(go):
     invoice = invoice_of(go, 2, 3, ExternalImportReference="shop:1", ImportedOrderNo=1)
     go.books.credit_invoice(invoice["Id"])
     first, note = go.get("/OutgoingInvoices").json()
@@ -239,7 +237,7 @@ def test_a_whole_credit_is_the_invoice_with_negative_quantities_and_nothing_stay
     assert not {line["Id"] for line in lines} & {line["Id"] for line in lines_of(go, invoice)}
 
 
-def test_a_part_is_credited_by_amounts_shared_out_to_the_ore(go):
+def test_a_partial_credit_is_divided_among_the_lines_to_the_ore(go):
     invoice = invoice_of(go, 1, 1, 1)
     note = go.books.credit_invoice(invoice["Id"], 100)
     assert (note["TotalAmount"], balance(go, invoice)) == (-100, 275)
@@ -263,18 +261,18 @@ def test_no_more_can_be_credited_than_was_invoiced(go):
         go.books.credit_invoice(rest["Id"])
 
 
-def test_what_was_paid_already_stays_open_on_the_credit_note_until_it_is_paid_out(go):
+def test_an_amount_already_paid_stays_open_on_the_credit_note_until_it_is_paid_out(go):
     invoice = invoice_of(go, 2)
     go.books.pay_invoice(invoice["Id"], 200)
     note = go.books.credit_invoice(invoice["Id"])
     assert (balance(go, invoice), balance(go, note)) == (0, -200)
     items = go.get("/CustomerLedger/OpenItems", date="2999-01-01").json()
-    assert [(one["InvoiceNo"], one["Balance"]) for one in items] == [("1002", -200)]
+    assert [(item["InvoiceNo"], item["Balance"]) for item in items] == [("1002", -200)]
     go.books.pay_invoice(note["Id"], 50)
     assert balance(go, note) == -150
 
 
-def test_goods_of_a_whole_credit_come_back_to_stock(go):
+def test_goods_of_a_full_credit_return_to_stock(go):
     product = go.product(IsStockItem=True, StockOnHand=10)
     order = go.order(go.customer(), {"ProductId": product["Id"], "Quantity": 4})
     invoice = go.books.send_invoice(order["Id"])
@@ -283,7 +281,7 @@ def test_goods_of_a_whole_credit_come_back_to_stock(go):
     assert go.get(f"/Products/{product['Id']}").json()["StockOnHand"] == 10
 
 
-def test_a_reversed_invoice_is_credited_as_a_whole_and_marked(go):
+def test_a_reversed_invoice_is_credited_in_full_and_marked(go):
     invoice = invoice_of(go, 2)
     go.books.reverse_invoice(invoice["Id"])
     first, note = go.get("/OutgoingInvoices").json()
@@ -294,10 +292,10 @@ def test_a_reversed_invoice_is_credited_as_a_whole_and_marked(go):
         go.books.reverse_invoice(invoice["Id"])
 
 
-def test_what_is_not_there_is_neither_paid_nor_credited_nor_reversed(go, order):
-    for act in (go.books.pay_invoice, go.books.credit_invoice, go.books.reverse_invoice):
+def test_a_missing_invoice_is_neither_paid_nor_credited_nor_reversed(go, order):
+    for action in (go.books.pay_invoice, go.books.credit_invoice, go.books.reverse_invoice):
         with pytest.raises(Refusal, match="not found"):
-            act(order["Id"])
+            action(order["Id"])
 
 
 def test_stamps_and_dates_follow_gos_own_clock_and_never_go_back(go):

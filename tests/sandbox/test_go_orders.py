@@ -47,8 +47,8 @@ def test_an_order_is_made_complete_and_read_with_or_without_lines(go, order, pat
 
 
 def test_the_customer_is_named_by_id_or_number_and_must_exist(go, customer):
-    made = go.made("/SalesOrders/Complete", {"CustomerNo": customer["Number"]})
-    assert made["CustomerId"] == customer["Id"]
+    created = go.create("/SalesOrders/Complete", {"CustomerNo": customer["Number"]})
+    assert created["CustomerId"] == customer["Id"]
     go.refuses(go.post("/SalesOrders/Complete", {"CustomerNo": 99}), "Sales order", 404)
     go.refuses(go.post("/SalesOrders/Complete", {"CustomerId": 99}), "Sales order", 404)
     go.refuses(go.post("/SalesOrders/Complete", {}), "Sales order")
@@ -72,8 +72,8 @@ def test_a_line_inherits_what_it_leaves_out(go, customer, product):
     )
 
 
-def test_what_a_line_tells_is_kept(go, customer, product):
-    told = {
+def test_the_values_of_a_line_are_kept(go, customer, product):
+    values = {
         "ProductId": product["Id"],
         "Quantity": 1,
         "ProductUnitPrice": 0,
@@ -83,8 +83,8 @@ def test_what_a_line_tells_is_kept(go, customer, product):
         "UnitOfMeasureCode": "KGM",
         "SortOrder": 7,
     }
-    line = go.order(customer, told)["SalesOrderLines"][0]
-    assert {name: line[name] for name in told} == told
+    line = go.order(customer, values)["SalesOrderLines"][0]
+    assert {name: line[name] for name in values} == values
 
 
 def test_a_line_needs_a_quantity_and_a_known_product(go, customer, product):
@@ -98,7 +98,7 @@ def test_a_line_needs_a_quantity_and_a_known_product(go, customer, product):
     go.refuses(post({"ProductId": product["Id"], "Quantity": 1, "Allowance": 101}), "Sales order")
 
 
-def test_a_text_line_holds_only_text(go, customer, product):
+def test_a_text_line_contains_only_text(go, customer, product):
     text = {"LineType": "Text", "Description": "Gift", "ExternalImportReference": "t"}
     line = go.order(customer, text)["SalesOrderLines"][0]
     assert (line["Description"], line["TotalAmount"]) == ("Gift", 0)
@@ -123,7 +123,7 @@ def test_line_references_are_unique_within_an_order_only(go, customer, order, pr
 
 
 def test_lines_are_added_changed_and_deleted_and_move_the_orders_stamp(go, order, product, path):
-    added = go.made(f"{path}/Lines", {"ProductId": product["Id"], "Quantity": 1})
+    added = go.create(f"{path}/Lines", {"ProductId": product["Id"], "Quantity": 1})
     assert_members(added, SortOrder=1, SalesOrderId=order["Id"])
     changed = go.put_value(f"{path}/Lines/{added['Id']}", "quantity", 3).json()
     assert changed["NetAmount"] == 300
@@ -165,8 +165,8 @@ def test_a_confirmed_order_is_locked_until_it_is_draft_again(go, order, product,
 
 def test_a_delivery_address_must_belong_to_the_customer(go, customer, order, path):
     address = {"City": "Oslo", "ZipCode": "0150"}
-    mine = go.made(f"/ContactDeliveryAddresses/{customer['Id']}", address)
-    other = go.made(f"/ContactDeliveryAddresses/{go.customer()['Id']}", address)
+    mine = go.create(f"/ContactDeliveryAddresses/{customer['Id']}", address)
+    other = go.create(f"/ContactDeliveryAddresses/{go.customer()['Id']}", address)
     assert go.put_value(path, "ContactDeliveryAddressId", mine["Id"]).status_code == 200
     go.refuses(go.put_value(path, "ContactDeliveryAddressId", other["Id"]), "Sales order")
     go.refuses(go.put_value(path, "ContactDeliveryAddressId", 9), "Sales order", 404)
@@ -174,19 +174,21 @@ def test_a_delivery_address_must_belong_to_the_customer(go, customer, order, pat
     assert held.status_code == 409
 
 
-def test_inherited_values_are_shown_when_asked_for(go, customer, path):
-    address = go.made(
+def test_inherited_values_are_shown_on_request(go, customer, path):
+    address = go.create(
         f"/ContactDeliveryAddresses/{customer['Id']}", {"City": "Oslo", "ZipCode": "0150"}
     )
     assert go.get(path).json()["ContactDeliveryAddressId"] is None
-    shown = go.get(path, showInherited="true").json()
-    assert shown["ContactDeliveryAddressId"] == address["Id"]
+    current = go.get(path, showInherited="true").json()
+    assert current["ContactDeliveryAddressId"] == address["Id"]
     listed = go.get("/SalesOrders", showInherited="true").json()
     assert listed[0]["ContactDeliveryAddressId"] == address["Id"]
 
 
 def test_the_contact_persons_name_becomes_the_customers_reference(go, customer, path):
-    person = go.made(f"/ContactPersons/{customer['Id']}", {"FirstName": "Kari", "LastName": "Dal"})
+    person = go.create(
+        f"/ContactPersons/{customer['Id']}", {"FirstName": "Kari", "LastName": "Dal"}
+    )
     changed = go.put_value(path, "CustomerReferenceContactPersonId", person["Id"]).json()
     assert changed["CustomerReference"] == "Kari Dal"
 
@@ -205,7 +207,7 @@ def test_orders_are_filtered(go, customer, order):
         ),
     ):
         listed = go.get("/SalesOrders", **filters).json()
-        assert [one["Id"] for one in listed] == [one["Id"] for one in expected], filters
+        assert [order["Id"] for order in listed] == [order["Id"] for order in expected], filters
     assert go.get("/SalesOrders", externalImportReference="shop:1").status_code == 400
 
 

@@ -1,4 +1,4 @@
-"""What Go takes and refuses of products and product groups."""
+"""Which products and product groups Go accepts and refuses."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ STOCK_STAMP = "StockOnHandLastChangedDatetimeOffset"
     ],
     ids=str,
 )
-def test_what_breaks_a_rule_or_names_what_is_not_there_is_refused(go, members, status):
+def test_a_broken_rule_or_an_unknown_reference_is_refused(go, members, status):
     go.refuses(go.post("/Products", {"Name": "Ull", **members}), "Product", status)
 
 
 def test_a_product_needs_only_a_name(go):
-    made = go.made("/Products", {"Name": "Ull"})
+    created = go.create("/Products", {"Name": "Ull"})
     assert go.product(Gtin="7038010000065")["Gtin"] == "7038010000065"
-    assert (made["ProductType"], made["ProductGroupCode"]) == ("Product", "1")
-    assert len(made) == 25
+    assert (created["ProductType"], created["ProductGroupCode"]) == ("Product", "1")
+    assert len(created) == 25
 
 
 def test_a_code_is_unique_unless_switched_off(go):
@@ -47,9 +47,9 @@ def test_a_code_is_unique_unless_switched_off(go):
 
 def test_the_sales_account_is_given_by_number_or_id_and_shown_as_both(go):
     account = go.get("/GeneralLedgerAccounts", accountNos="3001").json()[0]
-    made = go.product(StandardSalesAccount=3001)
-    assert_members(made, StandardSalesAccountId=account["Id"], StandardSalesAccount=3001)
-    path = f"/Products/{made['Id']}"
+    created = go.product(StandardSalesAccount=3001)
+    assert_members(created, StandardSalesAccountId=account["Id"], StandardSalesAccount=3001)
+    path = f"/Products/{created['Id']}"
     assert go.put_value(path, "StandardSalesAccountId", None).json()["StandardSalesAccount"] is None
     answer = go.put_value(path, "StandardSalesAccount", 3001)
     assert answer.json()["detail"].startswith("ProductPatchDto:")
@@ -67,24 +67,24 @@ def test_stock_is_set_only_on_a_stock_item(go):
     assert go.put_value(path, "StockOnHand", 0).json()["StockOnHand"] == 0
 
 
-def test_an_edit_of_stock_moves_only_the_stocks_stamp(go):
-    made = go.product(IsStockItem=True, StockOnHand=5)
-    path = f"/Products/{made['Id']}"
+def test_an_edit_of_stock_moves_only_the_stock_stamp(go):
+    created = go.product(IsStockItem=True, StockOnHand=5)
+    path = f"/Products/{created['Id']}"
     counted = go.put_value(path, "StockOnHand", 3).json()
-    assert counted[STAMP] == made[STAMP]
-    assert counted[STOCK_STAMP] > made[STOCK_STAMP]
+    assert counted[STAMP] == created[STAMP]
+    assert counted[STOCK_STAMP] > created[STOCK_STAMP]
     priced = go.put_value(path, "UnitPrice", 120).json()
-    assert priced[STAMP] > made[STAMP]
+    assert priced[STAMP] > created[STAMP]
     assert priced[STOCK_STAMP] == counted[STOCK_STAMP]
 
 
-def test_confirmed_orders_lessen_what_is_available_and_invoices_what_is_on_hand(go):
+def test_confirmed_orders_reduce_available_stock_and_invoices_stock_on_hand(go):
     product = go.product(IsStockItem=True, StockOnHand=5)
     order = go.order(go.customer(), {"ProductId": product["Id"], "Quantity": 2})
 
     def counts():
-        shown = go.get(f"/Products/{product['Id']}").json()
-        return shown["StockOnHand"], shown["StockAvailable"]
+        current = go.get(f"/Products/{product['Id']}").json()
+        return current["StockOnHand"], current["StockAvailable"]
 
     assert counts() == (5, 5)
     go.put_value(f"/SalesOrders/{order['Id']}", "SalesOrderStatus", "Confirmed")
@@ -94,7 +94,7 @@ def test_confirmed_orders_lessen_what_is_available_and_invoices_what_is_on_hand(
 
 
 @pytest.mark.parametrize(("decimals", "kept"), [(2, 33.33), (4, 33.3333), (None, 33.333333)])
-def test_prices_keep_the_decimals_that_are_switched(go, decimals, kept):
+def test_a_switch_sets_how_many_decimals_prices_keep(go, decimals, kept):
     go.books.switches.price_decimals = decimals
     assert go.product(UnitPrice=33.333333)["UnitPrice"] == kept
 
@@ -111,7 +111,7 @@ def test_a_product_on_an_order_or_an_invoice_cannot_be_deleted(go):
 
 
 def test_a_product_group_in_use_cannot_be_deleted(go):
-    group = go.made("/ProductGroups", {"Code": "W", "Name": "Wool"})
+    group = go.create("/ProductGroups", {"Code": "W", "Name": "Wool"})
     path = f"/ProductGroups/{group['Id']}"
     assert go.put_value(path, "Name", "Wool and yarn").json()["Name"] == "Wool and yarn"
     product = go.product(ProductGroupCode="W")

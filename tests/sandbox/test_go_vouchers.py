@@ -1,4 +1,4 @@
-"""Bank vouchers that pay invoices, and what is open in the customer ledger."""
+"""Bank vouchers that pay invoices, and the open items of the customer ledger."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def voucher(go, invoice):
     """A voucher that pays the invoice from the bank."""
     bank = go.get("/GeneralLedgerAccounts", accountNos="1920").json()[0]
     customer = go.books.entry("Customers", invoice["CustomerId"])
-    none = go.get("/VatCodes", Fields="Id").json()[0]["Id"]
-    line = {"PostingDate": "2026-01-31", "VatId": none, "CustomMatchingReference": "1001"}
+    no_vat = go.get("/VatCodes", Fields="Id").json()[0]["Id"]
+    line = {"PostingDate": "2026-01-31", "VatId": no_vat, "CustomMatchingReference": "1001"}
     return {
         "CurrencyCode": "NOK",
         "VoucherDate": "2026-01-31",
@@ -37,8 +37,8 @@ def voucher(go, invoice):
 
 def test_an_invoice_is_an_open_item_until_it_is_paid(go, invoice, voucher):
     items = go.get("/CustomerLedger/OpenItems", date=TODAY).json()
-    assert [(one["InvoiceNo"], one["Balance"]) for one in items] == [("1001", 250)]
-    go.made("/Vouchers/BankJournals", voucher)
+    assert [(item["InvoiceNo"], item["Balance"]) for item in items] == [("1001", 250)]
+    go.create("/Vouchers/BankJournals", voucher)
     assert go.get("/CustomerLedger/OpenItems", date=TODAY).status_code == 204
     assert go.get(f"/OutgoingInvoices/{invoice['Id']}").json()["Balance"] == 0
 
@@ -46,9 +46,9 @@ def test_an_invoice_is_an_open_item_until_it_is_paid(go, invoice, voucher):
 def test_a_payment_without_a_match_stays_open(go, invoice, voucher):
     for line in voucher["VoucherLines"]:
         line["CustomMatchingReference"] = "7"
-    go.made("/Vouchers/BankJournals", voucher)
+    go.create("/Vouchers/BankJournals", voucher)
     items = go.get("/CustomerLedger/OpenItems", date=TODAY).json()
-    assert [one["Balance"] for one in items] == [250, -250]
+    assert [item["Balance"] for item in items] == [250, -250]
     references = {"date": TODAY, "customMatchingReferences": "7"}
     assert len(go.get("/CustomerLedger/OpenItems", **references).json()) == 1
 
@@ -58,17 +58,17 @@ def test_open_items_need_a_date(go, invoice):
     assert go.get("/CustomerLedger/OpenItems", date="2020-01-01").status_code == 204
 
 
-def test_a_voucher_is_read_again_by_its_id(go, voucher):
-    made = go.made("/Vouchers/BankJournals", voucher)
-    assert go.get(f"/Vouchers/BankJournals/{made['Id']}").json() == made
-    assert [line["CurrencyAmount"] for line in made["VoucherLines"]] == [250, -250]
+def test_a_voucher_is_read_by_its_id(go, voucher):
+    created = go.create("/Vouchers/BankJournals", voucher)
+    assert go.get(f"/Vouchers/BankJournals/{created['Id']}").json() == created
+    assert [line["CurrencyAmount"] for line in created["VoucherLines"]] == [250, -250]
 
 
 def test_a_voucher_is_posted_once_for_each_reference(go, voucher):
-    made = go.made("/Vouchers/BankJournals", voucher)
+    created = go.create("/Vouchers/BankJournals", voucher)
     again = go.post("/Vouchers/BankJournals", voucher)
     assert again.status_code == 400
-    assert made["Id"] in again.json()["detail"]
+    assert created["Id"] in again.json()["detail"]
 
 
 def test_a_voucher_must_sum_to_zero_on_known_accounts(go, voucher):
@@ -85,19 +85,16 @@ def test_a_voucher_must_sum_to_zero_on_known_accounts(go, voucher):
 
 
 @pytest.mark.parametrize(("paid", "is_open"), [(250, False), (249, True)])
-def test_a_payment_that_comes_first_settles_the_invoice_of_the_same_amount(
-    go, voucher, paid, is_open
-):
+def test_an_earlier_payment_settles_the_invoice_of_the_same_amount(go, voucher, paid, is_open):
     customer = go.customer()
-    lines = {"ProductId": go.product(Code="X")["Id"], "Quantity": 2}
-    order = go.order(customer, lines, CustomMatchingReference="1002")
+    line = {"ProductId": go.product(Code="X")["Id"], "Quantity": 2}
+    order = go.order(customer, line, CustomMatchingReference="1002")
     first, second = (
         {**line, "CustomMatchingReference": "1002"} for line in voucher["VoucherLines"]
     )
-    account = go.books.entry("Customers", customer["Id"])["SubledgerAccountId"]
     first["CurrencyAmount"], second["CurrencyAmount"] = paid, -paid
-    second["AccountId"] = account
-    go.made("/Vouchers/BankJournals", {**voucher, "VoucherLines": [first, second]})
+    second["AccountId"] = go.books.entry("Customers", customer["Id"])["SubledgerAccountId"]
+    go.create("/Vouchers/BankJournals", {**voucher, "VoucherLines": [first, second]})
 
     path = f"/Customers/{customer['Id']}"
     archive = {"op": "replace", "path": "/IsArchived", "value": True}
@@ -108,6 +105,4 @@ def test_a_payment_that_comes_first_settles_the_invoice_of_the_same_amount(
     references = {"date": TODAY, "customMatchingReferences": "1002"}
     items = go.get("/CustomerLedger/OpenItems", **references)
     assert items.status_code == (200 if is_open else 204)
-    assert go.patch(f"/Customers/{customer['Id']}", archive).status_code == (
-        400 if is_open else 200
-    )
+    assert go.patch(path, archive).status_code == (400 if is_open else 200)

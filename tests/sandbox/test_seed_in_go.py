@@ -6,23 +6,31 @@ from go_sandbox.seed.store import seed_store
 ACCOUNTS = {"25": 3000, "15": 3001, "0": 3100}
 
 
-def test_go_comes_to_the_same_totals_for_every_seeded_order():
+def test_go_calculates_the_same_totals_for_every_seeded_order():
     with Sandbox.start() as box:
         seed_store(box.shop, habits=False)
         customer = box.go.create("Customers", {"IsPerson": False, "Name": "Fjord AS"})
-        products = {rate: sold_at(box, rate) for rate in ACCOUNTS}
+        products = {
+            rate: box.go.create(
+                "Products",
+                {"Code": f"VARE-{rate}", "Name": "Vare", "StandardSalesAccount": account},
+            )["Id"]
+            for rate, account in ACCOUNTS.items()
+        }
         for order in box.shop.records("orders"):
-            parts = [line_in_go(line, products) for line in order["lines"]]
-            parts += [freight_in_go(freight, products) for freight in order["shipping"]]
-            body = {"CustomerId": customer["Id"], "SalesOrderLines": parts}
+            lines = [line_in_go(line, products) for line in order["lines"]]
+            lines += [
+                {
+                    "ProductId": products[freight["tax_rate"]],
+                    "Quantity": 1,
+                    "ProductUnitPrice": Decimal(freight["total_excl"]),
+                }
+                for freight in order["shipping"]
+            ]
+            body = {"CustomerId": customer["Id"], "SalesOrderLines": lines}
             entry = box.go.create("SalesOrders", body)
             assert Decimal(str(entry["NetAmount"])) == Decimal(order["total_excl"])
             assert Decimal(str(entry["TotalAmount"])) == Decimal(order["total_incl"])
-
-
-def sold_at(box, rate):
-    body = {"Code": f"VARE-{rate}", "Name": "Vare", "StandardSalesAccount": ACCOUNTS[rate]}
-    return box.go.create("Products", body)["Id"]
 
 
 def line_in_go(line, products):
@@ -32,12 +40,4 @@ def line_in_go(line, products):
         "Quantity": quantity,
         "ProductUnitPrice": price,
         "Allowance": Decimal(line["discount_excl"]) * 100 / (price * quantity),
-    }
-
-
-def freight_in_go(freight, products):
-    return {
-        "ProductId": products[freight["tax_rate"]],
-        "Quantity": 1,
-        "ProductUnitPrice": Decimal(freight["total_excl"]),
     }

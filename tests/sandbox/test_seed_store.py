@@ -43,7 +43,7 @@ def half_up(amount):
     return amount.quantize(ORE, ROUND_HALF_UP)
 
 
-def test_the_store_has_the_size_asked_for(shop):
+def test_the_store_has_the_requested_size(shop):
     assert sizes(shop) == [60, 40, 150]
     assert sizes(seeded(customers=5, products=3, orders=7)) == [5, 3, 7]
 
@@ -52,7 +52,7 @@ def sizes(shop):
     return [len(shop.records(stream)) for stream in STREAMS]
 
 
-def test_the_same_seed_gives_the_same_store_once_or_twice_and_another_another(shop):
+def test_the_same_seed_gives_the_same_store_and_another_seed_another(shop):
     twice = seeded()
     assert records(twice) == records(shop)
     seed_store(twice)
@@ -60,14 +60,14 @@ def test_the_same_seed_gives_the_same_store_once_or_twice_and_another_another(sh
     assert records(seeded(seed=1)) != records(shop)
 
 
-def test_every_field_of_the_contract_is_there(shop):
+def test_records_have_every_field_of_the_contract(shop):
     for stream, fields in contract.STREAMS.items():
         assert {tuple(sorted(record)) for record in shop.records(stream)} == {tuple(sorted(fields))}
     for order in shop.records("orders"):
         assert set(order["buyer"]) == set(contract.BUYER)
         parts = [(order["lines"], contract.LINE), (order["shipping"], contract.SHIPPING)]
-        for found, fields in [*parts, (order["payments"], contract.PAYMENT)]:
-            assert all(set(part) == set(fields) for part in found)
+        for records, fields in [*parts, (order["payments"], contract.PAYMENT)]:
+            assert all(set(part) == set(fields) for part in records)
     for customer in shop.records("customers"):
         assert all(set(address) == set(contract.ADDRESS) for address in customer["addresses"])
 
@@ -76,7 +76,13 @@ def test_every_field_of_the_contract_is_there(shop):
 def test_every_order_adds_up_to_the_ore(seed):
     for order in seeded(seed=seed, habits=False).records("orders"):
         for line in order["lines"]:
-            check_line(line)
+            quantity = Decimal(line["quantity"])
+            gross = quantity * ore(line["unit_price_excl"])
+            percent = ore(line["discount_excl"]) * 100 / gross
+            assert percent in (0, 10, 15, 20, 25), line
+            assert ore(line["total_excl"]) == half_up(gross * (1 - percent / 100))
+            gross_incl = half_up(quantity * ore(line["unit_price_incl"]))
+            assert ore(line["total_incl"]) == gross_incl - ore(line["discount_incl"])
         parts = order["lines"] + order["shipping"]
         for part in parts:
             rate = Decimal(part["tax_rate"]) / 100
@@ -89,39 +95,33 @@ def test_every_order_adds_up_to_the_ore(seed):
         assert all(payment["amount"] == order["total_incl"] for payment in order["payments"])
 
 
-def check_line(line):
-    gross = Decimal(line["quantity"]) * ore(line["unit_price_excl"])
-    percent = ore(line["discount_excl"]) * 100 / gross
-    assert percent in (0, 10, 15, 20, 25), line
-    assert ore(line["total_excl"]) == half_up(gross * (1 - percent / 100))
-    gross_incl = half_up(Decimal(line["quantity"]) * ore(line["unit_price_incl"]))
-    assert ore(line["total_incl"]) == gross_incl - ore(line["discount_incl"])
-
-
 def test_customers_are_persons_and_companies_with_valid_organisation_numbers(shop):
     kinds: dict[str, list[dict[str, Any]]] = {"company": [], "person": []}
-    for one in shop.records("customers"):
-        kinds[one["type"]].append(one)
-    assert {kind: len(ones) for kind, ones in kinds.items()} == {"company": 15, "person": 45}
-    numbers = {one["organization_number"] for one in kinds["company"]}
+    for customer in shop.records("customers"):
+        kinds[customer["type"]].append(customer)
+    assert {kind: len(customers) for kind, customers in kinds.items()} == {
+        "company": 15,
+        "person": 45,
+    }
+    numbers = {company["organization_number"] for company in kinds["company"]}
     assert len(numbers) == 15
     assert all(orgnr.is_valid(number) for number in numbers)
-    assert all(one["company_name"] and one["first_name"] for one in kinds["company"])
-    assert not any(one["organization_number"] for one in kinds["person"])
+    assert all(company["company_name"] and company["first_name"] for company in kinds["company"])
+    assert not any(person["organization_number"] for person in kinds["person"])
 
 
-def test_some_customers_tell_little_and_some_ship_elsewhere(shop):
+def test_some_customers_have_few_details_and_some_ship_elsewhere(shop):
     customers = shop.records("customers")
-    assert any(one["phone"] is None for one in customers)
-    assert {len(one["addresses"]) for one in customers} >= {0, 2}
-    emails = Counter(one["email"] for one in customers)
+    assert any(customer["phone"] is None for customer in customers)
+    assert {len(customer["addresses"]) for customer in customers} >= {0, 2}
+    emails = Counter(customer["email"] for customer in customers)
     assert emails.pop(None)
     assert set(emails.values()) == {1}
     assert all(re.fullmatch(r"[a-z0-9.@-]+\.com", email) for email in emails)
 
 
-def test_postal_codes_are_four_digits_some_of_them_begin_with_zero(shop):
-    addresses = [a for one in shop.records("customers") for a in one["addresses"]]
+def test_postal_codes_have_four_digits_and_some_begin_with_zero(shop):
+    addresses = [row for customer in shop.records("customers") for row in customer["addresses"]]
     codes = [address["postal_code"] for address in addresses]
     assert all(re.fullmatch(r"\d{4}", code) for code in codes)
     assert any(code.startswith("0") for code in codes)
@@ -133,25 +133,25 @@ def test_norwegian_letters_are_everywhere(shop):
         assert re.search("[æøåÆØÅ]", str(shop.records(stream)))
 
 
-def test_products_come_at_all_rates_with_variants(shop):
-    products = [one for one in shop.records("products") if not one["deleted_at"]]
-    kinds = {name: {one[name] for one in products} for name in ("tax_rate", "type", "status")}
-    assert kinds == {
+def test_products_have_all_rates_and_variants(shop):
+    products = [product for product in shop.records("products") if not product["deleted_at"]]
+    names = ("tax_rate", "type", "status")
+    assert {name: {product[name] for product in products} for name in names} == {
         "tax_rate": {"25", "15", "0"},
         "type": {"goods", "service"},
         "status": {"active", "draft", "archived"},
     }
-    assert any(one["parent_id"] and one["variant_name"] for one in products)
-    assert any(one["price_excl"] is None and one["price_incl"] for one in products)
-    assert any(str(one["description"]).startswith("<p>") for one in products)
-    assert len({(one["name"], one["variant_name"]) for one in products}) == len(products)
+    assert any(product["parent_id"] and product["variant_name"] for product in products)
+    assert any(product["price_excl"] is None and product["price_incl"] for product in products)
+    assert any(str(product["description"]).startswith("<p>") for product in products)
+    assert len({(row["name"], row["variant_name"]) for row in products}) == len(products)
 
 
 @pytest.mark.parametrize("options", [{}, {"products": 200, "orders": 0}])
 def test_skus_and_gtins_are_unique_and_gtins_valid(options):
-    products = [one for one in seeded(**options).records("products") if not one["deleted_at"]]
-    gtins = [one["gtin"] for one in products if one["gtin"]]
-    assert len({one["sku"] for one in products}) == len(products)
+    products = [row for row in seeded(**options).records("products") if not row["deleted_at"]]
+    gtins = [product["gtin"] for product in products if product["gtin"]]
+    assert len({product["sku"] for product in products}) == len(products)
     assert len(set(gtins)) == len(gtins) > 0
     assert all(len(gtin) == 13 and ean.is_valid(gtin) for gtin in gtins)
 
@@ -164,19 +164,19 @@ def test_orders_are_in_several_statuses_with_discounts_and_freight(shop):
     assert any(Decimal(line["discount_excl"]) for order in orders for line in order["lines"])
 
 
-def test_orders_name_customers_and_products_of_the_shop_or_sell_what_has_vanished(shop):
-    customers = {one["id"] for one in shop.records("customers")}
-    skus = {one["id"]: one["sku"] for one in shop.records("products")}
-    vanished = set()
+def test_orders_refer_to_customers_and_products_of_the_shop_or_sell_deleted_goods(shop):
+    customers = {customer["id"] for customer in shop.records("customers")}
+    skus = {product["id"]: product["sku"] for product in shop.records("products")}
+    deleted = set()
     for order in shop.records("orders"):
         assert order["is_guest"] or order["customer_id"] in customers
         for line in order["lines"]:
             if line["product_id"] is None:
-                vanished.add(line["sku"])
+                deleted.add(line["sku"])
             else:
                 assert skus[line["product_id"]] == line["sku"]
-    assert vanished
-    assert not vanished & set(skus.values())
+    assert deleted
+    assert not deleted & set(skus.values())
 
 
 def test_some_guests_order_several_times_with_one_email(shop):
@@ -185,7 +185,7 @@ def test_some_guests_order_several_times_with_one_email(shop):
     assert all(order["customer_id"] is None for order in guests)
     assert None not in emails
     assert emails.most_common(1)[0][1] >= 2
-    assert not set(emails) & {one["email"] for one in shop.records("customers")}
+    assert not set(emails) & {customer["email"] for customer in shop.records("customers")}
 
 
 def test_stamps_are_in_order_within_each_record(shop):
@@ -197,16 +197,16 @@ def test_stamps_are_in_order_within_each_record(shop):
             assert order[moment] is None or order[moment] <= order["updated_at"]
 
 
-def test_mistakes_come_on_top_and_leave_the_rest_as_it_was(shop):
-    amiss, without = seeded(with_mistakes=True), records(shop)
+def test_mistakes_are_added_and_leave_the_rest_unchanged(shop):
+    faulty, without = seeded(with_mistakes=True), records(shop)
     customers, products, orders = (
-        [one for one in amiss.records(stream) if one not in without[stream]] for stream in STREAMS
+        [row for row in faulty.records(stream) if row not in without[stream]] for stream in STREAMS
     )
     assert orders == []
     person, company = customers
     assert person["addresses"][0]["postal_code"] is None
     assert person["addresses"][0]["city"]
-    numbers = [one["organization_number"] for one in amiss.records("customers")]
+    numbers = [customer["organization_number"] for customer in faulty.records("customers")]
     assert numbers.count(company["organization_number"]) == 2
     nameless, priced = products
     assert (nameless["sku"], priced["price_incl"]) == (None, "12,50 kr")
@@ -214,13 +214,14 @@ def test_mistakes_come_on_top_and_leave_the_rest_as_it_was(shop):
 
 
 def test_orders_with_habits_add_up_as_real_shops_do(shop):
-    orders = {words: shop.record("orders", one) for one, words in named_habits(shop).items()}
+    habits = named_habits(shop)
+    orders = {habit: shop.record("orders", number) for number, habit in habits.items()}
     assert len(orders) == len(HABITS)
     for order in orders.values():
-        told = [ore(order[name] or "0.00") for name in ("total_excl", "total_tax", "rounding")]
-        assert sum(told) == ore(order["total_incl"])
-        assert [one["amount"] for one in order["payments"]] == [order["total_incl"]]
-    assert {words: vat_of(order) for words, order in orders.items()} == {
+        parts = [ore(order[name] or "0.00") for name in ("total_excl", "total_tax", "rounding")]
+        assert sum(parts) == ore(order["total_incl"])
+        assert [payment["amount"] for payment in order["payments"]] == [order["total_incl"]]
+    assert {habit: vat_of(order) for habit, order in orders.items()} == {
         "a coupon for sweaters only": ["25: 831.36 + 207.84"],
         "the same coupon, given in the totals alone": [],
         "a coupon for the freight only": ["15: 172.00 + 25.80"],
@@ -241,41 +242,41 @@ def vat_of(order):
     return [f"{tax['rate']}: {tax['base']} + {tax['amount']}" for tax in order["taxes"]]
 
 
-def test_a_product_is_deleted_and_made_anew_and_each_order_names_the_one_of_then(shop):
-    old, new = (one for one in shop.records("products") if one["sku"] == "KOPP-BLA")
+def test_each_order_refers_to_the_product_that_had_the_sku_at_the_time(shop):
+    old, new = (row for row in shop.records("products") if row["sku"] == "KOPP-BLA")
     old, new = (old, new) if old["deleted_at"] else (new, old)
     assert new["deleted_at"] is None
     assert old["created_at"] < old["deleted_at"] < new["created_at"]
     for order in shop.records("orders"):
         for line in order["lines"]:
             if line["sku"] == "KOPP-BLA":
-                of_then = old if order["created_at"] < old["deleted_at"] else new
-                assert line["product_id"] == of_then["id"]
+                product = old if order["created_at"] < old["deleted_at"] else new
+                assert line["product_id"] == product["id"]
 
 
 def test_one_guest_buys_for_herself_and_for_two_companies(shop):
-    bought = [
+    buyers = [
         order["buyer"]
         for order in shop.records("orders")
         if order["buyer"]["email"] == "liv.strand@example.com"
     ]
-    numbers = [one["organization_number"] for one in bought]
+    numbers = [buyer["organization_number"] for buyer in buyers]
     assert numbers[0] is None
     assert all(orgnr.is_valid(number) for number in numbers[1:])
     assert len(set(numbers)) == 3
 
 
-def test_a_small_store_and_one_that_shall_not_have_no_habits():
+def test_a_small_store_and_one_seeded_without_habits_have_none():
     assert named_habits(seeded(orders=59)) == {}
     assert named_habits(seeded(habits=False)) == {}
 
 
-def test_the_shops_routine_wipes_who_bought_as_a_guest_long_ago():
+def test_the_shops_routine_anonymises_old_guest_buyers():
     shop = seeded()
-    guests = [one for one in shop.records("orders") if one["is_guest"]]
+    guests = [order for order in shop.records("orders") if order["is_guest"]]
     count = retire_guests(shop, stamps.parse(guests[3]["placed_at"]))
-    wiped = [one for one in shop.records("orders") if one["buyer"]["name"] == "[deleted]"]
-    assert [one["id"] for one in wiped] == [one["id"] for one in guests[:3]]
+    wiped = [order for order in shop.records("orders") if order["buyer"]["name"] == "[deleted]"]
+    assert [order["id"] for order in wiped] == [order["id"] for order in guests[:3]]
     assert count == 3
     assert wiped[0]["lines"] == guests[0]["lines"]
 

@@ -16,7 +16,7 @@ def test_everything_answers_as_soon_as_start_returns(box):
     assert requests.get(box.admin_url, timeout=10).json()["shop_api_url"] == box.shop_api_url
 
 
-def test_the_target_config_is_the_one_that_gets_a_token_and_reads_customers(box, go_status):
+def test_the_target_config_gets_a_token_and_reads_customers(box, go_status):
     config = box.target_config(workers=2)
     assert go_status()() == 204
     keys = ("application_key", "client_key", "subscription_key")
@@ -33,7 +33,7 @@ def test_the_tap_config_reads_the_shop(box):
     assert answer.json() == {"data": [], "next_cursor": None}
 
 
-def test_requests_are_logged_with_what_was_asked_and_answered(box):
+def test_requests_are_logged_with_query_body_and_status(box):
     box.faults.add(system="shop", reset="before", skip=1)
     requests.patch(f"{box.shop_api_url}/customers/1?a=1&b=", data='{"x": 1.10}', timeout=10)
     with pytest.raises(requests.ConnectionError):
@@ -60,17 +60,16 @@ def test_the_log_counts_by_system_method_and_path(box):
     assert 1 <= log.busiest_second("go") <= 3
 
 
-def test_no_body_shows_in_the_log_entry_itself(box):
+def test_the_repr_of_a_log_entry_has_no_body(box):
     requests.post(f"{box.go_api_url}/Customers", data="Åse Nordmann".encode(), timeout=10)
     assert "Nordmann" not in repr(box.requests.all())
 
 
 @given(st.lists(st.integers(0, 50)))
 def test_the_busiest_window_is_the_fullest_that_starts_at_any_moment(tenths):
-    moments = [tenth / 10 for tenth in tenths]
     fullest = max((sum(0 <= other - start < 1 for other in tenths) for start in tenths), default=0)
     assert busiest_window([float(tenth) for tenth in tenths], 1.0) == fullest
-    assert busiest_window(moments, 1.0) >= fullest
+    assert busiest_window([tenth / 10 for tenth in tenths], 1.0) >= fullest
 
 
 def test_after_close_nothing_listens_and_no_thread_is_left():
@@ -100,7 +99,7 @@ def test_a_taken_port_is_named_and_leaves_nothing_running():
     assert threading.active_count() == before
 
 
-def test_both_systems_state_survives_a_restart_in_a_file(tmp_path):
+def test_the_state_of_both_systems_survives_a_restart(tmp_path):
     state = tmp_path / "sandbox.db"
     with Sandbox.start(state_file=state) as box:
         box.shop.put("customers", {"id": "b", "name": "Åse"})

@@ -59,8 +59,8 @@ def stop(process, with_signal=signal.SIGINT):
 
 def test_it_prints_variables_that_work_and_stops_at_ctrl_c(start):
     process = start("--seed")
-    told = variables(read_welcome(process))
-    assert set(told) == {
+    environment = variables(read_welcome(process))
+    assert set(environment) == {
         "TAP_CUSTOMWEBSHOP_API_URL",
         "TAP_CUSTOMWEBSHOP_AUTH_TOKEN",
         "TARGET_CUSTOMWEBSHOP_API_URL",
@@ -83,8 +83,8 @@ def test_it_prints_variables_that_work_and_stops_at_ctrl_c(start):
         "TARGET_POWEROFFICEGO_ROUNDING_PRODUCT_CODE",
     }
     answer = requests.get(
-        f"{told['TAP_CUSTOMWEBSHOP_API_URL']}/orders?limit=1000",
-        headers={"Authorization": f"Bearer {told['TAP_CUSTOMWEBSHOP_AUTH_TOKEN']}"},
+        f"{environment['TAP_CUSTOMWEBSHOP_API_URL']}/orders?limit=1000",
+        headers={"Authorization": f"Bearer {environment['TAP_CUSTOMWEBSHOP_AUTH_TOKEN']}"},
         timeout=30,
     )
     assert len(answer.json()["data"]) == 150
@@ -102,12 +102,12 @@ def test_the_printed_curl_lines_work(start):
     assert stop(process, signal.SIGTERM) == (0, "")
 
 
-def test_the_state_file_keeps_what_was_there(start, tmp_path):
+def test_the_state_file_keeps_the_records(start, tmp_path):
     state = str(tmp_path / "state.db")
     counts = []
     for options in (["--seed", "--with-mistakes"], []):
         process = start("--state", state, *options)
-        [line] = [one for one in read_welcome(process) if "/go/Customers" in one]
+        [line] = [line for line in read_welcome(process) if "/go/Customers" in line]
         admin = line.removeprefix("curl -s ").removesuffix("/go/Customers")
         counts.append(len(requests.get(f"{admin}/shop/customers", timeout=30).json()))
         assert stop(process) == (0, "")
@@ -116,13 +116,13 @@ def test_the_state_file_keeps_what_was_there(start, tmp_path):
 
 def test_the_options_reach_both_systems(start):
     process = start("--rate-limit", "--price-decimals", "4", "--vat-rounding", "rate")
-    [line] = [one for one in read_welcome(process) if "/go/Customers" in one]
+    [line] = [line for line in read_welcome(process) if "/go/Customers" in line]
     admin = line.removeprefix("curl -s ").removesuffix("/go/Customers")
     go = requests.get(f"{admin}/switches", timeout=30).json()["go"]
     assert (go["rate_limit"], go["price_decimals"], go["vat_rounding"]) == (10, 4, "rate")
 
 
-def test_a_state_file_that_cannot_be_used_is_one_clear_line(start, tmp_path):
+def test_an_unusable_state_file_is_reported_in_one_line(start, tmp_path):
     process = start("--state", str(tmp_path / "no" / "such" / "folder.db"))
     out, errors = process.communicate(timeout=30)
     assert (process.returncode, out) == (1, "")
@@ -130,20 +130,20 @@ def test_a_state_file_that_cannot_be_used_is_one_clear_line(start, tmp_path):
     assert "Traceback" not in errors
 
 
-def test_every_option_stands_in_the_readme(start):
+def test_every_option_is_in_the_readme(start):
     out, _ = start("--help").communicate(timeout=30)
     options = set(re.findall(r"--[a-z-]+", out)) - {"--help"}
     assert len(options) >= 10
     assert {option for option in options if f"`{option}" not in README} == set()
 
 
-def test_every_member_and_kind_of_a_fault_stands_in_the_readme():
+def test_every_member_and_kind_of_a_fault_is_in_the_readme():
     fields = dataclasses.fields(Fault) + dataclasses.fields(RandomFaults)
     members = {field.name for field in fields if field.init} | set(KINDS)
     assert {member for member in members if f"`{member}`" not in README} == set()
 
 
-def test_a_taken_port_is_one_clear_line(start):
+def test_a_taken_port_is_reported_in_one_line(start):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         process = start("--go-port", str(port))

@@ -1,4 +1,4 @@
-"""The sandbox's shop checks values by its own reading of the contract; the tap's is the same."""
+"""The sandbox's shop checks values by its own copy of the contract, which the tap's matches."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ FORMS = {
 def assert_same(fields, properties):
     assert fields.keys() == properties.keys()
     for name, field in fields.items():
-        told = properties[name]
-        form = told.get("format") or next(one for one in told["type"] if one != "null")
+        schema = properties[name]
+        form = schema.get("format") or next(kind for kind in schema["type"] if kind != "null")
         assert form == FORMS.get(field.kind, "string"), name
-        _, _, listed = told["description"].partition(" One of ")
+        _, _, listed = schema["description"].partition(" One of ")
         assert field.words == tuple(re.findall("`(.+?)`", listed)), name
-        assert_same(field.inner or {}, told.get("items", told).get("properties", {}))
+        assert_same(field.inner or {}, schema.get("items", schema).get("properties", {}))
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_every_field_has_the_form_and_the_words_that_the_tap_tells(stream):
+def test_every_field_has_the_form_and_the_words_of_the_taps_schema(stream):
     assert_same(STREAMS[stream], SCHEMAS[stream]["properties"])

@@ -16,9 +16,9 @@ def new_shop():
 
 
 def test_stamps_are_filled_in_and_always_increase(shop):
-    given_out = [shop.put("customers", {"id": str(number)})["updated_at"] for number in range(200)]
-    assert given_out == sorted(set(given_out))
-    assert all(stamp.endswith("Z") and len(stamp) == 27 for stamp in given_out)
+    moments = [shop.put("customers", {"id": str(number)})["updated_at"] for number in range(200)]
+    assert moments == sorted(set(moments))
+    assert all(stamp.endswith("Z") and len(stamp) == 27 for stamp in moments)
 
 
 def test_given_stamps_are_kept(shop):
@@ -61,19 +61,19 @@ def test_a_record_without_an_id_gets_a_free_one(shop):
     assert len({"1", *created}) == 3
 
 
-def test_editing_what_is_not_there_names_it(shop):
+def test_editing_a_missing_record_names_it(shop):
     with pytest.raises(KeyError, match="no record 7 in customers"):
         shop.edit("customers", "7", {})
 
 
-def test_what_a_caller_does_with_a_record_does_not_reach_the_shop(shop):
-    mine: dict = {"id": "1", "addresses": [{"city": "Oslo"}]}
-    shop.put("customers", mine)["addresses"].clear()
-    mine["addresses"].append({})
+def test_the_shop_keeps_its_record_when_a_caller_changes_a_copy(shop):
+    record: dict = {"id": "1", "addresses": [{"city": "Oslo"}]}
+    shop.put("customers", record)["addresses"].clear()
+    record["addresses"].append({})
     assert shop.record("customers", "1")["addresses"] == [{"city": "Oslo"}]
 
 
-def test_mistakes_are_kept_as_they_are(shop):
+def test_mistakes_are_kept_unchanged(shop):
     shop.put("products", {"id": "1", "price_excl": "12,50 kr", "name": ["a", "list"]})
     record = shop.record("products", "1")
     assert (record["price_excl"], record["name"]) == ("12,50 kr", ["a", "list"])
@@ -84,17 +84,17 @@ zones = st.integers(-14 * 60, 14 * 60).map(lambda count: timezone(timedelta(minu
 
 
 @given(moments, zones)
-def test_any_moment_survives_being_written_and_read(moment, zone):
+def test_any_moment_survives_rendering_and_parsing(moment, zone):
     assert stamps.parse(stamps.render(moment.astimezone(zone))) == moment
 
 
 @given(moments, moments, zones)
-def test_sortable_stamps_sort_by_time_whatever_the_zone(one, other, zone):
-    zoned = one.astimezone(zone).isoformat()
-    earlier = stamps.sortable(zoned) < stamps.sortable(stamps.render(other))
-    assert earlier == (one < other)
+def test_sortable_stamps_sort_by_time_whatever_the_zone(first, second, zone):
+    zoned = first.astimezone(zone).isoformat()
+    earlier = stamps.sortable(zoned) < stamps.sortable(stamps.render(second))
+    assert earlier == (first < second)
 
 
 @given(st.text().filter(lambda text: not stamps.RFC3339.fullmatch(text)))
-def test_what_is_no_stamp_is_left_as_it_is(text):
+def test_text_that_is_not_a_stamp_is_left_unchanged(text):
     assert stamps.sortable(text) == text

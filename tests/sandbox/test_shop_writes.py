@@ -1,4 +1,4 @@
-"""What the shop takes, refuses and makes of a change that comes over its API."""
+"""Which changes the shop accepts over its API, refuses and reshapes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from members import assert_members
 
 
 @pytest.mark.parametrize(
-    ("stream", "patch", "told"),
+    ("stream", "patch", "detail"),
     [
         ("customers", {"phone": 41234567}, "phone must be text"),
         ("customers", {"name": ["Åse"]}, "name must be text"),
@@ -42,16 +42,16 @@ from members import assert_members
     ],
 )
 def test_a_value_that_its_field_cannot_hold_is_422_and_changes_nothing(
-    shop, session, stream, patch, told
+    shop, session, stream, patch, detail
 ):
     before = shop.put(stream, {"id": "1"})
     answer = session.patch(f"/{stream}/1", json={"custom": {}, **patch})
     assert answer.status_code == 422
-    assert told in answer.json()["detail"]
+    assert detail in answer.json()["detail"]
     assert shop.record(stream, "1") == before
 
 
-def test_a_value_of_every_form_is_taken(shop, session):
+def test_a_value_of_every_form_is_accepted(shop, session):
     shop.put("orders", {"id": "1", "invoice": None})
     patch = {
         "status": "completed",
@@ -69,7 +69,7 @@ def test_a_value_of_every_form_is_taken(shop, session):
     assert {name: stored[name] for name in patch} == patch
 
 
-def test_a_deleted_record_is_shown_but_cannot_be_changed_whatever_tag_is_sent(shop, session):
+def test_a_deleted_record_is_returned_but_cannot_be_changed_with_any_tag(shop, session):
     shop.put("customers", {"id": "1"})
     tag = session.get("/customers/1").headers["etag"]
     removed = shop.remove("customers", "1")
@@ -96,7 +96,7 @@ def test_a_shop_may_leave_updated_at_alone_when_it_is_patched(shop, session):
     assert shop.edit("customers", "1", {})["updated_at"] > after.json()["updated_at"]
 
 
-def test_a_shop_that_reshapes_answers_what_it_keeps(shop, session):
+def test_a_shop_that_reshapes_patches_returns_what_it_keeps(shop, session):
     shop.put("orders", {"id": "1", "note": "  as  it was "})
     shop.reshapes_patches = True
     patch = {
@@ -122,7 +122,7 @@ def test_a_shop_that_reshapes_answers_what_it_keeps(shop, session):
     assert again.headers["etag"] == answer.headers["etag"]
 
 
-def test_a_shop_that_does_not_reshape_keeps_what_it_was_sent(shop, session):
+def test_a_shop_that_does_not_reshape_patches_keeps_values_as_sent(shop, session):
     shop.put("customers", {"id": "1"})
     session.patch("/customers/1", json={"phone": " 412  34 567"})
     assert shop.record("customers", "1")["phone"] == " 412  34 567"
@@ -132,20 +132,20 @@ def test_the_shops_stamps_follow_its_own_clock_and_never_go_back():
     with Sandbox.start() as box, requests.Session() as session:
         session.headers["Authorization"] = f"Bearer {box.shop_token}"
         url = f"{box.shop_api_url}/customers/1"
-        given = []
+        moments = []
         for seconds in (-3600, 3600, -3600, 0):
             switches = {"shop": {"clock_skew_seconds": seconds}}
             session.patch(f"{box.admin_url}/switches", json=switches)
             box.shop.put("customers", {"id": "1", "phone": "0"})
             answers = [session.patch(url, json={"phone": phone}) for phone in ("1", "2")]
-            given += [answer.json()["updated_at"] for answer in answers]
-        assert given == sorted(set(given))
-        early, late = stamps.parse(given[0]), stamps.parse(given[2])
+            moments += [answer.json()["updated_at"] for answer in answers]
+        assert moments == sorted(set(moments))
+        early, late = stamps.parse(moments[0]), stamps.parse(moments[2])
         now, half_an_hour = datetime.now(timezone.utc), timedelta(minutes=30)
         assert early < now - half_an_hour < now + half_an_hour < late
 
 
-def test_what_the_shop_was_asked_can_be_counted(box, shop, session):
+def test_requests_to_the_shop_can_be_counted(box, shop, session):
     shop.put("customers", {"id": "1"})
     session.get("/customers/1")
     session.patch("/customers/1", json={"phone": "1"})

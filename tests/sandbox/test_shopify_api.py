@@ -1,4 +1,4 @@
-"""The local Shopify answers as the documentation of the Admin API says, odd as that is."""
+"""The local Shopify answers as the documentation of the Admin API describes, oddities included."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def shop(served):
 
 @pytest.fixture
 def log_in(served, shop):
-    """Ask for a token; the answer."""
+    """A function that requests a token and returns the answer."""
 
     def call(**sent):
         keys = {"client_id": shop.client_id, "client_secret": shop.client_secret}
@@ -39,7 +39,7 @@ def log_in(served, shop):
 
 @pytest.fixture
 def post(served, log_in):
-    """Send a query with a token; the answer."""
+    """A function that sends a query with a token and returns the answer."""
     token = log_in().json()["access_token"]
 
     def call(query, version="2026-10", token=token, **variables):
@@ -55,7 +55,7 @@ def post(served, log_in):
 
 @pytest.fixture
 def ask(post):
-    """Send a query; its data, for there must be no error."""
+    """A function that sends a query and returns its data; it must have no errors."""
 
     def call(query, **variables):
         answer = post(query, **variables)
@@ -68,7 +68,7 @@ def ask(post):
 
 @pytest.fixture
 def refusal(post):
-    """Send a query; the code and message of its first error, which comes with 200."""
+    """A function that sends a query and returns the code and message of its first error."""
 
     def call(query, **variables):
         answer = post(query, **variables)
@@ -85,7 +85,7 @@ def wool(shop):
 
 
 def names(data, kind="orders"):
-    return [one["name"] for one in data[kind]["nodes"]]
+    return [node["name"] for node in data[kind]["nodes"]]
 
 
 def test_a_token_lasts_for_24_hours_by_the_shops_clock(shop, log_in, post):
@@ -99,17 +99,17 @@ def test_a_token_lasts_for_24_hours_by_the_shops_clock(shop, log_in, post):
     assert late.json()["errors"].startswith("[API] Invalid API key or access token")
 
 
-def test_a_wrong_secret_and_another_grant_give_no_token(log_in):
+def test_a_wrong_secret_and_another_grant_get_no_token(log_in):
     assert log_in(client_secret="shpss_wrong").status_code == 401
     assert log_in(grant_type="password").status_code == 400
 
 
-def test_a_request_without_a_token_or_in_no_version_is_refused(post):
+def test_a_request_without_a_token_or_to_an_unknown_version_is_refused(post):
     assert post("{ shop { name } }", token="").status_code == 401
     assert post("{ shop { name } }", version="2026-11").status_code == 404
 
 
-def test_what_is_no_query_is_400_and_what_the_schema_does_not_have_is_200(post, served, log_in):
+def test_a_malformed_request_is_400_and_an_unknown_field_is_200(post, served, log_in):
     token = {"X-Shopify-Access-Token": log_in().json()["access_token"]}
     url = f"{served.url}/admin/api/2026-10/graphql.json"
     assert requests.post(url, data=b"{", headers=token, timeout=10).status_code == 400
@@ -118,7 +118,7 @@ def test_what_is_no_query_is_400_and_what_the_schema_does_not_have_is_200(post, 
     assert "nam" in wrong.json()["errors"][0]["message"]
 
 
-def test_a_connection_needs_first_or_last_of_250_at_most(shop, refusal, ask):
+def test_a_connection_needs_first_or_last_and_at_most_250(shop, refusal, ask):
     assert "one of first or last" in refusal("{ products { nodes { id } } }")[1]
     assert "250" in refusal("{ products(first: 251) { nodes { id } } }")[1]
     assert ask("{ products(first: 250) { nodes { id } } }")["products"]["nodes"] == []
@@ -129,20 +129,20 @@ def test_cursors_lead_through_a_list_and_back(shop, ask):
         shop.add_product(f"Vare {number}")
     page = "nodes { title } edges { cursor } pageInfo { hasNextPage hasPreviousPage endCursor }"
     query = f"query($after: String) {{ products(first: 2, after: $after) {{ {page} }} }}"
-    seen, after = [], None
+    titles, after = [], None
     for _ in range(3):
         products = ask(query, after=after)["products"]
-        seen += [one["title"] for one in products["nodes"]]
+        titles += [product["title"] for product in products["nodes"]]
         after = products["pageInfo"]["endCursor"]
         assert products["edges"][-1]["cursor"] == after
-    assert seen == [f"Vare {number}" for number in range(5)]
+    assert titles == [f"Vare {number}" for number in range(5)]
     assert products["pageInfo"]["hasNextPage"] is False
     assert products["pageInfo"]["hasPreviousPage"] is True
     last = ask("{ products(last: 2) { nodes { title } } }")["products"]["nodes"]
-    assert [one["title"] for one in last] == ["Vare 3", "Vare 4"]
+    assert [product["title"] for product in last] == ["Vare 3", "Vare 4"]
 
 
-def test_a_cursor_that_is_none_is_refused(refusal):
+def test_an_invalid_cursor_is_refused(refusal):
     code, message = refusal('{ products(first: 1, after: "x") { nodes { id } } }')
     assert (code, message) == (None, "Invalid cursor for current pagination sort.")
 
@@ -171,7 +171,7 @@ def test_a_nested_list_has_pages_of_its_own(shop, ask, wool):
     gid = f"gid://shopify/Order/{order}"
     first = ask(query, id=gid)["order"]["lineItems"]
     second = ask(query, id=gid, after=first["pageInfo"]["endCursor"])["order"]["lineItems"]
-    assert [one["quantity"] for one in (*first["nodes"], *second["nodes"])] == list(range(1, 8))
+    assert [line["quantity"] for line in (*first["nodes"], *second["nodes"])] == list(range(1, 8))
     assert (first["pageInfo"]["hasNextPage"], second["pageInfo"]["hasNextPage"]) == (True, False)
 
 
@@ -194,7 +194,7 @@ def test_orders_are_searched_by_their_change_in_quotes(shop, ask, wool):
         ("updated_at:>'2099'", "invalid_value"),
     ],
 )
-def test_a_search_that_is_wrong_is_ignored_with_a_warning(shop, post, wool, query, code):
+def test_an_invalid_search_is_ignored_with_a_warning(shop, post, wool, query, code):
     shop.place_order([(wool, 1)])
     text = "query($q: String) { orders(first: 9, query: $q) { nodes { name } } }"
     answer = post(text, q=query).json()
@@ -203,22 +203,22 @@ def test_a_search_that_is_wrong_is_ignored_with_a_warning(shop, post, wool, quer
     assert (search["query"], search["warnings"][0]["code"]) == (query, code)
 
 
-def test_orders_older_than_60_days_are_not_seen_without_a_scope(shop, log_in, served, wool):
+def test_orders_older_than_60_days_are_hidden_without_a_scope(shop, log_in, served, wool):
     old = shop.place_order([(wool, 1)])
     shop.pass_seconds(61 * DAY)
     shop.place_order([(wool, 1)])
-    one = f'order(id: "gid://shopify/Order/{old}") {{ id }}'
-    query = f"{{ orders(first: 9) {{ nodes {{ name }} }} {one} }}"
+    old_order = f'order(id: "gid://shopify/Order/{old}") {{ id }}'
+    query = f"{{ orders(first: 9) {{ nodes {{ name }} }} {old_order} }}"
 
-    def seen():
+    def visible():
         token = log_in().json()["access_token"]
         url = f"{served.url}/admin/api/2026-10/graphql.json"
         headers = {"X-Shopify-Access-Token": token}
         return requests.post(url, json={"query": query}, headers=headers, timeout=10).json()["data"]
 
-    assert (names(seen()), seen()["order"]) == (["#1002"], None)
+    assert (names(visible()), visible()["order"]) == (["#1002"], None)
     shop.scopes.add("read_all_orders")
-    assert names(seen()) == ["#1001", "#1002"]
+    assert names(visible()) == ["#1001", "#1002"]
 
 
 def test_a_scope_that_the_app_lacks_is_named(shop, refusal):
@@ -228,12 +228,12 @@ def test_a_scope_that_the_app_lacks_is_named(shop, refusal):
 
 
 @pytest.mark.parametrize("gid", ["7", "gid://shopify/Product/7"])
-def test_an_id_that_is_no_global_id_of_an_order_is_refused(refusal, gid):
+def test_an_id_that_is_not_the_global_id_of_an_order_is_refused(refusal, gid):
     code, message = refusal("query($id: ID!) { order(id: $id) { id } }", id=gid)
     assert (code, message) == ("INVALID_GLOBAL_ID", f"Invalid global id '{gid}'")
 
 
-def test_what_is_not_there_is_null(ask):
+def test_a_missing_record_is_null(ask):
     assert ask('{ order(id: "gid://shopify/Order/7") { id } }') == {"order": None}
     assert ask('{ nodes(ids: ["gid://shopify/Order/7"]) { id } }') == {"nodes": [None]}
 
@@ -269,7 +269,7 @@ def test_a_query_costs_what_its_objects_and_connections_do(post, query, cost):
     assert post(query).json()["extensions"]["cost"]["requestedQueryCost"] == cost
 
 
-def test_what_is_not_returned_is_not_paid_for(shop, post):
+def test_only_what_is_returned_is_paid_for(shop, post):
     shop.add_product("Ull")
     cost = post("{ products(first: 200) { nodes { title } } }").json()["extensions"]["cost"]
     assert (cost["requestedQueryCost"], cost["actualQueryCost"]) == (202, 3)
@@ -310,7 +310,7 @@ def shop_amount(bag):
     return bag["shopMoney"]["amount"]
 
 
-def test_amounts_are_text_without_zeros_at_their_end(shop, ask, wool):
+def test_amounts_are_text_without_trailing_zeros(shop, ask, wool):
     order = shop.place_order([(wool, 2)])
     assert order_of(ask, order, f"totalPriceSet {AMOUNT}")["totalPriceSet"] == {
         "shopMoney": {"amount": "250.0", "currencyCode": "NOK"},
@@ -340,7 +340,7 @@ def test_prices_with_vat_have_it_inside(shop, ask, wool):
     assert order["taxesIncluded"] is True
     assert shop_amount(line["originalTotalSet"]) == "250.0"
     assert shop_amount(line["discountedTotalSet"]) == "230.0"
-    allocated = [shop_amount(one["allocatedAmountSet"]) for one in line["discountAllocations"]]
+    allocated = [shop_amount(part["allocatedAmountSet"]) for part in line["discountAllocations"]]
     assert allocated == ["20.0", "25.0"]
     (tax,) = line["taxLines"]
     assert (tax["rate"], tax["ratePercentage"], shop_amount(tax["priceSet"])) == (
@@ -368,13 +368,13 @@ def test_prices_without_vat_have_it_on_top(shop, ask, wool):
     ]
 
 
-def test_what_bears_no_vat_has_no_tax_lines(shop, ask):
+def test_goods_without_vat_have_no_tax_lines(shop, ask):
     card = shop.add_product("Gavekort", variants=[{"title": "A", "price": "9", "taxable": False}])
     order = order_of(ask, shop.place_order([(card, 1)]), MONEY_OF_ORDER)
     assert (order["lineItems"]["nodes"][0]["taxLines"], order["taxLines"]) == ([], [])
 
 
-def test_a_buyer_without_vat_pays_prices_less_it(shop, ask, wool):
+def test_a_tax_exempt_buyer_pays_prices_without_vat(shop, ask, wool):
     number = shop.place_order([(wool, 1)], tax_exempt=True)
     order = order_of(ask, number, MONEY_OF_ORDER)
     assert (shop_amount(order["totalPriceSet"]), shop_amount(order["totalTaxSet"])) == (
@@ -386,13 +386,13 @@ def test_a_buyer_without_vat_pays_prices_less_it(shop, ask, wool):
 def test_each_amount_of_a_foreign_currency_is_converted_by_itself(shop, ask):
     goods = [shop.add_product("Ull", "U", "129.00"), shop.add_product("Silke", "S", "79.00")]
     euro = Currency("NOK", "EUR", Decimal("0.0853"))
-    number = shop.place_order([(one, 1) for one in goods], currency=euro)
+    number = shop.place_order([(product, 1) for product in goods], currency=euro)
     order = order_of(ask, number, MONEY_OF_ORDER)
     assert order["totalPriceSet"] == {
         "shopMoney": {"amount": "207.97", "currencyCode": "NOK"},
         "presentmentMoney": {"amount": "17.74", "currencyCode": "EUR"},
     }
-    lines = [shop_amount(one["originalTotalSet"]) for one in order["lineItems"]["nodes"]]
+    lines = [shop_amount(line["originalTotalSet"]) for line in order["lineItems"]["nodes"]]
     assert lines == ["128.96", "79.02"]
 
 
@@ -415,7 +415,7 @@ def line_of(shop, order):
     return number_of(shop.record("Order", order)["lines"][0]["id"])
 
 
-def test_a_refund_moves_the_order_and_tells_lines_freight_and_money(shop, ask, wool):
+def test_a_refund_moves_the_orders_stamp_and_lists_lines_freight_and_money(shop, ask, wool):
     number = shop.place_order([(wool, 3)], freight="99")
     before = order_of(ask, number, REFUND)
     shop.pass_seconds(5)
@@ -434,15 +434,15 @@ def test_a_refund_moves_the_order_and_tells_lines_freight_and_money(shop, ask, w
     assert shop_amount(order["currentTotalPriceSet"]) == "250.0"
 
 
-def test_less_or_more_than_goods_are_worth_is_an_adjustment(shop, ask, wool):
+def test_a_refund_of_more_or_less_than_the_goods_cost_has_an_adjustment(shop, ask, wool):
     number = shop.place_order([(wool, 3)])
     shop.refund(number, {line_of(shop, number): 1}, amount="100")
     shop.refund(number, amount="20")
     shop.refund(number, {line_of(shop, number): 1}, amount="0")
     adjustments = [
-        (one["reason"], shop_amount(one["amountSet"]))
+        (adjustment["reason"], shop_amount(adjustment["amountSet"]))
         for refund in order_of(ask, number, REFUND)["refunds"]
-        for one in refund["orderAdjustments"]["nodes"]
+        for adjustment in refund["orderAdjustments"]["nodes"]
     ]
     assert adjustments == [
         ("REFUND_DISCREPANCY", "25.0"),
@@ -451,25 +451,25 @@ def test_less_or_more_than_goods_are_worth_is_an_adjustment(shop, ask, wool):
     ]
 
 
-def test_an_edit_takes_goods_out_and_moves_no_money(shop, ask, wool):
+def test_an_edit_removes_goods_and_moves_no_money(shop, ask, wool):
     number = shop.place_order([(wool, 3)], paid="")
     shop.remove(number, {line_of(shop, number): 1})
     order = order_of(ask, number, REFUND)
     (refund,) = order["refunds"]
     assert (refund["transactions"]["nodes"], refund["orderAdjustments"]["nodes"]) == ([], [])
     assert order["displayFinancialStatus"] == "PENDING"
-    assert (shop_amount(order["currentTotalPriceSet"])) == "250.0"
+    assert shop_amount(order["currentTotalPriceSet"]) == "250.0"
     with pytest.raises(ValueError, match="more items"):
         shop.refund(number, {line_of(shop, number): 3})
 
 
-def test_the_last_of_a_line_takes_what_is_left_of_its_oere(shop, ask):
+def test_the_last_refund_of_a_line_takes_the_remaining_oere(shop, ask):
     number = shop.place_order([(shop.add_product("Ull", "U", "100.00"), 3, "0.01")])
     for _ in range(3):
         shop.refund(number, {line_of(shop, number): 1})
     order = order_of(ask, number, REFUND)
-    lines = [one["refundLineItems"]["nodes"][0] for one in order["refunds"]]
-    assert sum(Decimal(shop_amount(one["subtotalSet"])) for one in lines) == Decimal("299.99")
+    lines = [refund["refundLineItems"]["nodes"][0] for refund in order["refunds"]]
+    assert sum(Decimal(shop_amount(line["subtotalSet"])) for line in lines) == Decimal("299.99")
     assert order["displayFinancialStatus"] == "REFUNDED"
 
 
@@ -491,17 +491,17 @@ def test_a_metafield_moves_no_stamp(shop):
     assert (kari["updatedAt"], kari["metafields"][0]["value"]) == (before, "923609016")
 
 
-def mutated(ask, call, kind, value, name):
+def mutate(ask, call, kind, value, name):
     query = f"mutation($input: {kind}) {{ {call} {{ userErrors {{ field message }} }} }}"
     return ask(query, input=value)[name]["userErrors"]
 
 
-def test_a_mutation_changes_what_is_sent_and_null_empties(shop, ask):
+def test_a_mutation_changes_the_members_sent_and_null_empties(shop, ask):
     kari = shop.add_customer("k@example.com", firstName="Kari", phone="+4799887766")
     gid = f"gid://shopify/Customer/{kari}"
     sent = {"id": gid, "phone": None, "lastName": "N"}
     call = "customerUpdate(input: $input)"
-    assert mutated(ask, call, "CustomerInput!", sent, "customerUpdate") == []
+    assert mutate(ask, call, "CustomerInput!", sent, "customerUpdate") == []
     record = shop.record("Customer", kari)
     assert (record["firstName"], record["lastName"], record["phone"]) == ("Kari", "N", None)
 
@@ -516,29 +516,27 @@ def test_a_mutation_changes_what_is_sent_and_null_empties(shop, ask):
         ({"id": "gid://shopify/Customer/7"}, ["id"], "Customer does not exist"),
     ],
 )
-def test_an_input_that_is_wrong_is_a_user_error_and_changes_nothing(
-    shop, ask, sent, field, message
-):
+def test_an_invalid_input_is_a_user_error_and_changes_nothing(shop, ask, sent, field, message):
     shop.add_customer("b@example.com")
     kari = shop.add_customer("k@example.com")
     sent = {"id": f"gid://shopify/Customer/{kari}", **sent}
-    errors = mutated(ask, "customerUpdate(input: $input)", "CustomerInput!", sent, "customerUpdate")
+    errors = mutate(ask, "customerUpdate(input: $input)", "CustomerInput!", sent, "customerUpdate")
     assert errors == [{"field": field, "message": message}]
     assert shop.record("Customer", kari)["email"] == "k@example.com"
 
 
-def test_variants_are_changed_all_or_none(shop, ask):
+def test_either_all_variants_are_changed_or_none(shop, ask):
     red = shop.add_product("Skjorte", variants=[{"title": "Rød"}, {"title": "Blå"}])
     product = shop.record("ProductVariant", red)["product"]
     call = f'productVariantsBulkUpdate(productId: "{product["id"]}", variants: $input)'
     kind, name = "[ProductVariantsBulkInput!]!", "productVariantsBulkUpdate"
-    ids = [one["id"] for one in product["variants"]]
+    ids = [variant["id"] for variant in product["variants"]]
     wrong = [{"id": ids[0], "price": "9"}, {"id": ids[1], "price": "-1"}]
-    (error,) = mutated(ask, call, kind, wrong, name)
+    (error,) = mutate(ask, call, kind, wrong, name)
     assert error["field"] == ["variants", "1", "price"]
-    assert [one["price"] for one in product["variants"]] == [0, 0]
+    assert [variant["price"] for variant in product["variants"]] == [0, 0]
     right = [{"id": ids[0], "price": "9.50", "inventoryItem": {"sku": "S-R"}}]
-    assert mutated(ask, call, kind, right, name) == []
+    assert mutate(ask, call, kind, right, name) == []
     assert (product["variants"][0]["price"], product["variants"][0]["sku"]) == (
         Decimal("9.50"),
         "S-R",

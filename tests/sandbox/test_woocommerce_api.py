@@ -1,4 +1,4 @@
-"""The local WooCommerce answers as its source and documentation say that a real one does."""
+"""The local WooCommerce answers as the real one's source and documentation describe."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def woo(served):
 
 @pytest.fixture
 def ask(served, woo):
-    """Ask the API with the shop's keys, for the answer."""
+    """A function that calls the API with the shop's keys and returns the answer."""
 
     def call(path: str, method: str = "GET", **options: Any) -> requests.Response:
         url = f"{served.url}/wp-json/wc/v3{path}"
@@ -46,17 +46,17 @@ def ask(served, woo):
 
 def ids(answer):
     assert answer.status_code == 200, answer.text
-    return [one["id"] for one in answer.json()]
+    return [record["id"] for record in answer.json()]
 
 
-def refused(answer):
+def error_of(answer):
     return answer.status_code, answer.json()["code"]
 
 
-def test_an_unknown_key_may_not_see_and_a_wrong_secret_is_said_to_be_wrong(ask, woo):
-    assert refused(ask("/orders", auth=None)) == (401, "woocommerce_rest_cannot_view")
+def test_an_unknown_key_and_a_wrong_secret_are_refused(ask, woo):
+    assert error_of(ask("/orders", auth=None)) == (401, "woocommerce_rest_cannot_view")
     unknown = ("ck_other", woo.consumer_secret)
-    assert refused(ask("/orders", auth=unknown)) == (401, "woocommerce_rest_cannot_view")
+    assert error_of(ask("/orders", auth=unknown)) == (401, "woocommerce_rest_cannot_view")
     wrong = ask("/orders", auth=(woo.consumer_key, "cs_wrong"))
     assert wrong.json() == {
         "code": "woocommerce_rest_authentication_error",
@@ -65,7 +65,7 @@ def test_an_unknown_key_may_not_see_and_a_wrong_secret_is_said_to_be_wrong(ask, 
     }
 
 
-def test_keys_may_be_in_the_query_and_then_the_links_bear_them(ask, woo):
+def test_keys_may_be_in_the_query_and_then_in_the_links_too(ask, woo):
     for number in range(3):
         woo.add_product(f"Ull {number}")
     keys = {"consumer_key": woo.consumer_key, "consumer_secret": woo.consumer_secret}
@@ -73,27 +73,27 @@ def test_keys_may_be_in_the_query_and_then_the_links_bear_them(ask, woo):
     assert woo.consumer_secret in answer.headers["Link"]
 
 
-def test_a_site_that_knows_it_is_called_without_tls_takes_no_keys(ask, woo):
+def test_a_site_over_plain_http_refuses_keys(ask, woo):
     woo.is_over_http = True
-    assert refused(ask("/orders")) == (401, "woocommerce_rest_cannot_view")
+    assert error_of(ask("/orders")) == (401, "woocommerce_rest_cannot_view")
 
 
-def test_a_key_that_may_only_read_changes_nothing(ask, woo):
+def test_a_read_only_key_changes_nothing(ask, woo):
     product = woo.add_product("Ull", "ULL", "100.00")
     woo.permissions = "read"
     answer = ask(f"/products/{product}", "PUT", json={"name": "Silke"})
-    assert refused(answer) == (401, "woocommerce_rest_authentication_error")
+    assert error_of(answer) == (401, "woocommerce_rest_authentication_error")
     assert ask(f"/products/{product}").json()["name"] == "Ull"
 
 
-def test_what_is_not_served_is_no_route(ask, woo):
-    assert refused(ask("/subscriptions")) == (404, "rest_no_route")
+def test_a_list_that_is_not_served_is_answered_with_no_route(ask, woo):
+    assert error_of(ask("/subscriptions")) == (404, "rest_no_route")
     woo.has_refunds_list = woo.has_variations_list = False
-    assert refused(ask("/refunds")) == (404, "rest_no_route")
-    assert refused(ask("/variations")) == (404, "rest_no_route")
+    assert error_of(ask("/refunds")) == (404, "rest_no_route")
+    assert error_of(ask("/variations")) == (404, "rest_no_route")
 
 
-def test_a_page_holds_ten_and_never_more_than_a_hundred(ask, woo):
+def test_a_page_has_ten_records_and_never_more_than_a_hundred(ask, woo):
     for number in range(12):
         woo.add_product(f"Ull {number}")
     answer = ask("/products")
@@ -125,7 +125,7 @@ def test_links_point_to_where_the_site_thinks_it_is(ask, woo):
     assert answer.links["next"]["url"].startswith("http://inner.example/wp-json/wc/v3/products?")
 
 
-def test_past_the_end_is_an_empty_page_with_the_true_total(ask, woo):
+def test_a_page_past_the_end_is_empty_with_the_true_total(ask, woo):
     woo.add_product("Ull")
     answer = ask("/products", params={"page": 7})
     assert answer.json() == []
@@ -133,10 +133,10 @@ def test_past_the_end_is_an_empty_page_with_the_true_total(ask, woo):
     assert parse_qs(urlsplit(answer.links["prev"]["url"]).query)["page"] == ["1"]
 
 
-def test_an_offset_takes_the_place_of_the_page(ask, woo):
-    made = [woo.add_product(f"Ull {number}") for number in range(4)]
+def test_an_offset_replaces_the_page(ask, woo):
+    created = [woo.add_product(f"Ull {number}") for number in range(4)]
     params = {"orderby": "id", "order": "asc", "offset": 1, "per_page": 2, "page": 9}
-    assert ids(ask("/products", params=params)) == made[1:3]
+    assert ids(ask("/products", params=params)) == created[1:3]
 
 
 def test_lists_begin_with_the_newest_and_customers_with_the_first_name(ask, woo):
@@ -147,7 +147,7 @@ def test_lists_begin_with_the_newest_and_customers_with_the_first_name(ask, woo)
     assert ids(ask("/customers")) == [anne, kari]
 
 
-def test_sorting_by_change_is_known_to_newer_versions_only(ask, woo):
+def test_only_newer_versions_sort_by_change(ask, woo):
     first = woo.add_product("Ull")
     second = woo.add_product("Silke")
     woo.pass_seconds(5)
@@ -180,36 +180,36 @@ def test_modified_after_is_strictly_after_in_whole_seconds(ask, woo):
     assert ids(ask("/products", params=params)) == [product]
 
 
-def test_stamps_have_no_zone_and_a_filter_reads_them_as_local_unless_told(ask, woo):
+def test_stamps_have_no_zone_and_a_filter_reads_them_as_local_by_default(ask, woo):
     product = woo.add_product("Ull")
-    shown = ask(f"/products/{product}").json()
-    assert shown["date_modified"] != shown["date_modified_gmt"]
-    assert not shown["date_modified_gmt"].endswith("Z")
-    # The moment of the change itself, read as local: an hour or two too early
-    params = {"modified_after": shown["date_modified_gmt"]}
+    record = ask(f"/products/{product}").json()
+    assert record["date_modified"] != record["date_modified_gmt"]
+    assert not record["date_modified_gmt"].endswith("Z")
+    # the time of the change itself, read as local time: an hour or two too early
+    params = {"modified_after": record["date_modified_gmt"]}
     assert ids(ask("/products", params=params)) == [product]
-    assert ids(ask("/products", params={"modified_after": shown["date_modified"]})) == []
+    assert ids(ask("/products", params={"modified_after": record["date_modified"]})) == []
 
 
 def test_a_zone_in_the_filter_and_dates_are_gmt_together_are_off_by_the_sites_zone(ask, woo):
     product = woo.add_product("Ull")
     woo.pass_seconds(60)
-    shown = ask(f"/products/{product}").json()
-    before = {"modified_after": f"{shown['date_modified_gmt'][:-5]}00:00Z"}
+    record = ask(f"/products/{product}").json()
+    before = {"modified_after": f"{record['date_modified_gmt'][:-5]}00:00Z"}
     assert ids(ask("/products", params=before)) == [product]
     assert ids(ask("/products", params={**before, "dates_are_gmt": "true"})) == []
 
 
-def test_a_date_that_is_none_is_refused_by_name(ask, woo):
+def test_an_invalid_date_is_refused_by_name(ask, woo):
     answer = ask("/orders", params={"modified_after": "yesterday", "page": 0})
     assert answer.json()["message"] == "Invalid parameter(s): page, modified_after"
 
 
-def test_a_status_that_no_order_has_is_refused(ask, woo):
+def test_an_unknown_order_status_is_refused(ask, woo):
     assert ask("/orders", params={"status": "sent"}).json()["code"] == "rest_invalid_param"
 
 
-def test_what_is_in_the_trash_is_listed_only_when_asked_for(ask, woo):
+def test_the_trash_is_listed_only_on_request(ask, woo):
     product = woo.add_product("Ull", "ULL", "100.00")
     order = woo.place_order([(product, 1)])
     assert ask(f"/orders/{order}", "DELETE").json()["status"] == "processing"
@@ -218,63 +218,63 @@ def test_what_is_in_the_trash_is_listed_only_when_asked_for(ask, woo):
     assert ids(ask("/orders", params={"status": "trash"})) == [order]
     assert ask(f"/orders/{order}").json()["status"] == "trash"
     again = ask(f"/orders/{order}", "DELETE")
-    assert refused(again) == (410, "woocommerce_rest_already_trashed")
+    assert error_of(again) == (410, "woocommerce_rest_already_trashed")
 
 
-def test_what_is_deleted_for_good_is_gone(ask, woo):
+def test_a_permanently_deleted_record_is_gone(ask, woo):
     product = woo.add_product("Ull")
     ask(f"/products/{product}", "DELETE", params={"force": "true"})
-    assert refused(ask(f"/products/{product}")) == (404, "woocommerce_rest_product_invalid_id")
+    assert error_of(ask(f"/products/{product}")) == (404, "woocommerce_rest_product_invalid_id")
     change = ask(f"/products/{product}", "PUT", json={"name": "Silke"})
-    assert refused(change) == (400, "woocommerce_rest_product_invalid_id")
+    assert error_of(change) == (400, "woocommerce_rest_product_invalid_id")
 
 
 def test_customers_have_no_trash(ask, woo):
     kari = woo.add_customer("kari@example.com")
     answer = ask(f"/customers/{kari}", "DELETE")
-    assert refused(answer) == (501, "woocommerce_rest_trash_not_supported")
+    assert error_of(answer) == (501, "woocommerce_rest_trash_not_supported")
     assert ask(f"/customers/{kari}", "DELETE", params={"force": "true"}).status_code == 200
-    assert refused(ask(f"/customers/{kari}")) == (404, "wc_user_invalid_id")
+    assert error_of(ask(f"/customers/{kari}")) == (404, "wc_user_invalid_id")
 
 
 def test_a_customer_has_two_addresses_and_only_the_billing_one_an_email(ask, woo):
     kari = woo.add_customer("kari@example.com", billing=BILLING, meta_data={"vat": "NO1"})
-    shown = ask(f"/customers/{kari}").json()
-    assert shown["billing"] == {"company": "", "address_2": "", "state": "", **BILLING}
-    assert "email" not in shown["shipping"]
-    assert [(one["key"], one["value"]) for one in shown["meta_data"]] == [("vat", "NO1")]
+    record = ask(f"/customers/{kari}").json()
+    assert record["billing"] == {"company": "", "address_2": "", "state": "", **BILLING}
+    assert "email" not in record["shipping"]
+    assert [(entry["key"], entry["value"]) for entry in record["meta_data"]] == [("vat", "NO1")]
 
 
-def test_a_user_that_the_shop_did_not_make_has_no_date_of_change(ask, woo):
+def test_a_user_not_created_by_the_shop_has_no_date_of_change(ask, woo):
     kari = woo.add_customer("kari@example.com", is_stamped=False)
     assert ask(f"/customers/{kari}").json()["date_modified_gmt"] is None
 
 
-def test_prices_are_text_and_empty_where_there_is_none(ask, woo):
+def test_prices_are_text_and_empty_if_missing(ask, woo):
     plain = woo.add_product("Ull", "ULL", "199.00", stock_quantity=5)
-    shown = ask(f"/products/{plain}").json()
-    assert (shown["regular_price"], shown["sale_price"]) == ("199.00", "")
-    assert (shown["manage_stock"], shown["stock_quantity"]) == (True, 5)
+    record = ask(f"/products/{plain}").json()
+    assert (record["regular_price"], record["sale_price"]) == ("199.00", "")
+    assert (record["manage_stock"], record["stock_quantity"]) == (True, 5)
     bare = ask(f"/products/{woo.add_product('Gave')}").json()
     assert (bare["price"], bare["manage_stock"], bare["stock_quantity"]) == ("", False, None)
 
 
-def test_a_variable_product_has_its_variations_elsewhere(ask, woo):
+def test_the_variations_of_a_product_are_in_a_list_of_their_own(ask, woo):
     shirt = woo.add_product("Skjorte", "S", tax_class="reduced-rate", type="variable")
     red = woo.add_variation(shirt, "S-R", "250.00", {"Farge": "Rød"})
     blue = woo.add_variation(shirt, "S-B", "200.00", {"Farge": "Blå"}, tax_class="zero-rate")
     assert ids(ask("/products")) == [shirt]
-    shown = ask(f"/products/{shirt}").json()
-    assert (shown["variations"], shown["price"], shown["regular_price"]) == (
+    record = ask(f"/products/{shirt}").json()
+    assert (record["variations"], record["price"], record["regular_price"]) == (
         [red, blue],
         "200.00",
         "",
     )
     listed = ask(f"/products/{shirt}/variations", params={"order": "asc"}).json()
-    assert [one["tax_class"] for one in listed] == ["reduced-rate", "zero-rate"]
+    assert [variation["tax_class"] for variation in listed] == ["reduced-rate", "zero-rate"]
     assert listed[0]["attributes"] == [{"id": 0, "name": "Farge", "option": "Rød"}]
     assert "parent_id" not in listed[0]
-    assert [one["parent_id"] for one in ask("/variations").json()] == [shirt, shirt]
+    assert [variation["parent_id"] for variation in ask("/variations").json()] == [shirt, shirt]
 
 
 def test_a_change_of_a_variation_does_not_move_the_stamp_of_its_product(ask, woo):
@@ -287,25 +287,25 @@ def test_a_change_of_a_variation_does_not_move_the_stamp_of_its_product(ask, woo
     assert ask(f"/products/{shirt}").json()["date_modified_gmt"] == before
     changed = {"modified_after": before, "dates_are_gmt": "true"}
     assert ids(ask("/variations", params=changed)) == [red]
-    assert refused(ask(f"/products/{red}/variations/{red}"))[0] == 404
+    assert error_of(ask(f"/products/{red}/variations/{red}"))[0] == 404
 
 
 def test_a_variation_can_be_read_as_a_product_but_not_changed_as_one(ask, woo):
     shirt = woo.add_product("Skjorte", "S", type="variable")
     red = woo.add_variation(shirt, "S-R", "250.00", {"Farge": "Rød"})
-    shown = ask(f"/products/{red}").json()
-    assert (shown["type"], shown["parent_id"]) == ("variation", shirt)
+    record = ask(f"/products/{red}").json()
+    assert (record["type"], record["parent_id"]) == ("variation", shirt)
     answer = ask(f"/products/{red}", "PUT", json={"name": "Grønn"})
-    assert refused(answer) == (404, "woocommerce_rest_invalid_product_id")
+    assert error_of(answer) == (404, "woocommerce_rest_invalid_product_id")
 
 
 def test_tax_rates_and_settings_can_be_read(ask, woo):
-    rates = {one["class"]: one["rate"] for one in ask("/taxes").json()}
+    rates = {rate["class"]: rate["rate"] for rate in ask("/taxes").json()}
     assert (rates["standard"], rates["reduced-rate"]) == ("25.0000", "15.0000")
     assert ask("/taxes", params={"page": 2}).json() == []
     answer = ask("/settings/tax/woocommerce_prices_include_tax")
     assert answer.json()["value"] == "yes"
-    assert refused(ask("/settings/tax/other")) == (404, "rest_setting_setting_invalid")
+    assert error_of(ask("/settings/tax/other")) == (404, "rest_setting_setting_invalid")
 
 
 def test_meta_data_and_stock_sold_do_not_move_a_stamp(ask, woo):
@@ -319,20 +319,20 @@ def test_meta_data_and_stock_sold_do_not_move_a_stamp(ask, woo):
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "POST"])
-def test_a_record_is_changed_by_what_is_sent_and_null_changes_nothing(ask, woo, method):
+def test_sent_members_change_a_record_and_null_changes_nothing(ask, woo, method):
     kari = woo.add_customer("kari@example.com", first_name="Kari", billing=BILLING)
-    told = {
+    patch = {
         "first_name": "Karin",
         "last_name": None,
         "role": "administrator",
         "unknown": 1,
         "billing": {"phone": ""},
     }
-    answer = ask(f"/customers/{kari}", method, json=told)
+    answer = ask(f"/customers/{kari}", method, json=patch)
     assert answer.status_code == 200
-    shown = answer.json()
-    assert (shown["first_name"], shown["role"]) == ("Karin", "customer")
-    assert (shown["billing"]["phone"], shown["billing"]["city"]) == ("", "Oslo")
+    record = answer.json()
+    assert (record["first_name"], record["role"]) == ("Karin", "customer")
+    assert (record["billing"]["phone"], record["billing"]["city"]) == ("", "Oslo")
 
 
 def test_a_save_that_changes_nothing_moves_the_stamp_of_a_product_but_not_of_a_customer(ask, woo):
@@ -347,7 +347,7 @@ def test_a_save_that_changes_nothing_moves_the_stamp_of_a_product_but_not_of_a_c
 
 
 @pytest.mark.parametrize(
-    ("path", "told", "reason"),
+    ("path", "patch", "reason"),
     [
         ("products", {"regular_price": 199}, "regular_price is not of type string."),
         ("products", {"stock_quantity": "many"}, "stock_quantity is not of type integer."),
@@ -356,27 +356,27 @@ def test_a_save_that_changes_nothing_moves_the_stamp_of_a_product_but_not_of_a_c
         ("orders", {"status": "sent"}, "status is not one of pending"),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_refused_by_name(ask, woo, path, told, reason):
+def test_a_value_of_the_wrong_kind_is_refused_by_name(ask, woo, path, patch, reason):
     product = woo.add_product("Ull", "ULL", "100.00")
-    made = {
+    record_ids = {
         "products": product,
         "customers": woo.add_customer("kari@example.com"),
         "orders": woo.place_order([(product, 1)]),
     }
-    answer = ask(f"/{path}/{made[path]}", "PUT", json=told)
+    answer = ask(f"/{path}/{record_ids[path]}", "PUT", json=patch)
     assert answer.json()["code"] == "rest_invalid_param"
-    assert answer.json()["data"]["params"][next(iter(told))].startswith(reason)
+    assert answer.json()["data"]["params"][next(iter(patch))].startswith(reason)
 
 
-def test_an_email_or_a_sku_that_another_has_is_refused(ask, woo):
+def test_a_duplicate_email_or_sku_is_refused(ask, woo):
     kari = woo.add_customer("kari@example.com")
     woo.add_customer("ola@example.com")
     answer = ask(f"/customers/{kari}", "PUT", json={"email": "ola@example.com"})
-    assert refused(answer) == (400, "woocommerce_rest_customer_invalid_email")
+    assert error_of(answer) == (400, "woocommerce_rest_customer_invalid_email")
     wool = woo.add_product("Ull", "ULL")
     woo.add_product("Silke", "SILKE")
     answer = ask(f"/products/{wool}", "PUT", json={"sku": "SILKE"})
-    assert refused(answer) == (400, "product_invalid_sku")
+    assert error_of(answer) == (400, "product_invalid_sku")
 
 
 def test_fields_can_be_chosen(ask, woo):
@@ -386,14 +386,14 @@ def test_fields_can_be_chosen(ask, woo):
 
 def test_refunds_are_listed_by_order_and_all_together(ask, woo):
     order = woo.place_order([(woo.add_product("Ull", "ULL", "100.00"), 4)])
-    made = [woo.refund(order, amount="10.00") for _ in range(11)]
-    assert ids(ask(f"/orders/{order}/refunds")) == made[:0:-1]  # ten to a page
-    assert [one["parent_id"] for one in ask("/refunds").json()] == [order] * 10
-    shown = ask(f"/orders/{order}").json()["refunds"][0]
-    assert shown == {"id": made[-1], "reason": "", "total": "-10.00"}
+    created = [woo.refund(order, amount="10.00") for _ in range(11)]
+    assert ids(ask(f"/orders/{order}/refunds")) == created[:0:-1]  # ten to a page
+    assert [refund["parent_id"] for refund in ask("/refunds").json()] == [order] * 10
+    record = ask(f"/orders/{order}").json()["refunds"][0]
+    assert record == {"id": created[-1], "reason": "", "total": "-10.00"}
     woo.orders_tell_refunds = False
     assert ask(f"/orders/{order}").json()["refunds"] == []
-    assert refused(ask("/orders/1/refunds")) == (404, "woocommerce_rest_invalid_order_id")
+    assert error_of(ask("/orders/1/refunds")) == (404, "woocommerce_rest_invalid_order_id")
 
 
 def test_a_refund_moves_the_stamp_of_its_order_unless_a_gateway_writes_around_it(ask, woo):

@@ -1,4 +1,4 @@
-"""The local WooCommerce works out orders as the real one's source does."""
+"""The local WooCommerce calculates orders as the real one's source does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SUMS = ("total", "total_tax", "shipping_total", "shipping_tax", "discount_total"
 
 
 class Basket:
-    """A shop with goods at every rate, and what its API shows of orders and refunds."""
+    """A shop with goods at every rate, and its orders and refunds as its API shows them."""
 
     def __init__(self, **settings):
         self.woo = WooCommerce(**settings)
@@ -23,9 +23,9 @@ class Basket:
         return self.woo.add_product(f"Vare {number}", f"V{number}", price, tax_class=tax_class)
 
     def order(self, *lines, **options):
-        return self.shown(self.woo.place_order(lines, **options))
+        return self.read(self.woo.place_order(lines, **options))
 
-    def shown(self, order_id, decimals=None):
+    def read(self, order_id, decimals=None):
         shapes = Shapes(self.woo, "http://shop.example/wp-json/wc/v3", decimals)
         return SimpleNamespace(**shapes.order(self.woo.get("orders", order_id) or {}))
 
@@ -64,7 +64,7 @@ def test_prices_with_vat_are_kept_with_more_digits_than_are_shown():
     assert order.line_items[0]["taxes"] == [
         {"id": 2, "total": "13.03043478", "subtotal": "13.03043478"}
     ]
-    assert shop.shown(order.id, 6).line_items[0]["total"] == "86.869565"
+    assert shop.read(order.id, 6).line_items[0]["total"] == "86.869565"
     assert isinstance(order.line_items[0]["price"], float)
     assert order.total == "99.90"
 
@@ -88,14 +88,14 @@ def test_the_two_parts_of_a_price_with_vat_add_up_to_it(price, tax_class):
 
 
 def test_vat_is_rounded_on_each_line_or_once_for_the_order():
-    lines = [("0.30", 1)] * 3
-    each = Basket(prices_include_tax=False)
-    order = each.order(*((each.goods(price), quantity) for price, quantity in lines))
+    prices = ["0.30"] * 3
+    by_line = Basket(prices_include_tax=False)
+    order = by_line.order(*((by_line.goods(price), 1) for price in prices))
     assert sums(order, "total", "total_tax") == ("1.14", "0.24")  # 3 x 0.075, each up to 0.08
     once = Basket(prices_include_tax=False, round_at_subtotal=True)
-    order = once.order(*((once.goods(price), quantity) for price, quantity in lines))
+    order = once.order(*((once.goods(price), 1) for price in prices))
     assert sums(order, "total", "total_tax") == ("1.13", "0.23")
-    # what is shown of the lines does not add up to what is shown of the order
+    # the lines as shown do not add up to the order as shown
     assert line_amounts(order) == [("0.30", "0.08")] * 3
 
 
@@ -104,11 +104,11 @@ def test_a_shop_without_oere_rounds_vat_to_whole_kroner_but_keeps_the_digits_of_
     order = shop.order((shop.goods("199"), 1))
     assert sums(order, "total", "total_tax") == ("199", "40")
     assert line_amounts(order) == [("159", "40")]
-    assert line_amounts(shop.shown(order.id, 6)) == [("159.200000", "40.000000")]
+    assert line_amounts(shop.read(order.id, 6)) == [("159.200000", "40.000000")]
     assert order.line_items[0]["taxes"] == [{"id": 1, "total": "39.8", "subtotal": "39.8"}]
 
 
-def test_a_rate_of_nothing_has_a_tax_line_and_what_is_not_taxable_has_none():
+def test_a_zero_rate_has_a_tax_line_and_untaxed_goods_have_none():
     shop = Basket()
     free = shop.woo.add_product("Gave", "G", "40.00", tax_status="none")
     order = shop.order((shop.goods("100.00", "zero-rate"), 1), (free, 1))
@@ -120,20 +120,20 @@ def test_a_rate_of_nothing_has_a_tax_line_and_what_is_not_taxable_has_none():
     assert sums(order, "total", "total_tax") == ("140.00", "0.00")
 
 
-def test_freight_and_fees_are_without_vat_whatever_prices_are():
+def test_freight_and_fees_are_entered_without_vat_even_if_prices_include_it():
     shop = Basket()
     order = shop.order(
         (shop.goods("100.00"), 1), freight="79.20", fees=[("Gebyr", "40.00", ""), ("Øl", "5", None)]
     )
     assert sums(order, "shipping_total", "shipping_tax") == ("79.20", "19.80")
-    assert [(one["total"], one["total_tax"]) for one in order.fee_lines] == [
+    assert [(fee["total"], fee["total_tax"]) for fee in order.fee_lines] == [
         ("40.00", "10.00"),
         ("5.00", "0.00"),
     ]
     assert (order.total, tax_lines(order)) == ("254.00", {25: ("30.00", "19.80")})
 
 
-def test_freight_takes_the_rate_of_the_goods_and_the_standard_one_where_any_has_it():
+def test_freight_has_the_rate_of_the_goods_or_the_standard_rate_if_any_have_it():
     shop = Basket()
     books, food = shop.goods("100.00", "zero-rate"), shop.goods("115.00", "reduced-rate")
     assert shop.order((books, 1), freight="50.00").shipping_tax == "0.00"
@@ -142,7 +142,7 @@ def test_freight_takes_the_rate_of_the_goods_and_the_standard_one_where_any_has_
     assert mixed.shipping_tax == "12.50"
 
 
-def test_a_percentage_is_off_each_line_already():
+def test_a_percentage_is_already_deducted_from_each_line():
     shop = Basket()
     shop.woo.add_coupon("sommer", "percent", "10")
     order = shop.order((shop.goods("125.00"), 2), coupons=["sommer"])
@@ -158,26 +158,26 @@ def test_a_percentage_is_off_each_line_already():
     assert sums(order, *SUMS) == ("225.00", "45.00", "0.00", "0.00", "20.00", "5.00")
 
 
-def test_krone_off_the_basket_are_spread_by_piece_and_the_rest_by_single_oere():
+def test_kroner_off_the_basket_are_divided_by_piece_and_the_rest_by_single_oere():
     shop = Basket()
     shop.woo.add_coupon("hundre", "fixed_cart", "100")
     order = shop.order(
         (shop.goods("100.00"), 1), (shop.goods("200.00", "reduced-rate"), 2), coupons=["hundre"]
     )
     paid = [Decimal(total) + Decimal(tax) for total, tax in line_amounts(order)]
-    # 33.33 off each of three pieces, and the last øre off the dearest line
+    # 33.33 off each of three pieces, and the last øre off the most expensive line
     assert paid == [Decimal("66.67"), Decimal("333.33")]
     assert order.total == "400.00"
 
 
-def test_krone_off_each_piece_never_take_more_than_it_costs():
+def test_kroner_off_each_piece_never_exceed_its_price():
     shop = Basket(prices_include_tax=False)
     shop.woo.add_coupon("tjue", "fixed_product", "20")
     order = shop.order((shop.goods("15.00"), 2), (shop.goods("100.00"), 1), coupons=["tjue"])
     assert line_amounts(order) == [("0.00", "0.00"), ("80.00", "20.00")]
 
 
-def test_a_negative_fee_takes_off_vat_of_every_rate_in_proportion():
+def test_a_negative_fee_reduces_vat_of_every_rate_in_proportion():
     shop = Basket(prices_include_tax=False)
     order = shop.order(
         (shop.goods("300.00"), 1),
@@ -186,18 +186,18 @@ def test_a_negative_fee_takes_off_vat_of_every_rate_in_proportion():
     )
     (rebate,) = order.fee_lines
     assert (rebate["total"], rebate["total_tax"]) == ("-40.00", "-9.00")
-    assert {one["id"]: one["total"] for one in rebate["taxes"]} == {1: "-7.5", 2: "-1.5"}
+    assert {tax["id"]: tax["total"] for tax in rebate["taxes"]} == {1: "-7.5", 2: "-1.5"}
     assert order.total == "441.00"
     assert tax_lines(order) == {25: ("67.50", "0.00"), 15: ("13.50", "0.00")}
 
 
-def test_a_negative_fee_never_takes_more_than_there_is():
+def test_a_negative_fee_never_exceeds_the_order():
     shop = Basket(prices_include_tax=False)
     order = shop.order((shop.goods("30.00"), 1), fees=[("Gavekort", "-500.00", "")])
     assert order.total == "0.00"
 
 
-def test_who_pays_no_vat_pays_the_price_without_that_of_the_shop():
+def test_a_tax_exempt_buyer_pays_the_price_without_the_shops_vat():
     shop = Basket()
     order = shop.order((shop.goods("125.00"), 2), freight="50.00", is_vat_exempt=True)
     assert line_amounts(order) == [("200.00", "0.00")]
@@ -205,7 +205,7 @@ def test_who_pays_no_vat_pays_the_price_without_that_of_the_shop():
     assert order.tax_lines == []
 
 
-def test_a_refund_of_lines_is_negative_and_names_them_in_its_meta_data():
+def test_a_refund_of_lines_is_negative_and_names_them_in_its_metadata():
     shop = Basket()
     order = shop.order((shop.goods("125.00"), 2), freight="40.00")
     line, freight = order.line_items[0]["id"], order.shipping_lines[0]["id"]
@@ -217,14 +217,14 @@ def test_a_refund_of_lines_is_negative_and_names_them_in_its_meta_data():
         "-100.00",
         "-25.00",
     )
-    assert [(one["key"], one["value"]) for one in returned["meta_data"]] == [
+    assert [(entry["key"], entry["value"]) for entry in returned["meta_data"]] == [
         ("_refunded_item_id", str(line))
     ]
     (back,) = refund.shipping_lines
     assert (back["total"], back["total_tax"]) == ("-10.00", "-2.50")
-    after = shop.shown(order.id)
+    after = shop.read(order.id)
     assert (after.total, after.status) == ("300.00", "processing")  # as sold
-    assert [one["total"] for one in after.refunds] == ["-137.50"]
+    assert [refunded["total"] for refunded in after.refunds] == ["-137.50"]
 
 
 def test_a_sum_may_be_paid_back_without_naming_lines():
@@ -236,47 +236,47 @@ def test_a_sum_may_be_paid_back_without_naming_lines():
         shop.woo.refund(order.id, amount="220.01")
 
 
-def test_an_order_that_is_paid_back_whole_is_refunded():
+def test_an_order_paid_back_in_full_is_refunded():
     shop = Basket()
     order = shop.order((shop.goods("125.00"), 2))
     shop.woo.refund(order.id, {order.line_items[0]["id"]: (2, None)})
-    assert shop.shown(order.id).status == "refunded"
+    assert shop.read(order.id).status == "refunded"
 
 
-def test_to_set_the_status_to_refunded_pays_back_what_is_left_without_naming_lines():
+def test_setting_the_status_to_refunded_pays_back_the_rest_without_naming_lines():
     shop = Basket()
     order = shop.order((shop.goods("125.00"), 2))
     shop.woo.refund(order.id, amount="50.00")
     shop.woo.edit("orders", order.id, status="refunded")
-    shown = shop.shown(order.id)
-    assert [one["total"] for one in shown.refunds] == ["-200.00", "-50.00"]
-    assert shown.refunds[0]["reason"] == "Order fully refunded."
+    current = shop.read(order.id)
+    assert [refund["total"] for refund in current.refunds] == ["-200.00", "-50.00"]
+    assert current.refunds[0]["reason"] == "Order fully refunded."
 
 
-def test_the_status_tells_when_an_order_was_paid_and_completed():
+def test_a_change_of_status_sets_when_an_order_was_paid_and_completed():
     shop = Basket()
     order = shop.order((shop.goods("125.00"), 1), status="on-hold")
     assert sums(order, "date_paid", "date_completed") == (None, None)
     shop.woo.edit("orders", order.id, status="processing")
-    paid = shop.shown(order.id).date_paid_gmt
+    paid = shop.read(order.id).date_paid_gmt
     shop.woo.pass_seconds(60)
     shop.woo.edit("orders", order.id, status="completed")
-    shown = shop.shown(order.id)
-    assert shown.date_paid_gmt == paid < shown.date_completed_gmt
+    current = shop.read(order.id)
+    assert current.date_paid_gmt == paid < current.date_completed_gmt
 
 
-def test_an_edit_works_all_vat_out_anew_from_the_amounts_without_it():
+def test_an_edit_recalculates_all_vat_from_the_amounts_without_it():
     shop = Basket()
     order = shop.order((shop.goods("99.90", "reduced-rate"), 2), (shop.goods("50.00"), 1))
     line = order.line_items[0]["id"]
     shop.woo.pass_seconds(5)
     shop.woo.edit_line(order.id, line, 1)
-    shown = shop.shown(order.id)
-    assert line_amounts(shown) == [("86.87", "13.03"), ("40.00", "10.00")]
-    assert (shown.total, [one["id"] for one in shown.tax_lines]) == (
+    current = shop.read(order.id)
+    assert line_amounts(current) == [("86.87", "13.03"), ("40.00", "10.00")]
+    assert (current.total, [tax["id"] for tax in current.tax_lines]) == (
         "149.90",
-        [one["id"] for one in order.tax_lines],
+        [tax["id"] for tax in order.tax_lines],
     )
-    assert shown.date_modified_gmt > order.date_modified_gmt
+    assert current.date_modified_gmt > order.date_modified_gmt
     shop.woo.edit_line(order.id, line, 0)
-    assert shop.shown(order.id).total == "50.00"
+    assert shop.read(order.id).total == "50.00"

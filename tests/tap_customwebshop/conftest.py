@@ -1,20 +1,17 @@
-"""A shop that answers whatever a test wants, and a way to run the tap and read what it emits."""
+"""Shops that answer whatever a test wants, and fixtures that run the tap and read its output."""
 
 from __future__ import annotations
 
 import json
-import threading
-import time
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import taps
 import tls
 from go_sandbox import Sandbox
-from odd_shop import HEAD, OddShop
+from odd_shop import HEAD, OddShop, Reply
 from preset_reader import ACCOUNTS
 from tap_customwebshop.tap import TapCustomWebShop
 
@@ -22,45 +19,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from odd_shop import Request
     from preset_reader import PresetReader
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Reply):
+    """An answer of a shop that follows the contract; by default, an empty list."""
+
     body: bytes = b'{"data": [], "next_cursor": null}'
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    seconds_between_bytes: float = 0
-
-
-@dataclass(frozen=True)
-class Asked:
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    at: float
 
 
 def _page(records: list[Any], next_cursor: Any = None) -> Answer:
     return Answer(json.dumps({"data": records, "next_cursor": next_cursor}).encode())
 
 
-class _QuietServer(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that went away, as some tests do."""
-
-
-class ScriptedShop:
-    """Answers the requests for each stream with the answers given, the last one again and again."""
+class ScriptedShop(OddShop):
+    """Answers the requests for each stream with the answers given, then repeats the last one."""
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
         self._answers: dict[str, list[Answer]] = {}
-        self._server = _QuietServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(self._next)
 
     def answers(self, stream: str, *answers: Answer) -> None:
         self._answers[f"/{stream}"] = list(answers)
@@ -69,56 +48,15 @@ class ScriptedShop:
         self._server.socket = tls.over(self._server.socket, certificate)
         self.url = self.url.replace("http:", "https:")
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def _next(self, path: str) -> Answer:
-        waiting = self._answers.get(path, [Answer()])
-        return waiting.pop(0) if len(waiting) > 1 else waiting[0]
-
-    def _handler(shop) -> type[BaseHTTPRequestHandler]:  # noqa: N805
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-            wbufsize = -1
-
-            def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                query = dict(parse_qsl(parts.query))
-                shop.asked.append(
-                    Asked(parts.path, query, dict(self.headers.items()), time.monotonic())
-                )
-                answer = shop._next(parts.path)
-                self.send_response(answer.status)
-                length = {"Content-Length": str(len(answer.body))}
-                for name, value in {**length, **answer.headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                try:
-                    self._send(answer)
-                except OSError:
-                    self.close_connection = True
-
-            def _send(self, answer: Answer) -> None:
-                if not answer.seconds_between_bytes:
-                    self.wfile.write(answer.body)
-                    return
-                for byte in answer.body:
-                    self.wfile.write(bytes([byte]))
-                    self.wfile.flush()
-                    time.sleep(answer.seconds_between_bytes)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        return Handler
+    def _next(self, request: Request) -> Answer:
+        waiting = self._answers.get(request.path, [Answer()])
+        answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        return replace(answer, headers={"Date": formatdate(usegmt=True), **answer.headers})
 
 
 class Emitted(taps.Emitted):
     def bookmarks(self, stream: str) -> list[str | None]:
-        return [held.get("replication_key_value") for held in super().bookmarks(stream)]
+        return [bookmark.get("replication_key_value") for bookmark in super().bookmarks(stream)]
 
 
 @pytest.fixture
@@ -153,7 +91,7 @@ def config(scripted_shop: ScriptedShop) -> dict[str, Any]:
 def read_shop(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> Callable[..., Emitted]:
-    """Run the tap to the end, or to an error of the type given, and return what it emitted."""
+    """Run the tap to its end, or to an error of the given type, and return what it emitted."""
 
     def read(
         config: dict[str, Any],
@@ -166,14 +104,15 @@ def read_shop(
         caplog.clear()
         caplog.set_level("INFO")
         tap = TapCustomWebShop(config=dict(config), state=state, catalog=catalog)
+        log = ""
         if fails_with is None:
             tap.sync_all()
         else:
             with pytest.raises(fails_with) as failure:
                 tap.sync_all()
-        said = caplog.text if fails_with is None else f"{caplog.text}\n{failure.value}"
+            log = f"\n{failure.value}"
         lines = capsys.readouterr().out.splitlines()
-        return Emitted([json.loads(line, parse_float=str) for line in lines], said)
+        return Emitted([json.loads(line, parse_float=str) for line in lines], caplog.text + log)
 
     return read
 
@@ -182,7 +121,7 @@ def read_shop(
 def read_answers(
     scripted_shop: ScriptedShop, config: dict[str, Any], read_shop: Callable[..., Emitted]
 ) -> Callable[..., Emitted]:
-    """Run the tap on a shop that gives these answers, and return what it emitted."""
+    """Run the tap on a shop with these answers, and return what it emitted."""
 
     def read(
         *answers: Answer,
@@ -201,21 +140,21 @@ def read_answers(
 def fails(
     scripted_shop: ScriptedShop, read_answers: Callable[..., Emitted]
 ) -> Callable[..., Emitted]:
-    """Run the tap on a shop that gives these answers, see how it ends, and return what it emitted.
+    """Run the tap on a shop with these answers, assert how it fails, and return what it emitted.
 
-    It ends with an error of this kind, which tells this; after so many requests, if given.
+    It fails with an error of this kind and message; after so many requests, if given.
     """
 
     def run(
         *answers: Answer,
         kind: type[Exception],
-        told: str,
-        asked: int | None = None,
+        message: str,
+        requests: int | None = None,
         **settings: Any,
     ) -> Emitted:
         emitted = read_answers(*answers, fails_with=kind, **settings)
-        assert told in emitted.log
-        assert asked in (None, len(scripted_shop.asked))
+        assert message in emitted.log
+        assert requests in (None, len(scripted_shop.requests))
         return emitted
 
     return run
@@ -230,13 +169,13 @@ def odd_shop():
 
 @pytest.fixture
 def read(odd_shop, tmp_path, read_shop):
-    """Run the tap on a shop that answers so, by a file with these lines."""
+    """Run the tap with a shop file of these lines, on a shop that answers by this function."""
 
     def run(answer, file, *, state=None, fails_with=None, **settings):
         path = tmp_path / "my_shop.py"
         path.write_text(HEAD + file, encoding="utf-8")
         odd_shop.answer = answer
-        odd_shop.asked.clear()
+        odd_shop.requests.clear()
         config = {
             "api_url": odd_shop.url,
             "auth_token": "hemmelig-token",
@@ -253,13 +192,13 @@ def read(odd_shop, tmp_path, read_shop):
 
 @pytest.fixture
 def shop(served: Any) -> Any:
-    """Return the state of the shop that the test serves."""
+    """The shop that the test serves, whose data it can read and change."""
     return served.shop
 
 
 @pytest.fixture
 def to_go(ledger: Any, reader: PresetReader) -> Callable[..., Any]:
-    """Let what changed since the last run go to Go, and return what came of it."""
+    """Send what changed since the last run to Go, and return the outcome."""
 
     def run(**settings: Any) -> Any:
         return ledger.run(*reader.messages(), sales_accounts=ACCOUNTS, **settings)

@@ -1,4 +1,4 @@
-"""How a record of a shop file is brought into the contract's form."""
+"""How a record of a shop file is converted into the contract's form."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
 
 
 class Text(str):
-    """Text of another type, so that its record is checked member by member."""
+    """A subclass of text, so that its record is checked member by member."""
 
 
 values: st.SearchStrategy[Any] = (
@@ -46,16 +46,16 @@ values: st.SearchStrategy[Any] = (
 
 
 def _objects(schema):
-    """Objects of a schema; most of their members have the type that the contract requires."""
-    fields = {name: _often_right(field) for name, field in schema["properties"].items()}
+    """Objects of a schema, whose members mostly have the type that the contract requires."""
+    fields = {name: _mostly_valid(field) for name, field in schema["properties"].items()}
     return st.fixed_dictionaries({}, optional=fields)
 
 
-def _often_right(field):
-    return st.integers(0, 40).flatmap(lambda n: values if n == 0 else _right(field))
+def _mostly_valid(field):
+    return st.integers(0, 40).flatmap(lambda n: values if n == 0 else _valid(field))
 
 
-def _right(field):
+def _valid(field):
     if "properties" in field.get("items", {}):
         return st.lists(_objects(field["items"]), max_size=2)
     if field.get("properties"):
@@ -64,8 +64,8 @@ def _right(field):
         return st.just({"a": Decimal("1.5"), "b": [1]})
     if "boolean" in field["type"]:
         return st.booleans()
-    words = {"date-time": "2026-01-31T12:00:00+01:00"}.get(field.get("format"), "12.50")
-    return st.none() | st.just(words) | st.just(Decimal("7.10"))
+    text = {"date-time": "2026-01-31T12:00:00+01:00"}.get(field.get("format"), "12.50")
+    return st.none() | st.just(text) | st.just(Decimal("7.10"))
 
 
 def _conformed(record):
@@ -76,11 +76,11 @@ def _conformed(record):
 
 
 @given(_objects(OF_EACH_KIND), st.sampled_from(["note", "notes"]))
-def test_the_quick_check_accepts_and_makes_the_same_as_the_close_one(order, member):
+def test_the_fast_check_agrees_with_the_check_of_each_member(order, member):
     assert _conformed({**order, member: "x"}) == _conformed({**order, member: Text("x")})
 
 
-def test_numbers_and_moments_become_text_and_the_rest_stays():
+def test_numbers_and_times_become_text_and_the_rest_is_unchanged():
     order = {
         "id": 7,
         "number": 12,
@@ -105,7 +105,7 @@ def test_numbers_and_moments_become_text_and_the_rest_stays():
 
 
 @pytest.mark.parametrize(
-    ("member", "value", "words"),
+    ("member", "value", "message"),
     [
         ("total_incl", 1.5, "'total_incl' is not a decimal"),
         ("total_incl", Decimal("NaN"), "'total_incl' is not a decimal"),
@@ -119,7 +119,7 @@ def test_numbers_and_moments_become_text_and_the_rest_stays():
         ("is_guest", 0, "'is_guest' must be True or False"),
     ],
 )
-def test_a_fault_in_a_record_is_reported_with_its_place(member, value, words):
+def test_a_fault_in_a_record_is_reported_with_its_place(member, value, message):
     with pytest.raises(WrongRecordError) as failure:
         CONTRACT.conform({"id": "1", member: value})
-    assert words in str(failure.value)
+    assert message in str(failure.value)

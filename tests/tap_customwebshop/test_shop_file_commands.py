@@ -35,11 +35,11 @@ def command(odd_shop, tmp_path):
     return run
 
 
-AS_IT_IS = """
-{capitals} = Listing("/{name}"{more})
+UNCHANGED_ROWS = """
+{stream} = Listing("/{name}"{options})
 def {name}(row, shop): return row
 """
-SALES = AS_IT_IS.format(capitals="ORDERS", name="order", more="")
+SALES = UNCHANGED_ROWS.format(stream="ORDERS", name="order", options="")
 STAMP = "2026-01-02T08:00:00Z"
 LINE = {"id": "1", "sku": "ULL", "quantity": 1, "total_excl": 80, "total_incl": 100, "tax_rate": 25}
 FREIGHT = {"id": "2", "total_excl": 40, "tax_rate": "25"}
@@ -86,7 +86,7 @@ def refund(**members):
         {"billing_address": {"country_code": "IS", "postal_code": "101"}},
     ],
 )
-def test_check_ends_well_with_what_the_target_takes(command, members):
+def test_check_finds_no_fault_in_an_order_that_the_target_accepts(command, members):
     ended = command(lambda _: [{**SALE, **members}], SALES, "--check")
     assert (ended.stdout, ended.returncode) == (
         "orders: 1 records checked, 0 kinds of faults\n",
@@ -157,7 +157,7 @@ def test_check_reports_what_would_be_wrong_in_the_accounts(command, members, mes
 
 
 @pytest.mark.parametrize(
-    ("more", "file", "is_right"),
+    ("options", "file", "is_accepted"),
     [
         ("", "", True),
         (", since='from={since}'", "", False),
@@ -169,40 +169,39 @@ def test_check_reports_what_would_be_wrong_in_the_accounts(command, members, mes
         ),
     ],
 )
-def test_check_is_content_where_a_change_that_moves_no_stamp_is_seen_all_the_same(
-    command, more, file, is_right
+def test_check_accepts_an_early_stamp_only_where_changes_are_found_without_it(
+    command, options, file, is_accepted
 ):
-    def answer(asked):
-        return [] if asked.query.get("from", "1970") > STAMP else [sale]
+    def answer(request):
+        return [] if request.query.get("from", "1970") > STAMP else [sale]
 
     sale = {**SALE, "placed_at": "2026-01-09T08:00:00Z"}
-    listing = AS_IT_IS.format(capitals="ORDERS", name="order", more=more)
+    listing = UNCHANGED_ROWS.format(stream="ORDERS", name="order", options=options)
     ended = command(answer, listing + file, "--check")
-    assert ("updated_at is before placed_at" in ended.stdout) != is_right
-    assert ended.returncode == (0 if is_right else 1)
+    assert ("updated_at is before placed_at" in ended.stdout) != is_accepted
+    assert ended.returncode == (0 if is_accepted else 1)
 
 
 @pytest.mark.parametrize(
-    ("answer", "message"),
+    ("filtered", "message"),
     [
-        (FIVE, "customers: the shop ignores 'from={since}'; correct 'since'"),
+        ({"rows": FIVE}, "customers: the shop ignores 'from={since}'; correct 'since'"),
         ({"rows": None}, "if nothing has changed, /list: the answer has no list at rows="),
         ([], None),
         (Reply({"error": "from"}, status=422), None),
     ],
 )
-def test_check_asks_once_whether_the_shop_ignores_the_filter(command, answer, message):
-    def reply(asked):
-        return {"rows": FIVE} if "from" not in asked.query else answer if answer != FIVE else whole
+def test_check_finds_out_whether_the_shop_ignores_the_filter(command, filtered, message):
+    def answer(request):
+        return filtered if "from" in request.query else {"rows": FIVE}
 
-    whole = {"rows": FIVE}
     listing = "CUSTOMERS = Listing('/list', rows='rows', since='from={since}')\n"
-    ended = command(reply, listing + ROWS, "--check")
+    ended = command(answer, listing + ROWS, "--check")
     assert ended.returncode == (1 if message else 0), ended
     assert (message or "0 kinds") in ended.stdout
 
 
-def in_woocommerce(shop):
+def fill_woocommerce(shop):
     wool = shop.add_product("Ull", "ULL", "199.00")
     kari = shop.add_customer("kari@example.com")
     shop.add_coupon("TI", "percent", "10")
@@ -211,7 +210,7 @@ def in_woocommerce(shop):
     return {"consumer_key": shop.consumer_key, "consumer_secret": shop.consumer_secret}
 
 
-def in_shopify(shop):
+def fill_shopify(shop):
     wool = shop.add_product("Ull", "ULL", "199.00")
     kari = shop.add_customer("kari@example.com")
     order = shop.place_order([(wool, 3, "33.33")], customer=kari, freight="79.00", tip="20.00")
@@ -221,15 +220,15 @@ def in_shopify(shop):
 
 
 @pytest.mark.parametrize(
-    ("make", "start", "filled"),
+    ("preset", "start", "fill"),
     [
-        ("woocommerce", lambda: woocommerce.start(WooCommerce()), in_woocommerce),
-        ("shopify", lambda: shopify.start(Shopify()), in_shopify),
+        ("woocommerce", lambda: woocommerce.start(WooCommerce()), fill_woocommerce),
+        ("shopify", lambda: shopify.start(Shopify()), fill_shopify),
     ],
 )
-def test_check_raises_no_false_alarm_of_a_shop_that_a_preset_reads(tmp_path, make, start, filled):
+def test_check_finds_no_fault_in_a_shop_that_a_preset_reads(tmp_path, preset, start, fill):
     with start() as served:
-        config = {"api_url": served.url, "shop": make, "shop_settings": filled(served.shop)}
+        config = {"api_url": served.url, "shop": preset, "shop_settings": fill(served.shop)}
         (tmp_path / "config.json").write_text(json.dumps(config))
         arguments = "--config", tmp_path / "config.json", "--check"
         ended = commands.run_here("tap-customwebshop", *arguments)
@@ -237,23 +236,35 @@ def test_check_raises_no_false_alarm_of_a_shop_that_a_preset_reads(tmp_path, mak
     assert " 0 records" not in ended.stdout
 
 
-def test_check_finds_guests_who_are_customers_and_a_price_that_is_the_same_with_vat(command):
-    kari = {"email": "kari@example.com", "updated_at": STAMP}
-    guests = [{"id": f"{number}", "is_guest": True, **kari} for number in (1, 2)]
-    listing = AS_IT_IS.format(capitals="CUSTOMERS", name="customer", more="")
-    ended = command(lambda _: guests, listing, "--check")
-    assert "customers: a guest has the e-mail address of another customer" in ended.stdout
-    assert command(lambda _: guests[:1], listing, "--check").returncode == 0
-
-    goods = {"id": "1", "sku": "A", "name": "A", "tax_rate": 25, "updated_at": STAMP}
-    listing = AS_IT_IS.format(capitals="PRODUCTS", name="product", more="")
-    for price, is_right in (("80.00", True), ("100.00", False)):
-        row = {**goods, "price_excl": price, "price_incl": "100.00"}
-        ended = command(lambda _, row=row: [row], listing, "--check")
-        assert ("price_incl equals price_excl" in ended.stdout) != is_right
+GUESTS = [
+    {"id": key, "is_guest": True, "email": "kari@example.com", "updated_at": STAMP} for key in "12"
+]
+GOODS = {"id": "1", "sku": "A", "name": "A", "tax_rate": 25, "updated_at": STAMP}
 
 
-def test_check_ends_well_when_nothing_is_wrong(command):
+@pytest.mark.parametrize(
+    ("name", "rows", "message"),
+    [
+        ("customer", GUESTS, "customers: a guest has the e-mail address of another customer"),
+        ("customer", GUESTS[:1], None),
+        (
+            "product",
+            [{**GOODS, "price_excl": "100.00", "price_incl": "100.00"}],
+            "price_incl equals price_excl",
+        ),
+        ("product", [{**GOODS, "price_excl": "80.00", "price_incl": "100.00"}], None),
+    ],
+)
+def test_check_finds_guests_who_are_customers_and_prices_that_lack_vat(
+    command, name, rows, message
+):
+    listing = UNCHANGED_ROWS.format(stream=f"{name.upper()}S", name=name, options="")
+    ended = command(lambda _: rows, listing, "--check")
+    assert ended.returncode == (1 if message else 0)
+    assert (message or "0 kinds") in ended.stdout
+
+
+def test_check_reports_that_nothing_is_wrong(command):
     ended = command(lambda _: FIVE, f"CUSTOMERS = Listing('/list')\n{ROWS}", "--check")
     assert (ended.returncode, ended.stdout) == (
         0,
@@ -261,7 +272,7 @@ def test_check_ends_well_when_nothing_is_wrong(command):
     )
 
 
-def test_explain_shows_the_row_the_record_and_what_it_is_in_go_and_what_was_not_read(command):
+def test_explain_shows_each_member_from_the_row_to_go_and_what_was_not_read(command):
     rows = [row(1, vat_no="9", more={"x": [1, 2]})]
     ended = command(lambda _: rows, f"CUSTOMERS = Listing('/list')\n{ROWS}", "--explain")
     lines = [" ".join(line.split()) for line in ended.stdout.splitlines()]
@@ -272,9 +283,9 @@ def test_explain_shows_the_row_the_record_and_what_it_is_in_go_and_what_was_not_
 
 
 def test_init_prints_a_first_file_that_runs(command, tmp_path, odd_shop, read_shop):
-    def answer(asked):
+    def answer(request):
         rows = {"content": {"rows": [{**row(1), "email": "a@b.no", "updated": "2026-01-01"}]}}
-        return {**rows, "total": 1} if asked.path == "/v3/customers" else Reply({}, status=404)
+        return {**rows, "total": 1} if request.path == "/v3/customers" else Reply({}, status=404)
 
     ended = command(answer, "", "--init", "/v3/customers")
     assert ended.returncode == 0, ended.stderr
@@ -289,16 +300,20 @@ def test_init_prints_a_first_file_that_runs(command, tmp_path, odd_shop, read_sh
     }
 
 
-def test_a_wrong_path_for_init_and_a_missing_file_for_check_are_one_line(command):
-    wrong = command(lambda _: Reply({}, status=404), "", "--init", "/nothing")
-    missing = command(lambda _: [], "", "--check")
-    for ended, message in (
-        (wrong, "GET /nothing: the shop answered 404"),
-        (missing, "There is no shop file: name one in the setting 'shop'."),
-    ):
-        assert (ended.returncode, ended.stdout) == (1, "")
-        assert message in ended.stderr.splitlines()[-1]
-        assert "Traceback" not in ended.stderr
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--init", "/nothing"), "GET /nothing: the shop answered 404"),
+        (("--check",), "There is no shop file: name one in the setting 'shop'."),
+    ],
+)
+def test_a_wrong_path_for_init_and_a_missing_file_for_check_are_one_line_errors(
+    command, arguments, message
+):
+    ended = command(lambda _: Reply({}, status=404), "", *arguments)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert message in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
 
 
 AUTH = "AUTH = Header('X-Key', '{key}')\n"
@@ -306,20 +321,19 @@ AUTH = "AUTH = Header('X-Key', '{key}')\n"
 
 @pytest.fixture
 def first_file(command, tmp_path, odd_shop, read_shop):
-    """Return what `--init` prints of a list, after it was loaded and read."""
+    """Return what `--init` prints for a list, and what the tap reads with it."""
 
     def read(path, rows, auth=""):
-        def answer(asked):
-            is_known = not auth or asked.headers.get("X-Key") == "hemmelig"
-            return rows if is_known else Reply({}, status=401)
+        def answer(request):
+            is_allowed = not auth or request.headers.get("X-Key") == "hemmelig"
+            return rows if is_allowed else Reply({}, status=401)
 
         settings = {"shop_settings": {"key": "hemmelig"}} if auth else {}
         ended = command(answer, auth, "--init", path, **settings)
         assert ended.returncode == 0, ended.stderr
         (tmp_path / "first.py").write_text(ended.stdout, encoding="utf-8")
         config = {"api_url": odd_shop.url, "auth_token": "t", "shop": str(tmp_path / "first.py")}
-        emitted = read_shop(config | settings)
-        return ended.stdout, emitted
+        return ended.stdout, read_shop(config | settings)
 
     return read
 
@@ -370,7 +384,7 @@ def test_what_init_prints_can_be_run_whatever_the_shop_calls_its_members(first_f
         ("/list", 200, "the answer has no list with rows. --init reads a list by GET."),
     ],
 )
-def test_where_init_cannot_read_it_says_what_to_try(command, path, status, message):
+def test_init_suggests_what_to_try_where_it_cannot_read(command, path, status, message):
     ended = command(lambda _: Reply({}, status=status), "", "--init", path)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert message in ended.stderr.splitlines()[-1]
@@ -382,7 +396,7 @@ BLOCKS = re.findall(
 
 
 @pytest.mark.parametrize("text", [text for text in BLOCKS if "AUTH =" in text])
-def test_each_whole_shop_file_of_the_guide_can_be_loaded(tmp_path, text):
+def test_each_complete_shop_file_in_the_guide_can_be_loaded(tmp_path, text):
     (tmp_path / "my_shop.py").write_text(text, encoding="utf-8")
     file = load_shop_file(
         str(tmp_path / "my_shop.py"), {"auth_token": "t", "user": "u", "password": "p"}

@@ -1,4 +1,4 @@
-"""What both taps do alike when they are started with something that cannot be: one clear line."""
+"""How both taps report unusable settings, files and output: in one clear line."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def config(tap, tmp_path):
     return path
 
 
-def assert_one_line(ended, told):
-    """See that a command ended with one line, printed nothing and gave no secret away."""
+def assert_one_line(ended, message):
+    """Assert that a command failed with this line, printed nothing and showed no secret."""
     assert (ended.returncode, ended.stdout or "") == (1, "")
-    assert told in ended.stderr.splitlines()[-1]
+    assert message in ended.stderr.splitlines()[-1]
     assert "Traceback" not in ended.stderr
     assert "hemmelig" not in ended.stderr
 
@@ -56,28 +56,37 @@ def test_wrong_settings_end_the_command_without_a_traceback(tap, config, argumen
     assert_one_line(ended, "There is no setting 'pagesize'")
 
 
+NOT_A_STATE = "--state: the file is not a state"
+NOT_A_CATALOG = "--catalog: the file is not a catalog: give what --discover prints"
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("option", "text", "message"),
     [
-        *("", "[]", '{"bookmarks": {', '{"bookmarks": []}', '{"bookmarks": {"customers": null}}'),
-        '{"bookmarks": {"customers": {"partitions": 5}}}',
+        *(
+            ("--state", text, NOT_A_STATE)
+            for text in (
+                *("", "[]", '{"bookmarks": {', '{"bookmarks": []}'),
+                '{"bookmarks": {"customers": null}}',
+                '{"bookmarks": {"customers": {"partitions": 5}}}',
+            )
+        ),
+        *(
+            ("--catalog", text, NOT_A_CATALOG)
+            for text in ("", "[]", "{", '{"streams": 1}', '{"streams": [{}]}')
+        ),
     ],
 )
-def test_a_state_file_that_holds_no_state_is_one_line(tap, config, tmp_path, text):
-    (tmp_path / "state.json").write_text(text)
-    ended = commands.run_here(tap, "--state", tmp_path / "state.json", "--config", config)
-    assert_one_line(ended, "--state: the file is not a state")
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"streams": 1}', '{"streams": [{}]}'])
-def test_a_catalog_file_that_holds_no_catalog_is_one_line(tap, config, tmp_path, text):
-    (tmp_path / "catalog.json").write_text(text)
-    ended = commands.run_here(tap, "--catalog", tmp_path / "catalog.json", "--config", config)
-    assert_one_line(ended, "--catalog: the file is not a catalog: give what --discover prints")
+def test_a_file_that_is_not_a_state_or_a_catalog_is_a_one_line_error(
+    tap, config, tmp_path, option, text, message
+):
+    (tmp_path / "file.json").write_text(text)
+    ended = commands.run_here(tap, option, tmp_path / "file.json", "--config", config)
+    assert_one_line(ended, message)
 
 
 @pytest.mark.parametrize("text", [None, "{"])
-def test_a_config_file_that_is_none_is_one_line(tap, config, text):
+def test_a_missing_or_broken_config_file_is_a_one_line_error(tap, config, text):
     config.unlink()
     if text is not None:
         config.write_text(text)
@@ -87,9 +96,9 @@ def test_a_config_file_that_is_none_is_one_line(tap, config, text):
 
 
 def test_discovery_needs_no_settings_and_describes_every_field(tap):
-    found = json.loads(commands.run(tap, "--discover").stdout)["streams"]
-    assert [stream["stream"] for stream in found] == STREAMS[tap]
-    for stream in found:
+    streams = json.loads(commands.run(tap, "--discover").stdout)["streams"]
+    assert [stream["stream"] for stream in streams] == STREAMS[tap]
+    for stream in streams:
         fields = list(stream["schema"]["properties"].values())
         for field in fields:
             assert field["description"]
@@ -97,7 +106,7 @@ def test_discovery_needs_no_settings_and_describes_every_field(tap):
 
 
 @pytest.mark.slow
-def test_records_on_a_full_disk_are_one_line(tap, config):
+def test_records_on_a_full_disk_are_one_line_errors(tap, config):
     with Sandbox.start() as box:
         for number in range(300):
             box.shop.put("customers", {"id": f"{number}", "note": "x" * 100})

@@ -1,4 +1,4 @@
-"""The tap as a plugin: command line, settings, documents, and the SDK's own tests."""
+"""The tap as a plugin: command line, settings, documents and the SDK's own tests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def full_record(stream, key):
         )
         for name, field in schema["properties"].items()
     }
-    stamps = [n for n, f in schema["properties"].items() if f.get("format") == "date-time"]
+    stamps = [
+        name for name, field in schema["properties"].items() if field.get("format") == "date-time"
+    ]
     return {**record, **dict.fromkeys(stamps, f"2026-01-0{key}T08:00:00.000000Z"), "id": key}
 
 
@@ -67,13 +69,13 @@ class TestBySDK(get_tap_test_class(TapCustomWebShop, config=sdk_config)):  # typ
         ({"start_date": "soon"}, "The setting 'start_date' is not a date"),
     ],
 )
-def test_a_wrong_setting_is_one_line_that_names_it_and_holds_no_value(wrong, line):
+def test_a_wrong_setting_is_one_line_that_names_it_without_its_value(wrong, line):
     with pytest.raises(ConfigValidationError) as failure:
         TapCustomWebShop(config={**sdk_config, **wrong})
-    (said,) = failure.value.errors
-    assert line in said
-    assert "secret" not in said
-    assert "12345" not in said
+    (error,) = failure.value.errors
+    assert line in error
+    assert "secret" not in error
+    assert "12345" not in error
 
 
 @pytest.mark.parametrize(
@@ -102,12 +104,12 @@ def test_a_refusing_shop_ends_the_command_with_one_error_line(
 ):
     scripted_shop.answers("customers", answer(status=401))
     ended = taps.run(TAP, *arguments, config=config, folder=tmp_path)
-    told = "GET /customers: the shop answered 401"
-    taps.assert_one_error(ended, told, secret=config["auth_token"])
+    message = "GET /customers: the shop answered 401"
+    taps.assert_one_error(ended, message, secret=config["auth_token"])
 
 
 @pytest.mark.parametrize("bookmark", ["x", "9999-12-31T23:59:59-14:00"])
-def test_a_bookmark_that_cannot_be_is_one_line(bookmark):
+def test_a_bookmark_that_is_not_a_timestamp_is_a_one_line_error(bookmark):
     state = {"bookmarks": {"orders": {"replication_key_value": bookmark}}}
     with pytest.raises(ConfigValidationError) as failure:
         TapCustomWebShop(config=dict(sdk_config), state=state)
@@ -116,16 +118,16 @@ def test_a_bookmark_that_cannot_be_is_one_line(bookmark):
     ]
 
 
-def test_a_bookmark_that_the_shops_clock_has_not_reached_is_one_line(box, tmp_path):
+def test_a_bookmark_that_the_shops_clock_has_not_reached_is_a_one_line_error(box, tmp_path):
     state = {"bookmarks": {"customers": {"replication_key_value": "9999-12-31T23:59:59Z"}}}
     (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
     config = box.tap_config()
     ended = taps.run(TAP, "--state", tmp_path / "state.json", config=config, folder=tmp_path)
-    told = "The state's bookmark of 'customers' lies in the future; correct or remove it."
-    taps.assert_one_error(ended, told, secret=config["auth_token"])
+    message = "The state's bookmark of 'customers' lies in the future; correct or remove it."
+    taps.assert_one_error(ended, message, secret=config["auth_token"])
 
 
-def numbered(count, **fields):
+def records_by_second(count, **fields):
     stamps = [f"2026-01-01T08:{n // 60:02d}:{n % 60:02d}.000000Z" for n in range(count)]
     return [{"id": stamp, "updated_at": stamp, **fields} for stamp in stamps]
 
@@ -138,7 +140,7 @@ def bookmark(line):
 def test_sigterm_ends_the_run_with_the_state_of_what_was_emitted(
     scripted_shop, config, answer, page, tmp_path
 ):
-    records = numbered(3)
+    records = records_by_second(3)
     endless = answer(b" " * 10_000, seconds_between_bytes=0.1)
     scripted_shop.answers("customers", page(records, "next"), endless)
     with taps.start("tap_customwebshop", config, tmp_path) as tap:
@@ -152,10 +154,10 @@ def test_sigterm_ends_the_run_with_the_state_of_what_was_emitted(
     assert bookmark(rest[-1]) == records[-1]["id"]
 
 
-def test_sigterm_while_the_pipe_is_full_breaks_no_line_and_states_no_more_than_was_emitted(
+def test_sigterm_while_the_pipe_is_full_breaks_no_line_and_the_state_is_not_ahead(
     scripted_shop, config, page, tmp_path
 ):
-    scripted_shop.answers("customers", page(numbered(900, note="x" * 1000)))
+    scripted_shop.answers("customers", page(records_by_second(900, note="x" * 1000)))
     with taps.start("tap_customwebshop", config, tmp_path) as tap:
         assert tap.stdout
         while b'"RECORD"' not in tap.stdout.readline():
@@ -165,16 +167,16 @@ def test_sigterm_while_the_pipe_is_full_breaks_no_line_and_states_no_more_than_w
         assert tap.wait(30) == 0
     messages = [json.loads(line) for line in lines]
     assert messages[-1]["type"] == "STATE"
-    emitted = [m["record"]["id"] for m in messages if m["type"] == "RECORD"]
+    emitted = [message["record"]["id"] for message in messages if message["type"] == "RECORD"]
     assert bookmark(lines[-1]) in emitted[-2:]
 
 
-def test_each_stream_is_told_by_id_and_by_when_it_changed():
+def test_each_stream_is_keyed_by_id_and_replicated_by_updated_at():
     for stream in json.loads(taps.run(TAP, "--discover").stdout)["streams"]:
         assert_members(stream, key_properties=["id"], replication_key="updated_at")
 
 
-def test_the_settings_table_in_the_readme_is_the_one_of_about():
+def test_the_readme_has_the_settings_table_of_about():
     about = taps.run(TAP, "--about", "--format=markdown").stdout
     table = about[about.index("| Setting") : about.index("\n\nA full list")]
     assert table in (PACKAGE / "README.md").read_text(encoding="utf-8")
@@ -184,9 +186,9 @@ def test_the_hub_definition_has_the_settings_of_about():
     about = json.loads(taps.run(TAP, "--about", "--format=json").stdout)
     hub = yaml.safe_load((PACKAGE / "hub.yml").read_text(encoding="utf-8"))
     settings = {setting["name"]: setting for setting in hub["settings"]}
-    known = about["settings"]["properties"]
-    assert list(settings) == list(known)
-    for name, setting in known.items():
+    declared = about["settings"]["properties"]
+    assert list(settings) == list(declared)
+    for name, setting in declared.items():
         assert_members(
             {"value": None, "sensitive": False, **settings[name]},
             label=setting["title"],
@@ -203,7 +205,7 @@ def test_the_hub_definition_has_the_settings_of_about():
 
 
 @pytest.mark.parametrize("arguments", [(), ("--test",)])
-def test_without_any_config_it_is_said_that_none_was_given(arguments):
+def test_a_run_without_config_reports_that_none_was_given(arguments):
     ended = taps.run(TAP, *arguments)
 
     assert ended.returncode == 1

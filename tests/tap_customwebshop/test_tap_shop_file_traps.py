@@ -1,11 +1,11 @@
-"""What shops do that a reader falls for: each is seen, or does no harm."""
+"""What shops do that misleads a reader: it is detected, or does no harm."""
 
 from __future__ import annotations
 
 import json
 
-import commands
 import pytest
+import taps
 from odd_shop import ALL, FIVE, HEAD, ROWS, Reply, ids, row, sliced
 from tap_customwebshop.errors import ShopError, ShopFileError, ShopRefusedError
 from tap_customwebshop.tap import TapCustomWebShop
@@ -13,46 +13,47 @@ from tap_customwebshop.tap import TapCustomWebShop
 # Pages
 
 
-def test_a_shop_that_is_busy_by_graphql_is_asked_again(read, odd_shop):
+def test_a_shop_that_reports_by_graphql_that_it_is_busy_is_asked_again(read, odd_shop):
     busy = {"errors": [{"message": "Throttled", "extensions": {"code": "THROTTLED"}}]}
 
     def answer(_):
-        return busy if len(odd_shop.asked) < 3 else {"data": {"x": FIVE}}
+        return busy if len(odd_shop.requests) < 3 else {"data": {"x": FIVE}}
 
     file = f"CUSTOMERS = Listing('/graphql', 'data.x', graphql='query {{ x {{ id }} }}')\n{ROWS}"
     assert ids(read(answer, file, retry_seconds=60)) == ALL
-    assert len(odd_shop.asked) == 3
+    assert len(odd_shop.requests) == 3
 
 
-def test_a_cursor_of_the_last_page_is_not_followed_where_the_answer_says_that_it_is_the_last(
-    read, odd_shop
-):
-    def answer(asked):
-        first = int(asked.query.get("after", 0))
+def test_the_cursor_of_the_last_page_is_not_followed(read, odd_shop):
+    def answer(request):
+        first = int(request.query.get("after", 0))
         return {"rows": sliced(FIVE, first, 2), "after": first + 2, "more": first + 2 < 5}
 
     file = "CUSTOMERS = Listing('/list', 'rows', Cursor('after={cursor}', 'after', 'more'))\n"
     assert ids(read(answer, file + ROWS)) == ALL
-    assert [request.query for request in odd_shop.asked] == [{}, {"after": "2"}, {"after": "4"}]
+    assert [request.query for request in odd_shop.requests] == [{}, {"after": "2"}, {"after": "4"}]
 
 
-@pytest.mark.parametrize("where", ["header", "answer"])
-def test_a_next_page_at_another_host_is_read_at_the_one_that_is_set(read, odd_shop, where):
-    """As a shop behind a proxy gives it: with its internal name, and the path that is set."""
+def linked(pager, rows, link):
+    """Return an answer with a link to the next page where the pager looks for it."""
+    if pager == "Next('next')":
+        return {"rows": rows, "next": link}
+    return Reply({"rows": rows}, headers={"Link": f'<{link}>; rel="next"'} if link else {})
 
-    def answer(asked):
-        first = int(asked.query.get("from", 0))
+
+@pytest.mark.parametrize("pager", ["Link('')", "Next('next')"])
+def test_a_next_page_at_another_host_is_read_from_the_host_that_is_set(read, odd_shop, pager):
+    """A shop behind a proxy links to its internal name, with the path that is set."""
+
+    def answer(request):
+        first = int(request.query.get("from", 0))
         link = f"http://inner.example:8080/api/v1/list?from={first + 2}" if first < 4 else ""
-        rows = sliced(FIVE, first, 2)
-        if where == "answer":
-            return {"rows": rows, "next": link}
-        return Reply({"rows": rows}, headers={"Link": f'<{link}>; rel="next"'} if link else {})
+        return linked(pager, sliced(FIVE, first, 2), link)
 
-    pager = "Link('')" if where == "header" else "Next('next')"
     file = f"CUSTOMERS = Listing('/list', 'rows', {pager})\n{ROWS}"
     assert ids(read(answer, file, api_url=f"{odd_shop.url}/api/v1")) == ALL
     assert odd_shop.paths() == ["/api/v1/list"] * 3
-    assert {request.headers["Authorization"] for request in odd_shop.asked} == {
+    assert {request.headers["Authorization"] for request in odd_shop.requests} == {
         "Bearer hemmelig-token"
     }
 
@@ -69,16 +70,10 @@ def test_a_next_page_at_another_host_is_read_at_the_one_that_is_set(read, odd_sh
         "//evil.example/list",
     ],
 )
-@pytest.mark.parametrize("where", ["header", "answer"])
-def test_no_address_leads_out_of_the_path_that_is_set(read, odd_shop, where, link):
-    def answer(_):
-        if where == "answer":
-            return {"rows": FIVE, "next": link}
-        return Reply({"rows": FIVE}, headers={"Link": f'<{link}>; rel="next"'})
-
-    pager = "Link('')" if where == "header" else "Next('next')"
+@pytest.mark.parametrize("pager", ["Link('')", "Next('next')"])
+def test_no_link_leads_out_of_the_path_that_is_set(read, odd_shop, pager, link):
     emitted = read(
-        answer,
+        lambda _: linked(pager, FIVE, link),
         f"CUSTOMERS = Listing('/list', 'rows', {pager})\n{ROWS}",
         api_url=f"{odd_shop.url}/api/v1",
         fails_with=ShopRefusedError,
@@ -96,7 +91,7 @@ def test_no_address_leads_out_of_the_path_that_is_set(read, odd_shop, where, lin
     ],
 )
 def test_no_id_leads_out_of_the_path_that_is_set(read, odd_shop, by, key):
-    """However the file puts an id of the shop into a path."""
+    """However the file inserts an id from the shop into a path."""
     file = f"""
 CUSTOMERS = Listing("/list", since="after={{since}}", single="/{{id}}")
 def customer(row, shop):
@@ -109,42 +104,42 @@ def touched(shop, since):
     rows = [row(1, name=key)]
     state = {"bookmarks": {"customers": {"replication_key_value": "2025-01-01T00:00:00Z"}}}
 
-    def answer(asked):
-        return rows if asked.path == "/api/v1/list" else [] if by == "list" else row(9)
+    def answer(request):
+        return rows if request.path == "/api/v1/list" else [] if by == "list" else row(9)
 
     read(answer, file, api_url=f"{odd_shop.url}/api/v1", state=state, fails_with=ShopError)
     assert odd_shop.paths() == ["/api/v1/list"]
 
 
-def test_a_row_that_would_lead_out_of_the_path_is_named_and_the_others_go_on(read):
-    """A buyer may type it: a coupon's code, for example."""
+def test_a_row_that_would_lead_out_of_the_path_is_named_and_the_others_are_read(read):
+    """A buyer may have typed it, such as a coupon's code."""
     file = "CUSTOMERS = Listing('/list')" + ROWS.replace(
         "    return", "    shop.get(f'/coupons/{row[\"name\"]}')\n    return"
     )
     rows = [row(1), row(2, name="../orders"), row(3)]
-    emitted = read(lambda asked: rows if asked.path == "/list" else {}, file, fails_with=ShopError)
+    emitted = read(
+        lambda request: rows if request.path == "/list" else {}, file, fails_with=ShopError
+    )
     assert ids(emitted) == ["1", "3"]
     assert "cannot be used in a path. (id 2)" in emitted.log
 
 
 @pytest.mark.parametrize(
-    "pager",
-    [
-        "Page('page={page}', size=2)",
-        "Offset('offset={offset}', size=2)",
-    ],
+    "pager", ["Page('page={page}', size=2)", "Offset('offset={offset}', size=2)"]
 )
-def test_a_page_with_fewer_rows_than_were_asked_for_is_not_the_last(read, pager):
-    def answer(asked):
-        first = int(asked.query["page"]) - 1 if "page" in asked.query else asked.query["offset"]
+def test_a_page_with_fewer_rows_than_were_requested_is_not_the_last(read, pager):
+    def answer(request):
+        first = (
+            int(request.query["page"]) - 1 if "page" in request.query else request.query["offset"]
+        )
         return sliced(FIVE, int(first), 1)
 
     assert ids(read(answer, f"CUSTOMERS = Listing('/list', pager={pager})\n{ROWS}")) == ALL
 
 
 def test_a_page_without_rows_is_not_the_last_while_there_is_a_cursor(read):
-    def answer(asked):
-        first = int(asked.query.get("after", 0))
+    def answer(request):
+        first = int(request.query.get("after", 0))
         rows = [] if first % 2 else sliced(FIVE, first // 2, 1)
         return {"rows": rows, "after": first + 1 if first < 9 else None}
 
@@ -152,27 +147,27 @@ def test_a_page_without_rows_is_not_the_last_while_there_is_a_cursor(read):
     assert ids(read(answer, file)) == ALL
 
 
-def test_pages_without_rows_end_although_each_has_another_cursor(read, odd_shop):
-    file = "Cursor('after={cursor}', 'after'), most_pages=30"
+@pytest.mark.parametrize(
+    ("answer", "message", "requests"),
+    [
+        (lambda n: {"rows": [], "after": f"{n}"}, "the pages do not end", 10),
+        (
+            lambda n: {"rows": [row(n)], "after": "same"},
+            "the pages do not end: check what the pager follows",
+            2,
+        ),
+    ],
+    ids=["no rows, new cursors", "new rows, the same cursor"],
+)
+def test_pages_that_do_not_end_are_an_error(read, odd_shop, answer, message, requests):
+    pager = "Cursor('after={cursor}', 'after'), most_pages=30"
     emitted = read(
-        lambda _: {"rows": [], "after": f"{len(odd_shop.asked)}"},
-        f"CUSTOMERS = Listing('/list', 'rows', {file})\n{ROWS}",
+        lambda _: answer(len(odd_shop.requests)),
+        f"CUSTOMERS = Listing('/list', 'rows', {pager})\n{ROWS}",
         fails_with=ShopError,
     )
-    assert "the pages do not end" in emitted.log
-    assert len(odd_shop.asked) == 10
-
-
-def test_pages_whose_rows_change_end_when_a_cursor_comes_again(read, odd_shop):
-    """No page equals an earlier one."""
-    file = "Cursor('after={cursor}', 'after'), most_pages=30"
-    emitted = read(
-        lambda _: {"rows": [row(len(odd_shop.asked))], "after": "same"},
-        f"CUSTOMERS = Listing('/list', 'rows', {file})\n{ROWS}",
-        fails_with=ShopError,
-    )
-    assert "the pages do not end: check what the pager follows" in emitted.log
-    assert len(odd_shop.asked) == 2
+    assert message in emitted.log
+    assert len(odd_shop.requests) == requests
 
 
 @pytest.mark.parametrize(
@@ -186,7 +181,7 @@ def test_pages_whose_rows_change_end_when_a_cursor_comes_again(read, odd_shop):
         ({"rows": FIVE, "pageInfo": {"hasNextPage": True}}, {}, "pageInfo.hasNextPage"),
     ],
 )
-def test_a_list_whose_paging_the_file_does_not_know_is_not_taken_as_complete(
+def test_a_list_with_more_pages_but_no_pager_does_not_count_as_complete(
     read, content, headers, place
 ):
     file = f"CUSTOMERS = Listing('/list', 'rows')\n{ROWS}"
@@ -195,13 +190,13 @@ def test_a_list_whose_paging_the_file_does_not_know_is_not_taken_as_complete(
     assert emitted.records() == []
 
 
-def test_a_list_that_states_that_nothing_follows_is_complete(read):
-    whole = {"rows": FIVE, "next": None, "has_more": False, "links": {"next": ""}}
-    first = Reply(whole, headers={"Link": '</list?page=1>; rel="first"'})
-    assert ids(read(lambda _: first, f"CUSTOMERS = Listing('/list', 'rows')\n{ROWS}")) == ALL
+def test_a_list_that_reports_no_further_pages_is_complete(read):
+    content = {"rows": FIVE, "next": None, "has_more": False, "links": {"next": ""}}
+    answer = Reply(content, headers={"Link": '</list?page=1>; rel="first"'})
+    assert ids(read(lambda _: answer, f"CUSTOMERS = Listing('/list', 'rows')\n{ROWS}")) == ALL
 
 
-def test_rows_that_lack_the_member_that_they_are_in_are_not_passed_over(read):
+def test_a_row_without_the_member_that_holds_it_is_an_error(read):
     edges = [{"node": row} for row in FIVE[:4]] + [{"nod": FIVE[4]}]
     file = f"CUSTOMERS = Listing('/list', 'edges[].node')\n{ROWS}"
     emitted = read(lambda _: {"edges": edges}, file, fails_with=ShopError)
@@ -209,7 +204,7 @@ def test_rows_that_lack_the_member_that_they_are_in_are_not_passed_over(read):
 
 
 @pytest.mark.parametrize("is_sorted", [True, False])
-def test_a_filter_that_the_shop_ignores_is_reported_once_whatever_the_order(read, is_sorted):
+def test_a_filter_that_the_shop_ignores_is_reported_once_in_any_sort_order(read, is_sorted):
     file = f"CUSTOMERS = Listing('/list', since='s={{since}}', sorted={is_sorted},"
     file += f" lookback_seconds=0)\n{ROWS}"
     first = read(lambda _: FIVE, file)
@@ -221,7 +216,7 @@ def test_a_filter_that_the_shop_ignores_is_reported_once_whatever_the_order(read
 # Values
 
 
-def test_an_empty_list_inside_a_row_leaves_the_row(read):
+def test_a_row_with_an_empty_list_is_still_read(read):
     file = """
 CUSTOMERS = Listing("/list")
 def customer(row, shop):
@@ -231,21 +226,19 @@ def customer(row, shop):
             "updated_at": stamp(row["changed"])}
 """
 
-    def answer(asked):
+    def answer(request):
         rows = [row(1, notes=[]), row(2, notes=[{"text": "x"}])]
         answers = {"/list": rows, "/list/1/notes": [], "/list/2/notes": []}
-        return answers.get(asked.path, Reply({}, status=404))
+        return answers.get(request.path, Reply({}, status=404))
 
     records = read(answer, file).records()
     assert [(record["id"], record["note"]) for record in records] == [("1", None), ("2", "x")]
 
 
 def test_the_first_stamp_that_is_not_empty_is_taken(read):
-    """Null until the first change, zeros, or an empty text, as several shops have it."""
-    rows = [
-        row(n, changed=stamp) for n, stamp in enumerate((None, "", "0000-00-00 00:00:00", 0), 1)
-    ]
-    rows = [{**empty, "made": "2026-01-01 09:00:00"} for empty in rows]
+    """Several shops give null until the first change, or zeros, or an empty text."""
+    empty = (None, "", "0000-00-00 00:00:00", 0)
+    rows = [row(n, changed=stamp, made="2026-01-01 09:00:00") for n, stamp in enumerate(empty, 1)]
     file = ROWS.replace('stamp(row["changed"])', 'stamp(row["changed"], row["made"])')
     emitted = read(lambda _: rows, f"CUSTOMERS = Listing('/list')\n{file}")
     assert {record["updated_at"] for record in emitted.records()} == {"2026-01-01T09:00:00.000000Z"}
@@ -263,7 +256,7 @@ def test_the_first_stamp_that_is_not_empty_is_taken(read):
         (b'"25.00"', "NOK", False, "25.00"),
     ],
 )
-def test_an_amount_is_rounded_as_its_currency_is(read, sent, currency, minor, expected):
+def test_an_amount_is_rounded_to_the_digits_of_its_currency(read, sent, currency, minor, expected):
     file = f"""
 PRODUCTS = Listing("/list", has_stamps=False)
 def product(row, shop):
@@ -273,42 +266,42 @@ def product(row, shop):
     assert emitted.records("products")[0]["price_incl"] == expected
 
 
-def test_no_value_changes_its_type_on_the_way(read):
-    """A postal code keeps its zeros; a number is not taken for text, nor null for a missing one."""
+def test_no_value_changes_its_type(read):
+    """A postal code keeps its zeros, a number does not become text, and null is not left out."""
     file = """
 CUSTOMERS = Listing("/list")
 def customer(row, shop):
     return {"id": row["id"], "phone": row["phone"], "note": row["note"],
             "addresses": [{"postal_code": row["zip"]}], "updated_at": stamp(row["changed"])}
 """
-    text = [row(1, zip="0150", phone="047", note=None)]
-    (record,) = read(lambda _: text, file).records()
+    rows = [row(1, zip="0150", phone="047", note=None)]
+    (record,) = read(lambda _: rows, file).records()
     assert record["addresses"] == [{"postal_code": "0150"}]
     assert (record["phone"], record["note"], "email" in record) == ("047", None, False)
-    number = [row(1, zip=150, phone="047", note=None)]
-    emitted = read(lambda _: number, file, fails_with=ShopFileError)
+    with_number = [row(1, zip=150, phone="047", note=None)]
+    emitted = read(lambda _: with_number, file, fails_with=ShopFileError)
     assert "'addresses.postal_code' must be text" in emitted.log
 
 
-# What is sent is data
+# What the shop sends is data
 
 
 def test_nothing_that_a_shop_sends_is_run_or_filled_in(read, odd_shop, tmp_path):
     marker = tmp_path / "ran"
     code = f"__import__('pathlib').Path({str(marker)!r}).touch()"
-    odd = ["{auth_token}", "${auth_token}", code, f"{{{{ {code} }}}}", f"f'{{{code}}}'"]
-    rows = [row(n, name=name) for n, name in enumerate(odd, 1)]
+    names = ["{auth_token}", "${auth_token}", code, f"{{{{ {code} }}}}", f"f'{{{code}}}'"]
+    rows = [row(n, name=name) for n, name in enumerate(names, 1)]
 
-    def answer(asked):
-        after = asked.query.get("after")
+    def answer(request):
+        after = request.query.get("after")
         following = {None: "{auth_token}", "{auth_token}": code, code: None}
         return {"rows": rows if after is None else [], "after": following[after]}
 
     file = f"CUSTOMERS = Listing('/list', 'rows', Cursor('after={{cursor}}', 'after'))\n{ROWS}"
-    before = sorted(path for path in tmp_path.iterdir())
+    before = list(tmp_path.iterdir())
     emitted = read(answer, file)
-    assert [record["name"] for record in emitted.records()] == odd
-    assert [request.query.get("after") for request in odd_shop.asked] == [
+    assert [record["name"] for record in emitted.records()] == names
+    assert [request.query.get("after") for request in odd_shop.requests] == [
         None,
         "{auth_token}",
         code,
@@ -317,7 +310,7 @@ def test_nothing_that_a_shop_sends_is_run_or_filled_in(read, odd_shop, tmp_path)
 
 
 @pytest.mark.parametrize("status", [400, 404, 500])
-def test_what_was_sent_is_named_without_its_values(read, status):
+def test_the_parameters_of_a_failed_request_are_named_without_their_values(read, status):
     file = f"CUSTOMERS = Listing('/list', params='sort=verdien&dir=stigende')\n{ROWS}"
     emitted = read(lambda _: Reply({}, status=status), file, fails_with=ShopError)
     assert "sort, dir" in emitted.log
@@ -332,7 +325,7 @@ def test_what_was_sent_is_named_without_its_values(read, status):
     ("name", "arguments", "meant"),
     [("touchd", "shop, since", "touched()"), ("changes", "entity, key, patch, shop", "change()")],
 )
-def test_a_misspelt_function_is_not_passed_over(config, tmp_path, name, arguments, meant):
+def test_a_misspelled_function_is_reported(config, tmp_path, name, arguments, meant):
     file = f"CUSTOMERS = Listing('/a', single='/a/{{id}}')\n{ROWS}\ndef {name}({arguments}): ...\n"
     (tmp_path / "my_shop.py").write_text(HEAD + file, encoding="utf-8")
     with pytest.raises(ShopFileError) as failure:
@@ -340,48 +333,40 @@ def test_a_misspelt_function_is_not_passed_over(config, tmp_path, name, argument
     assert f"{name}() is never called; did you mean {meant}?" in str(failure.value)
 
 
-def test_a_function_of_the_files_own_may_have_a_like_name(read):
+def test_the_files_own_functions_may_have_similar_names(read):
     file = "def changed(row): return stamp(row['changed'])\ndef touches(row): ...\n"
     file += ROWS.replace('stamp(row["changed"])', "changed(row)")
     assert ids(read(lambda _: FIVE, f"CUSTOMERS = Listing('/list')\n{file}")) == ALL
 
 
-WRONG = {
-    "a wrong path": ("'/lst'", ROWS, "GET /lst: the shop answered 404"),
-    "a wrong type": ("'/list', sorted='no'", ROWS, "CUSTOMERS: sorted must be True or False"),
-    "a misspelt member": (
-        "'/list'",
-        ROWS.replace('row["name"]', 'row["nmae"]'),
-        "customers[0] has no 'nmae'; did you mean 'name'?",
-    ),
-    "endless paging": (
-        "'/list', pager=Page('p={page}')",
-        ROWS,
-        "ignores what the pager sends (p)",
-    ),
-    "a wrong sort": ("'/wrong', params='sort=x'", ROWS, "Sent: sort"),
-}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize(
+    ("listing", "rows", "message"),
+    [
+        ("'/lst'", ROWS, "GET /lst: the shop answered 404"),
+        ("'/list', sorted='no'", ROWS, "CUSTOMERS: sorted must be True or False"),
+        (
+            "'/list'",
+            ROWS.replace('row["name"]', 'row["nmae"]'),
+            "customers[0] has no 'nmae'; did you mean 'name'?",
+        ),
+        ("'/list', pager=Page('p={page}')", ROWS, "ignores what the pager sends (p)"),
+        ("'/wrong', params='sort=x'", ROWS, "Sent: sort"),
+    ],
+    ids=["path", "type", "misspelled member", "endless pages", "sort"],
+)
 def test_a_wrong_shop_file_is_one_message_and_nothing_is_written_to_go(
-    odd_shop, ledger, tmp_path, wrong
+    odd_shop, ledger, tmp_path, listing, rows, message
 ):
-    listing, rows, message = WRONG[wrong]
     answers = {"/list": FIVE, "/wrong": Reply({}, status=500)}
-    odd_shop.answer = lambda asked: answers.get(asked.path, Reply({}, status=404))
+    odd_shop.answer = lambda request: answers.get(request.path, Reply({}, status=404))
     (tmp_path / "my_shop.py").write_text(f"{HEAD}CUSTOMERS = Listing({listing})\n{rows}")
     config = {"api_url": odd_shop.url, "auth_token": "hemmelig", "retry_seconds": 0}
     config["shop"] = str(tmp_path / "my_shop.py")
-    (tmp_path / "tap.json").write_text(json.dumps(config))
 
-    ended = commands.run("tap-customwebshop", "--config", tmp_path / "tap.json")
+    ended = taps.run("tap-customwebshop", config=config, folder=tmp_path)
 
-    (error,) = [line for line in ended.stderr.splitlines() if "ERROR" in line]
-    assert message in ended.stderr
-    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (1, error)
-    assert [text for text in ("Traceback", "hemmelig") if text in ended.stderr] == []
+    taps.assert_one_error(ended, message)
     messages = [json.loads(line) for line in ended.stdout.splitlines()]
     assert ledger.run(*messages).writes == []
     assert ledger.box.go.entries("Customers") == []

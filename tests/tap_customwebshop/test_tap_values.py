@@ -1,4 +1,4 @@
-"""Rules that hold for all stamps, numbers and pages."""
+"""Properties that hold for all stamps, numbers and pages."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ json_values = st.recursive(
 
 
 @given(moments, moments)
-def test_sortable_stamps_sort_as_the_moments_do(one, other):
-    first, second = sortable_stamp(one.isoformat()), sortable_stamp(other.isoformat())
-    assert first
-    assert second
-    assert (first < second) == (one < other)
-    assert (first == second) == (one == other)
+def test_sortable_stamps_sort_by_time(moment, other):
+    stamp, other_stamp = sortable_stamp(moment.isoformat()), sortable_stamp(other.isoformat())
+    assert stamp
+    assert other_stamp
+    assert (stamp < other_stamp) == (moment < other)
+    assert (stamp == other_stamp) == (moment == other)
 
 
 @given(moments)
@@ -60,14 +60,14 @@ shop_moments = st.from_regex(
 @example("2026-01-01T24:00:00.000000Z")
 @example("2026-01-01 24:00:00Z")
 @example("2026-01-01T10:00:00.\u0661Z")
-def test_any_text_is_brought_into_the_sortable_form_of_its_moment_or_is_none(text):
+def test_any_text_has_the_sortable_form_of_its_moment_or_none(text):
     moment = parse_stamp(text)
     assert sortable_stamp(text) == (moment and format_stamp(moment))
 
 
 @pytest.mark.parametrize(("begin", "end"), [("[", "]"), ('{"]": ', "}")])
 @pytest.mark.parametrize("more", ["", '"}]}]", "\\ud800"', f'"{"long" * 5000}"'])
-def test_what_is_nested_a_hundred_levels_deep_is_read_and_what_is_deeper_is_not(begin, end, more):
+def test_json_is_read_up_to_a_hundred_levels_deep(begin, end, more):
     def read(levels):
         return read_json(f'[[{more}], {begin * levels}"seen"{end * levels}]')[1]
 
@@ -85,7 +85,7 @@ def test_what_is_nested_a_hundred_levels_deep_is_read_and_what_is_deeper_is_not(
         ("2026-01-31 10:00:00+0130", "2026-01-31T08:30:00.000000Z"),
     ],
 )
-def test_a_start_date_may_be_written_as_people_do(written, moment):
+def test_a_start_date_may_have_any_common_form(written, moment):
     start = parse_start(written)
     assert start
     assert format_stamp(start) == moment
@@ -101,59 +101,59 @@ def test_money_as_a_number_becomes_text_of_the_same_value(number):
 
 
 @given(st.dictionaries(st.sampled_from(sorted(schemas.ORDERS["properties"])), json_values))
-def test_no_record_at_all_upsets_the_reading_of_numbers(record):
+def test_numbers_become_text_in_any_record(record):
     before = record.keys()
     numbers_to_text(record, schemas.ORDERS)
     assert record.keys() == before
 
 
 @given(st.dictionaries(st.text(min_size=1), json_values), json_values)
-def test_nothing_is_lost_on_the_way_into_custom(unknown, custom):
+def test_nothing_is_lost_when_members_are_moved_to_custom(unknown, custom):
     unknown.pop("custom", None)
-    held = list(custom.values()) if isinstance(custom, dict) else [custom]
-    expected = [*held, *unknown.values()] if custom is not None else [*unknown.values()]
+    before = list(custom.values()) if isinstance(custom, dict) else [custom]
+    expected = [*before, *unknown.values()] if custom is not None else [*unknown.values()]
     record = {**unknown, "custom": custom}
     move_to_custom(record, set(unknown))
     assert record.keys() == {"custom"}
     assert sorted(map(repr, record["custom"].values())) == sorted(map(repr, expected))
 
 
-def test_the_next_page_is_asked_for_while_this_one_is_in_hand():
-    asked_again = threading.Event()
+def test_the_next_page_is_requested_while_the_current_one_is_used():
+    is_next_requested = threading.Event()
 
     def fetch(cursor):
         if cursor:
-            asked_again.set()
+            is_next_requested.set()
         return Page([], None if cursor else "next", datetime.now(timezone.utc), None)
 
     pages = read_pages(fetch, path="/customers", ahead=True)
     next(pages)
-    assert asked_again.wait(10)
+    assert is_next_requested.wait(10)
     assert len(list(pages)) == 1
 
 
-def test_not_a_number_passes_as_text():
+def test_nan_is_passed_on_as_text():
     page = parse_page(b'{"data": [NaN], "next_cursor": null}', datetime.now(timezone.utc), None)
     assert page.records == ["NaN"]
 
 
 def _member(field):
-    """Values of a field, mostly as the contract has them."""
+    """Values of a field, mostly of the type in the contract."""
     if "properties" in field.get("items", {}):
-        right: st.SearchStrategy[Any] = st.lists(_object(field["items"]), max_size=2)
+        valid: st.SearchStrategy[Any] = st.lists(_object(field["items"]), max_size=2)
     elif "object" in field["type"]:
-        right = _object(field)
+        valid = _object(field)
     else:
-        right = st.booleans() if "boolean" in field["type"] else st.text(max_size=4)
-    return st.integers(0, 30).flatmap(lambda n: json_values if n == 0 else right | st.none())
+        valid = st.booleans() if "boolean" in field["type"] else st.text(max_size=4)
+    return st.integers(0, 30).flatmap(lambda n: json_values if n == 0 else valid | st.none())
 
 
 def _object(schema):
     fields = {name: _member(field) for name, field in schema.get("properties", {}).items()}
-    chosen = st.fixed_dictionaries({}, optional=fields)
-    free = st.dictionaries(st.text(max_size=3), json_values, max_size=2)
-    return st.tuples(chosen, free if not fields else st.just({}) | free).map(
-        lambda both: {**both[1], **both[0]}
+    known = st.fixed_dictionaries({}, optional=fields)
+    unknown = st.dictionaries(st.text(max_size=3), json_values, max_size=2)
+    return st.tuples(unknown if not fields else st.just({}) | unknown, known).map(
+        lambda members: {**members[0], **members[1]}
     )
 
 
@@ -165,41 +165,38 @@ shop_stamps = st.sampled_from(
 )
 keys = st.text("0123456789", min_size=1) | st.sampled_from(["", None, 7])
 shop_records = st.tuples(_object(schemas.CUSTOMERS), keys, shop_stamps | st.just(TODAY)).map(
-    lambda told: {**told[0], "id": told[1], "updated_at": told[2]}
+    lambda parts: {**parts[0], "id": parts[1], "updated_at": parts[2]}
 )
 
 
 @given(st.lists(shop_records, max_size=4), st.booleans(), st.sampled_from([None, 1]))
-def test_bytes_are_passed_on_only_where_reading_and_writing_would_change_nothing(
-    records, ascii_only, indent
-):
+def test_bytes_are_passed_on_only_where_parsing_would_change_nothing(records, ascii_only, indent):
     answer = {"data": records, "next_cursor": "2"}
     body = simplejson.dumps(answer, use_decimal=True, ensure_ascii=ascii_only, indent=indent)
-    whole = parse_page(body.encode("utf-8", "surrogatepass"), NOW, None)
-    page = parse_page(
-        body.encode("utf-8", "surrogatepass"), NOW, None, RecordForm(schemas.CUSTOMERS)
-    )
+    encoded = body.encode("utf-8", "surrogatepass")
+    parsed_page = parse_page(encoded, NOW, None)
+    page = parse_page(encoded, NOW, None, RecordForm(schemas.CUSTOMERS))
 
-    assert (page.next_cursor, len(page.records)) == (whole.next_cursor, len(whole.records))
-    for record, read in zip(page.records, whole.records, strict=True):
+    assert page.next_cursor == parsed_page.next_cursor
+    for record, parsed in zip(page.records, parsed_page.records, strict=True):
         if not isinstance(record, RawRecord):
-            assert record == read
+            assert record == parsed
             continue
-        numbers_to_text(read, schemas.CUSTOMERS)
-        assert read_json(bytes(record.text)) == read
-        assert read.keys() <= schemas.CUSTOMERS["properties"].keys()
-        assert (record.id, record.stamp) == (read["id"], sortable_stamp(read["updated_at"]))
-        assert read["updated_at"][10] + read["updated_at"][-1] == "TZ"
+        numbers_to_text(parsed, schemas.CUSTOMERS)
+        assert read_json(bytes(record.text)) == parsed
+        assert parsed.keys() <= schemas.CUSTOMERS["properties"].keys()
+        assert (record.id, record.stamp) == (parsed["id"], sortable_stamp(parsed["updated_at"]))
+        assert parsed["updated_at"][10] + parsed["updated_at"][-1] == "TZ"
         assert len(bytes(record.text).splitlines()) == 1
 
 
 @pytest.mark.parametrize("odd", RAW.values(), ids=RAW)
 @pytest.mark.parametrize("place", ["name", "custom", "unknown"])
-def test_what_cannot_be_worked_with_is_never_passed_on_as_bytes(odd, place):
+def test_unusable_json_is_never_passed_on_as_bytes(odd, place):
     odd = f'{{"member": {odd}}}' if place == "custom" else odd
     record = f'{{"id": "1", "updated_at": "{TODAY}", "{place}": {odd}}}'
-    right = f'{{"id": "2", "updated_at": "{TODAY}"}}'
-    body = f'{{"data": [{right}, {record}], "next_cursor": null}}'.encode()
+    valid = f'{{"id": "2", "updated_at": "{TODAY}"}}'
+    body = f'{{"data": [{valid}, {record}], "next_cursor": null}}'.encode()
 
     page = parse_page(body, NOW, None, RecordForm(schemas.CUSTOMERS))
 
@@ -224,22 +221,22 @@ def test_retry_after_is_seconds_or_a_date(header, least, most):
 
 
 @pytest.mark.parametrize("header", [None, "", "soon", "-1", "1.5"])
-def test_a_retry_after_that_says_nothing_is_none(header):
+def test_an_unusable_retry_after_is_none(header):
     assert parse_retry_after(header) is None
 
 
 @given(st.integers(1, 60))
 def test_no_wait_goes_beyond_the_budget(attempts):
-    patience = RetryBudget(10)
-    waits = [patience.next_wait() for _ in range(attempts)]
+    budget = RetryBudget(10)
+    waits = [budget.next_wait() for _ in range(attempts)]
     assert all(wait is None or 0 < wait <= 10 for wait in waits)
     assert RetryBudget(10).next_wait(asked=11) is None
     assert (RetryBudget(10).next_wait(asked=2) or 0) >= 2
 
 
 @given(asked=st.floats(0, 5), attempts=st.integers(1, 8))
-def test_no_wait_is_shorter_than_the_back_off_or_than_what_the_shop_asks_for(asked, attempts):
-    patience = RetryBudget(1000)
-    waits = [patience.next_wait(asked=asked) for _ in range(attempts)]
+def test_no_wait_is_shorter_than_the_back_off_or_what_the_shop_asks_for(asked, attempts):
+    budget = RetryBudget(1000)
+    waits = [budget.next_wait(asked=asked) for _ in range(attempts)]
 
     assert all(wait >= max(asked, 0.125 * 2**number) for number, wait in enumerate(waits))

@@ -1,4 +1,4 @@
-"""A sandbox per test, books with entries, and a way to run the tap and read its output and log."""
+"""A sandbox per test, books with entries, and fixtures that run the tap and read its output."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Emitted(taps.Emitted):
     def ids(self, stream: str) -> list[Any]:
         return [record["Id"] for record in self.records(stream)]
 
-    def asked(self, path: str) -> list[dict[str, str]]:
+    def queries(self, path: str) -> list[dict[str, str]]:
         """Return the queries of the reads of exactly this path, without paging."""
         paging = {"PageNumber", "PageSize", "OrderBy"}
         return [
@@ -68,7 +68,7 @@ class Merchant:
         return self.box.go.send_invoice(order["Id"])
 
     def stamp(self, resource: str, entry_id: Any, hour: int, *members: str) -> None:
-        """Set these stamps of an entry to an hour of a fixed day."""
+        """Set these members of an entry to an hour of a fixed day."""
         register = self.box.go.register(resource)
         stamp = f"2026-03-01T{hour:02d}:00:00.1234567Z"
         entry = register.get(entry_id)
@@ -114,13 +114,13 @@ def filled(merchant: Merchant) -> Merchant:
 
 @pytest.fixture(scope="session")
 def merchant_of() -> type[Merchant]:
-    """The class of merchants, for a sandbox that is not the test's own."""
+    """The class of merchants, for a sandbox other than the test's own."""
     return Merchant
 
 
 @pytest.fixture(scope="session")
 def config_for() -> Callable[..., dict[str, Any]]:
-    """Makes the tap's config for a sandbox, with changes."""
+    """Makes the tap's config for a sandbox, with these settings."""
 
     def make(box: Sandbox, **settings: Any) -> dict[str, Any]:
         config = box.target_config(requests_per_second=100, **settings)
@@ -137,9 +137,9 @@ def config(box: Sandbox, config_for: Callable[..., dict[str, Any]]) -> dict[str,
 
 @pytest.fixture
 def catalog(config: dict[str, Any]) -> Callable[..., dict[str, Any]]:
-    """Makes a catalog of some streams, or all, with all fields except those in `without`.
+    """Makes a catalog that selects some streams, or all, with all fields but those in `without`.
 
-    They are named as in `salesorders.SalesOrderLines`.
+    Fields are named as in `salesorders.SalesOrderLines`.
     """
 
     def make(*streams: str, without: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def read_go(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> Callable[..., Emitted]:
-    """Run the tap to the end, or to an error of the type given, and return what it emitted."""
+    """Run the tap to its end, or to an error of the given type, and return what it emitted."""
 
     def read(
         *streams: str,

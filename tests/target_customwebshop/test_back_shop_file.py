@@ -106,7 +106,7 @@ def test_an_address_edited_in_go_crosses_once(own, shop):
 
 def test_without_an_edit_in_go_the_shop_is_not_even_asked(own, shop):
     assert own.back(ends_with=0).status == 0
-    assert shop.server.asked == []
+    assert shop.server.requests == []
 
 
 def without_spaces(record):
@@ -208,12 +208,12 @@ def test_what_became_of_a_change_is_looked_for_once_the_file_reads_single_record
     shop.before_reading = lambda _: None
     edited.write_file(BY_REST.replace(without, with_) + CHANGE)
     outcome = edited.back(ends_with=3)
-    assert shop.server.asked == []
+    assert shop.server.requests == []
     assert "('single'); the unanswered change will be checked again" in outcome.log
 
     edited.write_file(BY_REST + CHANGE)
     edited.back(ends_with=0)
-    assert [one.method for one in shop.server.asked] == ["GET"]
+    assert [one.method for one in shop.server.requests] == ["GET"]
     edited.assert_at_rest()
 
 
@@ -298,7 +298,7 @@ def test_a_whole_row_is_sent_as_it_was_read_just_before_with_what_changed(edited
         if not asked.path.endswith("/1001"):
             return None
         record_json = json.dumps(shop.records["customers"]["1001"]).encode()
-        return Reply(b'{"row": {"weight": 155.00, "told": %s}}' % record_json)
+        return Reply(b'{"row": {"weight": 155.00, "record": %s}}' % record_json)
 
     shop.before_reading = weighed
     shop.edit("customers", "1001", email="ny@example.no")
@@ -306,7 +306,7 @@ def test_a_whole_row_is_sent_as_it_was_read_just_before_with_what_changed(edited
 
     (sent,) = shop.writes()
     assert b'"weight":155.00' in sent.text
-    assert sent.body["told"]["email"] == "ny@example.no"
+    assert sent.body["record"]["email"] == "ny@example.no"
     assert phone(edited) == PHONE
 
 
@@ -409,7 +409,7 @@ def test_a_run_killed_at_a_later_call_is_mended_by_the_next(two, shop, tmp_path,
 
 ALWAYS_BOTH = """
 def change(entity, record_id, patch, shop):
-    row = shop.get(f"/{entity}/{record_id}")["row"]["told"]
+    row = shop.get(f"/{entity}/{record_id}")["row"]["record"]
     whole = {"name": row["name"], "description": row["description"], **patch}
     path = f"/{entity}/{record_id}"
     return [("PUT", f"{path}/{name}", {"set": {name: value}}) for name, value in whole.items()]
@@ -491,7 +491,7 @@ def test_without_change_each_edit_waits_and_is_listed_without_a_call_until_there
     edited.both.edit_in_go("products", "501", Name="Lusekofte")
     for _ in range(2):
         outcome = edited.back(ends_with=0)
-        assert shop.server.asked == []
+        assert shop.server.requests == []
         assert parked(edited)[PARKED] == "my_shop.py has no change()"
         assert ("parked", "products_back", "501") in parked(edited)
         (said,) = [line for line in outcome.log.splitlines() if "has no change()" in line]
@@ -530,7 +530,7 @@ def test_an_entity_of_which_the_file_reads_no_single_record_waits_and_the_others
     outcome = edited.back(ends_with=0)
 
     assert phone(edited) == PHONE
-    assert {one.path for one in shop.server.asked} == {"/customers/1001"}
+    assert {one.path for one in shop.server.requests} == {"/customers/1001"}
     reason = "my_shop.py does not define how one of the products is read ('single')"
     assert parked(edited) == {("parked", "products_back", "501"): reason}
     assert f"{reason}, so edits of products are not written to the shop" in outcome.log
@@ -550,14 +550,14 @@ def test_an_edit_that_change_does_not_take_is_looked_at_once_and_again_when_it_o
 ):
     edited.write_file(BY_REST + NO_PHONE)
     edited.back(ends_with=0)
-    assert [one.method for one in shop.server.asked] == ["GET"]
+    assert [one.method for one in shop.server.requests] == ["GET"]
     assert parked(edited) == {PARKED: "my_shop.py does not support this change of phone"}
     edited.back(ends_with=0)
-    assert shop.server.asked == []
+    assert shop.server.requests == []
 
     edited.both.edit_in_go("customers", "1001", PhoneNumber="+47 900 00 003")
     edited.back(ends_with=0)
-    assert [one.method for one in shop.server.asked] == ["GET"]
+    assert [one.method for one in shop.server.requests] == ["GET"]
 
     edited.write_file(BY_REST + CHANGE)
     edited.back(ends_with=0)
@@ -574,7 +574,7 @@ def test_an_edit_that_waits_for_another_file_is_tried_once_more_by_the_next_run_
     assert "1 parked, which the shop does not accept; see powerofficego-links parked" in outcome.log
     assert "the next run tries again" not in outcome.log
     edited.back(ends_with=0)
-    assert shop.server.asked == []
+    assert shop.server.requests == []
     shop.keeps = set()
     (waiting,) = edited.both.ledger.unsettled("parked")
     store = ("--link-store", str(edited.both.ledger.link_store))
@@ -595,7 +595,7 @@ def test_after_retry_an_edit_that_the_shop_still_does_not_take_waits_again(edite
     edited.back(ends_with=0)
     assert len(shop.writes()) == 1
     edited.back(ends_with=0)
-    assert shop.server.asked == []
+    assert shop.server.requests == []
 
 
 @pytest.mark.slow
@@ -610,7 +610,7 @@ def test_what_the_shop_leaves_as_it_was_waits_and_the_rest_is_written_once(edite
 
     assert edited.forward().writes == []
     edited.back(ends_with=0)
-    assert shop.server.asked == []
+    assert shop.server.requests == []
 
 
 @pytest.mark.slow
@@ -854,8 +854,8 @@ def test_the_settings_of_the_shop_are_the_same_for_both_ways(edited, shop):
     assert edited.forward().status == 0
     edited.back(ends_with=0)
 
-    assert {one.headers["User-Agent"] for one in shop.server.asked} == {"Butikken/1"}
-    assert {one.query["size"] for one in shop.server.asked if one.query} == {"7"}
+    assert {one.headers["User-Agent"] for one in shop.server.requests} == {"Butikken/1"}
+    assert {one.query["size"] for one in shop.server.requests if one.query} == {"7"}
     assert phone(edited) == PHONE
 
 
@@ -891,7 +891,7 @@ def test_a_dry_run_reads_and_shows_what_would_be_written_and_what_would_not(edit
     edited.both.edit_in_go("products", "501", Name="Lusekofte")
     outcome = edited.back(dry_run=True, ends_with=0)
     assert shop.writes() == []
-    assert {one.path for one in shop.server.asked} == {"/customers/1001", "/products/501"}
+    assert {one.path for one in shop.server.requests} == {"/customers/1001", "/products/501"}
     assert "Ullgenser → Lusekofte" in outcome.log
     assert "park customers 1001: my_shop.py does not support this change of phone" in outcome.log
     assert edited.both.open_ones() == {}
@@ -917,7 +917,7 @@ def test_a_record_whose_id_is_no_good_for_a_path_is_a_reject_and_the_others_cros
     own.back(ends_with=3)
 
     assert shop.records["products"]["501"]["name"] == "Lusekofte"
-    assert {one.path for one in shop.server.asked} == {"/products/501"}
+    assert {one.path for one in shop.server.requests} == {"/products/501"}
     reason = own.both.open_ones()["reject", "customers_back", shop_id]
     assert "cannot be used in a path" in reason
 
@@ -927,7 +927,7 @@ def test_a_record_whose_id_is_no_good_for_a_path_is_a_reject_and_the_others_cros
 
 def test_the_record_is_the_one_with_its_id_among_those_that_a_row_makes(own, shop):
     variants = """def product(row, shop):
-    for one in (row["told"], {**row["told"], "id": "9", "sku": "S"}):
+    for one in (row["record"], {**row["record"], "id": "9", "sku": "S"}):
         yield {**one, "name": one["name"] + shop.get("/suffix")["s"]}
 """
     shop.before_reading = lambda asked: {"s": ""} if asked.path == "/suffix" else None
@@ -944,7 +944,7 @@ def test_the_record_is_the_one_with_its_id_among_those_that_a_row_makes(own, sho
 def test_the_row_that_holds_a_record_may_be_looked_for_by_a_function(own, shop):
     by_path = 'single="/products/{id}", single_at="row"'
     looked_for = """single=lambda key, shop: next(
-    (one for one in shop.list("/products") if one["told"]["id"] == key), None)"""
+    (one for one in shop.list("/products") if one["record"]["id"] == key), None)"""
     own.write_file(BY_REST.replace(by_path, looked_for) + CHANGE)
     assert own.forward().status == 0
     own.both.edit_in_go("products", "501", Name="Lusekofte")
@@ -961,9 +961,9 @@ def test_the_row_that_holds_a_record_may_be_looked_for_by_a_function(own, shop):
 
 BY_GRAPHQL = """from tap_customwebshop.shop import *
 AUTH = Header("X-Key", "{key}")
-CUSTOMERS = Listing("/graphql", rows="data.customers", graphql="query { customers { told } }",
-    single="query($id: ID!) { customer(id: $id) { told } }", single_at="data.customer")
-def customer(row, shop): return row["told"]
+CUSTOMERS = Listing("/graphql", rows="data.customers", graphql="query { customers { record } }",
+    single="query($id: ID!) { customer(id: $id) { record } }", single_at="data.customer")
+def customer(row, shop): return row["record"]
 def change(entity, record_id, patch, shop):
     query = "mutation($id: ID!, $set: Set!) { update(id: $id, set: $set) { userErrors } }"
     return "POST", "/graphql", {"query": query, "variables": {"id": record_id, "set": patch}}
@@ -983,9 +983,9 @@ class GraphQLShop:
     def _answer(self, asked):
         variables = asked.body["variables"]
         if not asked.body["query"].startswith("mutation"):
-            rows = [{"told": one} for one in self._customers.values()]
+            rows = [{"record": one} for one in self._customers.values()]
             found = self._customers.get(variables.get("id"))
-            return {"data": {"customers": rows, "customer": found and {"told": found}}}
+            return {"data": {"customers": rows, "customer": found and {"record": found}}}
         self.mutations.append(variables)
         if not self.errors:
             self._edit("customers", variables["id"], **variables["set"])
@@ -1017,7 +1017,7 @@ def test_a_shop_by_graphql_is_read_and_written_to(by_graphql):
     assert outcome.summary["calls"] == {"reads": 2, "tokens": 0, "writes": 1}
     assert by_graphql.forward().writes == []
     by_graphql.back(ends_with=0)
-    assert by_graphql.shop.server.asked == []
+    assert by_graphql.shop.server.requests == []
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Input that is no Singer stream ends the run in one line that shows nothing of it."""
+"""Input that is not a Singer stream ends the run with one line that quotes none of it."""
 
 import io
 import json
@@ -12,10 +12,10 @@ from target_powerofficego.target import TargetPowerOfficeGo
 NOT_A_MESSAGE = "line 3 of the input is not a Singer message (a JSON object)"
 BROKEN = {
     "half a line": ('{"type": "RECORD", "record": {"name": "Hemmelig"', NOT_A_MESSAGE),
-    "no JSON": ("Hemmelig", NOT_A_MESSAGE),
-    "no object": ('["Hemmelig"]', NOT_A_MESSAGE),
+    "not JSON": ("Hemmelig", NOT_A_MESSAGE),
+    "not an object": ('["Hemmelig"]', NOT_A_MESSAGE),
     "nested too deep and cut": ("[" * 100_000, NOT_A_MESSAGE),
-    "no object, nested too deep": ("[" * 100_000 + "]" * 100_000, NOT_A_MESSAGE),
+    "not an object, nested too deep": ("[" * 100_000 + "]" * 100_000, NOT_A_MESSAGE),
     "no type": ('{"record": "Hemmelig"}', "a message or schema of the input lacks type"),
     "unknown type": ('{"type": "Hemmelig"}', "line 3 of the input is not a message of a kind"),
     "no stream": ('{"type": "RECORD", "record": {}}', "a RECORD of the input lacks stream"),
@@ -27,11 +27,11 @@ BROKEN = {
         '{"type": "SCHEMA", "stream": "orders", "schema": {}}',
         "lacks properties",
     ),
-    "no schema": (
+    "not a JSON schema": (
         '{"type": "SCHEMA", "stream": "orders", "schema": {"properties": {"id": {"type": "x"}}}}',
         'the SCHEMA of the stream "orders" in the input is not a JSON schema',
     ),
-    "no stream name": (
+    "stream is a number": (
         '{"type": "SCHEMA", "stream": 5, "schema": {"properties": {}}}',
         "the stream of the message in line 3 of the input is not text",
     ),
@@ -59,11 +59,11 @@ BROKEN = {
         '{"type": "ACTIVATE_VERSION", "stream": 5, "version": "Hemmelig"}',
         "the stream of the message in line 3 of the input is not text",
     ),
-    "properties that are none": (
+    "properties in a list": (
         '{"type": "SCHEMA", "stream": "orders", "schema": {"properties": ["Hemmelig"]}}',
         "a record, schema or state of the input is not a JSON object",
     ),
-    "schema without end": (
+    "schema nested too deep": (
         '{"type": "SCHEMA", "stream": "orders", "schema": {"properties": {"id": '
         + '{"items":' * 900
         + "{}"
@@ -71,7 +71,7 @@ BROKEN = {
         + "}}}",
         'the SCHEMA of the stream "orders" in the input is not a JSON schema',
     ),
-    "state that is none": (
+    "state in a list": (
         '{"type": "STATE", "value": ["Hemmelig"]}',
         "a record, schema or state of the input is not a JSON object",
     ),
@@ -82,24 +82,23 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("broken", "told"), BROKEN.values(), ids=BROKEN)
-def test_input_that_is_no_singer_stream_is_one_line_that_shows_none_of_it(
-    ledger, box, customer, lines_of, caplog, capsys, broken, told
+@pytest.mark.parametrize(("broken", "error"), BROKEN.values(), ids=BROKEN)
+def test_input_that_is_not_a_singer_stream_gives_one_line_that_quotes_none_of_it(
+    ledger, box, customer, lines_of, caplog, capsys, broken, error
 ):
     good = lines_of(customer(), {"type": "STATE", "value": {"read": 1}}).splitlines()
     text = "\n".join([*good[:2], broken, *good[2:]]) + "\n"
 
     status = TargetPowerOfficeGo(config=ledger.config()).run(io.StringIO(text))
 
-    errors = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert status == 1
-    assert len(errors) == 1
-    assert told in errors[0]
+    assert error in line
     assert "Hemmelig" not in caplog.text
     assert capsys.readouterr().out == ""
 
 
-def test_what_came_before_a_broken_line_is_in_go_with_its_state(
+def test_records_before_a_broken_line_are_in_go_if_their_state_was_printed(
     ledger, box, customer, lines_of, capsys
 ):
     text = lines_of(customer(), {"type": "STATE", "value": {"read": 1}}) + "Traceback: boom\n"
@@ -112,7 +111,7 @@ def test_what_came_before_a_broken_line_is_in_go_with_its_state(
 
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_input_that_is_not_utf_8_is_one_line(ledger, lines_of, customer, locale):
+def test_input_that_is_not_utf_8_gives_one_line(ledger, lines_of, customer, locale):
     name, *arguments = ledger.command_line()
     ended = subprocess.run(
         [commands.script(name), *arguments],
@@ -134,7 +133,7 @@ def test_empty_lines_and_empty_input_are_harmless(ledger, box, lines_of, custome
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_a_reader_of_states_that_goes_away_ends_the_run_in_one_line(
+def test_a_reader_of_states_that_stops_reading_ends_the_run_with_one_line(
     ledger, box, customer, lines_of
 ):
     running = ledger.start()
@@ -143,13 +142,12 @@ def test_a_reader_of_states_that_goes_away_ends_the_run_in_one_line(
     running.stdin.close()
 
     with running.stderr:
-        told = running.stderr.read()
-    errors = [line for line in told.splitlines() if "| ERROR" in line]
+        log = running.stderr.read()
+    (error,) = [line for line in log.splitlines() if "| ERROR" in line]
 
     assert running.wait(timeout=20) == 1
-    assert len(errors) == 1
-    assert "Traceback" not in told
-    assert "the reader of this run's states has stopped reading" in errors[0]
+    assert "Traceback" not in log
+    assert "the reader of this run's states has stopped reading" in error
     assert len(box.go.entries("Customers")) == 1
 
 
@@ -158,21 +156,23 @@ ODD = (None, 5, 1.5, "", "Hemmelig", ["Hemmelig"], {"Hemmelig": 1}, 10**400)
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
 @pytest.mark.parametrize("member", ["time_extracted", "version", "key_properties", "value"])
-def test_what_else_a_message_says_oddly_stops_nothing(
+def test_odd_values_of_other_members_of_messages_stop_nothing(
     ledger, box, customer, message, lines_of, member, odd
 ):
     schema = json.loads(lines_of(customer()).splitlines()[0])
-    told = {"key_properties": [{**schema, "key_properties": odd}]}
-    told |= {"value": [{"type": "ACTIVATE_VERSION", "stream": "customers", "version": odd}]}
+    extra = {
+        "key_properties": [{**schema, "key_properties": odd}],
+        "value": [{"type": "ACTIVATE_VERSION", "stream": "customers", "version": odd}],
+    }
     record = {**message(customer()), member: odd}
 
-    outcome = ledger.run(schema, *told.get(member, ()), record, fail_on="never", ends_with=0)
+    outcome = ledger.run(schema, *extra.get(member, ()), record, fail_on="never", ends_with=0)
 
     assert outcome.count("customers", "created") == 1
     assert "Hemmelig" not in outcome.log
 
 
-def test_a_target_without_an_input_says_so(ledger):
+def test_a_target_with_standard_input_closed_ends_with_an_error(ledger):
     name, *arguments = ledger.command_line()
     ended = subprocess.run(
         [commands.script(name), *arguments],

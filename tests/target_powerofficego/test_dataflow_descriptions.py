@@ -53,9 +53,9 @@ def test_no_letter_of_a_description_is_lost_with_its_markup(html):
     tags = r"</?(?:p|b|li|ul|br|div|td)/?>|&amp;|&#x27;"
     letters = [character for character in re.sub(tags, " ", html) if character.isalnum()]
 
-    shown = [character for character in plain_text(html) or "" if character.isalnum()]
+    kept = [character for character in plain_text(html) or "" if character.isalnum()]
 
-    assert Counter(letters) <= Counter(shown)
+    assert Counter(letters) <= Counter(kept)
 
 
 @pytest.mark.parametrize(

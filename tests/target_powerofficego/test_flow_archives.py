@@ -66,8 +66,7 @@ def test_a_customer_that_comes_back_within_the_run_is_not_archived(ledger, box, 
     assert outcome.writes == []
 
 
-def test_a_record_deleted_before_it_was_in_go_is_not_created(ledger, box, customer, product):
-
+def test_a_record_deleted_before_it_was_in_go_is_not_created(ledger, customer, product):
     assert ledger.run(customer(**GONE), product(**GONE), ends_with=0).writes == []
 
 
@@ -192,7 +191,7 @@ def test_an_open_balance_parks_the_archive_until_it_is_settled(
 
     box.go.edit("OutgoingInvoices", invoice["Id"], {"Balance": 0})
     ledger.end_rests()
-    outcome = ledger.run(ends_with=0)
+    ledger.run(ends_with=0)
     assert len(archived(box)) == 1
     assert ledger.unsettled() == []
 
@@ -229,11 +228,9 @@ def test_an_entry_archived_in_go_by_a_person_stays_archived(ledger, box, custome
 def test_archives_that_go_refuses_do_not_count_towards_max_archives(ledger, box, people):
     ledger.run(*people[:3])
     refusal = {"title": "Customer validation error(s)", "detail": "balance", "status": 400}
-    refused = {"method": "PATCH", "path": "/customers/", "status": 400, "body": refusal}
-    box.faults.add(**refused, times=2)
+    box.faults.add(method="PATCH", path="/customers/", status=400, body=refusal, times=2)
     ledger.run(*({**record, **GONE} for record in people[:2]), max_archives=2)
     assert archived(box) == []
-
     ledger.end_rests()
 
     ledger.run({**people[2], **GONE}, max_archives=2, ends_with=0)
@@ -311,20 +308,17 @@ def test_acknowledged_held_archives_stay_acknowledged(ledger, box, people):
     assert {record.kind for record in ledger.unsettled()} == {"hold"}
 
 
-NO_STAMPS = ["0000-00-00 00:00:00", "false", "2026-02-01", True, {"at": None}]
+INVALID_STAMPS = ["0000-00-00 00:00:00", "false", "2026-02-01", True, {"at": None}]
 
 
-@pytest.mark.parametrize("deleted_at", NO_STAMPS)
+@pytest.mark.parametrize("deleted_at", INVALID_STAMPS)
 def test_a_deleted_at_that_is_not_a_stamp_deletes_and_archives_nothing(
     ledger, box, customer, product, order, deleted_at
 ):
     ledger.run(customer(), product(), order())
-    changes = {"deleted_at": deleted_at}
+    records = [make(deleted_at=deleted_at) for make in (customer, product, order)]
 
-    assert (
-        ledger.run(customer(**changes), product(**changes), order(**changes), ends_with=3).writes
-        == []
-    )
+    assert ledger.run(*records, ends_with=3).writes == []
     rejects = ledger.unsettled("reject")
     assert sorted(record.entity for record in rejects) == ["customers", "orders", "products"]
     assert all("deleted_at" in record.reason for record in rejects)

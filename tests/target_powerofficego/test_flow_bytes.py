@@ -148,8 +148,8 @@ def test_lines_are_counted_and_numbered_even_if_they_are_not_read(ledger, custom
     people = [customer(id=str(n), email=f"k{n}@example.no") for n in (1, 2, 3)]
     ledger.run(*people)
 
-    whole = ledger.command_on(lines_of(*people), ends_with=0)
-    assert "(1 schemas, 3 records, 0 batch manifests, 1 state messages" in whole.log
+    complete = ledger.command_on(lines_of(*people), ends_with=0)
+    assert "(1 schemas, 3 records, 0 batch manifests, 1 state messages" in complete.log
 
     broken = ledger.command_on(lines_of(*people) + "Hemmelig\n", ends_with=1)
     assert "line 6 of the input is not a Singer message" in broken.log
@@ -176,21 +176,21 @@ def test_lines_longer_than_a_pipe_buffer_are_read_completely(ledger, customer, l
 
 ORDINARY = b'{"type":"RECORD","stream":"orders","record":{"id":"7"}}'
 ODD = {
-    "bytes that are no UTF-8, in a record that another replaces": ORDINARY.replace(
+    "bytes that are not UTF-8, in a record that another replaces": ORDINARY.replace(
         b'"record"', b'"record":{"id":"7","name":"\xe5"},"record"'
     ),
-    "bytes that are no UTF-8, in another member": ORDINARY[:-1] + b',"time_extracted":"\xe5"}',
+    "bytes that are not UTF-8, in another member": ORDINARY[:-1] + b',"time_extracted":"\xe5"}',
     "half of a character": ORDINARY[:-1] + rb',"time_extracted":"\ud800"}',
-    "a member of which nothing is known": ORDINARY[:-1] + b',"odd":{"id":"7"}}',
-    "no number": ORDINARY.replace(b"}}", b',"total_incl":NaN}}'),
+    "an unknown member": ORDINARY[:-1] + b',"odd":{"id":"7"}}',
+    "not a number": ORDINARY.replace(b"}}", b',"total_incl":NaN}}'),
     "another message": ORDINARY.replace(b"RECORD", b"STATE"),
     "no id": ORDINARY.replace(b'"7"', b"null"),
     "an empty id": ORDINARY.replace(b'"7"', b'" "'),
     "an id that no database holds": ORDINARY.replace(b'"7"', rb'"\u0000"'),
-    "no object": ORDINARY.replace(b'{"id":"7"}', b"[]"),
-    "nested without end": ORDINARY.replace(b'"7"', b"[" * 50_000 + b"]" * 50_000),
-    "more behind it": ORDINARY + b"5",
-    "a mark of the order of bytes": b"\xef\xbb\xbf" + ORDINARY,
+    "not an object": ORDINARY.replace(b'{"id":"7"}', b"[]"),
+    "nested too deep": ORDINARY.replace(b'"7"', b"[" * 50_000 + b"]" * 50_000),
+    "text after it": ORDINARY + b"5",
+    "a byte order mark": b"\xef\xbb\xbf" + ORDINARY,
     "cut off": ORDINARY[:-1],
     "nothing": b"",
 }
@@ -248,8 +248,8 @@ more = st.sampled_from(
 @st.composite
 def lines_around(draw, record):
     """Draw a line with this record; most are RECORD messages, and some are damaged."""
-    own = ['"type":"RECORD"', '"stream":"orders"', f'"record":{record}']
-    members = draw(st.permutations(own + draw(st.lists(more, max_size=2))))
+    members = ['"type":"RECORD"', '"stream":"orders"', f'"record":{record}']
+    members = draw(st.permutations(members + draw(st.lists(more, max_size=2))))
     line = ("{" + f",{draw(spaces)}".join(members) + "}").encode()
     if draw(st.integers(0, 9)):
         return line
@@ -316,8 +316,8 @@ def test_repeated_input_has_the_same_result_as_if_each_record_were_read(
         by_reading = Ledger(other_box, tmp_path_factory.mktemp("ledger"))
         for day, arrived in enumerate(history, start=1):
             people = [
-                customer(id=own, email=f"k{own}@example.no", phone=phone, updated_at=stamp)
-                for own, phone, stamp in arrived
+                customer(id=shop_id, email=f"k{shop_id}@example.no", phone=phone, updated_at=stamp)
+                for shop_id, phone, stamp in arrived
             ]
             at = f"2026-02-{day:02}T00:00:00Z"
             messages = [{**message(record), "time_extracted": at} for record in people]

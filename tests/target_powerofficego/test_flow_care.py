@@ -19,13 +19,17 @@ def shop(customer, company, product, order, guest_order):
     ]
 
 
+@pytest.fixture
+def company_in_go(box):
+    """A company of the shop that Go already has, so that a first run is planned."""
+    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
+
+
 def contents(path):
     """Return every row of the link store, by table."""
     with sqlite3.connect(path) as store:
-        names = [
-            row[0] for row in store.execute("select name from sqlite_master where type='table'")
-        ]
-        rows = {name: store.execute(f"select * from {name}").fetchall() for name in names}
+        names = store.execute("select name from sqlite_master where type='table'").fetchall()
+        rows = {name: store.execute(f"select * from {name}").fetchall() for (name,) in names}
     store.close()
     return {name: values for name, values in rows.items() if values}
 
@@ -38,8 +42,8 @@ def all_of_go(box):
 # The plan of a first run
 
 
+@pytest.mark.usefixtures("company_in_go")
 def test_a_first_run_with_plan_prints_it_and_writes_nothing_anywhere(ledger, box, shop):
-    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
     before = all_of_go(box)
 
     outcome = ledger.run(*shop, first_run="plan", ends_with=1)
@@ -53,15 +57,15 @@ def test_a_first_run_with_plan_prints_it_and_writes_nothing_anywhere(ledger, box
     assert set(contents(ledger.link_store)) == {"about"}
 
 
-def test_a_plan_under_a_mistyped_shop_name_does_not_bind_the_link_store_to_it(ledger, box, shop):
-    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
+@pytest.mark.usefixtures("company_in_go")
+def test_a_plan_under_a_mistyped_shop_name_does_not_bind_the_link_store_to_it(ledger, shop):
     ledger.run(*shop, first_run="plan", shop_name="testshpo")
 
     assert ledger.run(*shop, first_run="accept").status == 0
 
 
-def test_after_the_plan_the_accepted_run_carries_it_out(ledger, box, shop):
-    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
+@pytest.mark.usefixtures("company_in_go")
+def test_after_the_plan_the_accepted_run_carries_it_out(ledger, shop):
     ledger.run(*shop, first_run="plan")
 
     outcome = ledger.run(*shop, first_run="accept", ends_with=0)
@@ -70,15 +74,15 @@ def test_after_the_plan_the_accepted_run_carries_it_out(ledger, box, shop):
     assert outcome.count("orders", "created") == 2
 
 
-def test_the_plan_is_printed_again_until_it_is_accepted(ledger, box, shop):
-    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
+@pytest.mark.usefixtures("company_in_go")
+def test_the_plan_is_printed_again_until_it_is_accepted(ledger, shop):
     ledger.run(*shop, first_run="plan")
 
     assert ledger.run(*shop, first_run="plan", ends_with=1).writes == []
 
 
-def test_after_a_finished_run_no_plan_is_printed(ledger, box, shop):
-    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
+@pytest.mark.usefixtures("company_in_go")
+def test_after_a_finished_run_no_plan_is_printed(ledger, shop):
     ledger.run(shop[0], first_run="accept")
 
     assert ledger.run(*shop, first_run="plan", ends_with=0).count("orders", "created") == 2
@@ -90,9 +94,8 @@ def test_a_first_run_against_an_empty_go_needs_no_plan(ledger, box, shop):
     assert len(box.go.entries("SalesOrders")) == 2
 
 
-def test_a_run_that_only_planned_emits_no_state(ledger, box, shop):
-    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
-
+@pytest.mark.usefixtures("company_in_go")
+def test_a_run_that_only_planned_emits_no_state(ledger, shop):
     assert ledger.run(*shop, first_run="plan").states == []
     assert ledger.run(*shop, dry_run=True).states == []
 
@@ -101,7 +104,6 @@ def test_a_run_that_only_planned_emits_no_state(ledger, box, shop):
 
 
 def test_a_dry_run_writes_nothing_anywhere(ledger, box, shop):
-
     assert ledger.run(*shop, dry_run=True, ends_with=0).writes == []
     assert not any(all_of_go(box).values())
     assert not ledger.link_store.exists()
@@ -163,9 +165,8 @@ def test_a_renamed_shop_stops_with_one_line_and_writes_nothing(ledger, box, shop
 
     assert outcome.writes == []
     assert all_of_go(box) == before
-    errors = [line for line in outcome.log.splitlines() if "shop name" in line]
-    assert len(errors) == 1
-    assert '"testshop"' in errors[0]
+    (error,) = [line for line in outcome.log.splitlines() if "shop name" in line]
+    assert '"testshop"' in error
 
 
 def test_a_swapped_client_key_stops_with_one_line_and_writes_nothing(ledger, box, shop):
@@ -175,8 +176,7 @@ def test_a_swapped_client_key_stops_with_one_line_and_writes_nothing(ledger, box
     outcome = ledger.run(*shop, ends_with=1)
 
     assert outcome.writes == []
-    errors = [line for line in outcome.log.splitlines() if "client_key" in line]
-    assert len(errors) == 1
+    assert len([line for line in outcome.log.splitlines() if "client_key" in line]) == 1
 
 
 def test_new_namespace_starts_afresh(ledger, box, shop):
@@ -223,13 +223,11 @@ def test_max_changes_stops_before_the_next_change(ledger, box, product):
     assert "max_changes: 2 changes were made" in outcome.log
 
 
-def test_a_brake_prints_no_state_beyond_what_was_done(ledger, lines_of, product, message):
-    def state(number):
-        return {"type": "STATE", "value": {"bookmarks": {"read": number}}}
-
+def test_a_brake_prints_no_state_beyond_what_was_done(ledger, product, message):
     messages = []
     for number in range(4):
-        messages += [message(product(id=str(number), sku=f"S-{number}")), state(number)]
+        state = {"type": "STATE", "value": {"bookmarks": {"read": number}}}
+        messages += [message(product(id=str(number), sku=f"S-{number}")), state]
 
     outcome = ledger.run(*messages, max_creates=2, workers=1)
 
@@ -278,8 +276,7 @@ def test_runs_are_recorded_with_their_status(ledger, shop):
     ledger.run(*shop)
     ledger.run(*shop, dry_run=True)
 
-    runs = contents(ledger.link_store)["runs"]
-    assert len(runs) == 1
+    assert len(contents(ledger.link_store)["runs"]) == 1
 
 
 def test_an_order_that_waits_within_a_plan_is_listed_once_with_its_final_change(
@@ -291,8 +288,8 @@ def test_an_order_that_waits_within_a_plan_is_listed_once_with_its_final_change(
     assert "park orders" not in outcome.log
 
 
+@pytest.mark.usefixtures("company_in_go")
 def test_a_plan_is_not_stopped_by_a_brake_but_mentions_it(ledger, box, customer):
-    box.go.create("Customers", {"Name": "Fjord", "OrganizationNumber": "923609016"})
     people = [customer(id=str(n), email=f"k{n}@example.no") for n in range(3)]
 
     outcome = ledger.run(*people, first_run="plan", max_creates=1, ends_with=1)

@@ -55,7 +55,6 @@ def test_one_changed_phone_is_one_patch_of_one_property(ledger, box, customer, l
     ],
 )
 def test_the_same_value_written_differently_is_not_an_edit(ledger, customer, linked, changes):
-
     assert ledger.run(customer(**changes), ends_with=0).writes == []
 
 
@@ -350,16 +349,14 @@ def test_a_product_edited_in_both_is_merged_row_by_row(ledger, box, product):
 
 
 def test_an_edit_in_go_that_won_is_not_undone_by_a_later_edit_of_another_property(
-    ledger, box, customer
+    ledger, box, customer, linked
 ):
-    ledger.run(customer())
-    entry_id = box.go.entries("Customers")[0]["Id"]
-    box.go.edit("Customers", entry_id, {"PhoneNumber": GO_PHONE})
+    box.go.edit("Customers", linked, {"PhoneNumber": GO_PHONE})
     ledger.run(customer(phone=NEW_PHONE, updated_at="2026-01-06T00:00:00Z"))
 
     ledger.run(customer(phone=NEW_PHONE, email="ny@example.no", updated_at=LATER))
 
-    entry = box.go.entry("Customers", entry_id)
+    entry = box.go.entry("Customers", linked)
     assert entry["PhoneNumber"] == GO_PHONE
     assert entry["EmailAddress"] == "ny@example.no"
 

@@ -85,9 +85,9 @@ def test_an_organisation_number_matches_in_every_form(
     ledger, box, company, address, by_hand, in_go, in_shop, country
 ):
     by_hand(Name="Fjord", OrganizationNumber=in_go)
-    entryd = company(organization_number=in_shop, addresses=[address(country_code=country)])
+    record = company(organization_number=in_shop, addresses=[address(country_code=country)])
 
-    assert ledger.run(entryd).count("customers", "linked") == 1
+    assert ledger.run(record).count("customers", "linked") == 1
     assert len(box.go.entries("Customers")) == 1
 
 
@@ -290,8 +290,8 @@ def test_on_link_shop_writes_an_address_where_go_has_none(ledger, box, company, 
 def test_an_address_without_a_country_is_norwegian_and_never_clears_the_country(
     ledger, box, company, address, by_hand, on_link, in_go, country
 ):
-    entryaddress = in_go and {"City": "Oslo", "ZipCode": "0155", "CountryCode": in_go}
-    by_hand(Name="FJORD", OrganizationNumber=ORG, MailAddress=entryaddress)
+    mail_address = in_go and {"City": "Oslo", "ZipCode": "0155", "CountryCode": in_go}
+    by_hand(Name="FJORD", OrganizationNumber=ORG, MailAddress=mail_address)
 
     ledger.run(company(addresses=[address(country_code=None)]), on_link=on_link, ends_with=0)
 
@@ -329,7 +329,7 @@ def test_a_first_load_has_the_same_result_with_one_worker_and_with_many(
 
     ledger.run(*people, *twins, workers=8)
 
-    references = {(entry["ExternalImportReference"]) for entry in box.go.entries("Customers")}
+    references = {entry["ExternalImportReference"] for entry in box.go.entries("Customers")}
     assert references == {"testshop:1001", "testshop:2001"}
 
 

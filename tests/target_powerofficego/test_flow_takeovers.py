@@ -102,7 +102,7 @@ def test_the_deleted_record_sent_again_later_archives_nothing(ledger, make, entr
     assert [entry["IsArchived"] for entry in entries()] == [False]
 
 
-def test_a_record_that_comes_back_after_another_took_over_is_held(ledger, entries, product):
+def test_a_record_that_comes_back_after_another_took_over_is_held(ledger, box, product):
     ledger.run(product())
     ledger.run(product(**GONE), product(id="77", **ANEW))
 
@@ -113,17 +113,11 @@ def test_a_record_that_comes_back_after_another_took_over_is_held(ledger, entrie
     assert hold.shop_id == "501"
     assert "the same SKU as product 77" in hold.reason
     assert ledger.run(product(sku="ULL-2", updated_at=LAST)).status == 0
-    assert sorted(entry["Code"] for entry in box_products(ledger)) == ["ULL-1", "ULL-2"]
-
-
-def box_products(ledger):
-    return ledger.box.go.entries("Products")
+    assert sorted(entry["Code"] for entry in box.go.entries("Products")) == ["ULL-1", "ULL-2"]
 
 
 @pytest.mark.both_link_stores
-def test_two_records_that_claim_one_entry_are_both_held_until_one_is_deleted(
-    ledger, product, order, line
-):
+def test_two_records_that_claim_one_entry_are_both_held_until_one_is_deleted(ledger, box, product):
     ledger.run(product())
     rivals = [product(id="77", **ANEW), product(id="78", **ANEW)]
 
@@ -133,14 +127,14 @@ def test_two_records_that_claim_one_entry_are_both_held_until_one_is_deleted(
     reasons = {record.shop_id: record.reason for record in ledger.unsettled("hold")}
     assert "and so does 78" in reasons["77"]
     assert "and so does 77" in reasons["78"]
-    assert box_products(ledger)[0]["IsArchived"]
+    assert box.go.entries("Products")[0]["IsArchived"]
     ledger.acknowledge_all()
     assert ledger.run().status == 0
 
-    outcome = ledger.run({**rivals[0], **GONE, "updated_at": LAST}, ends_with=0)
+    ledger.run({**rivals[0], **GONE, "updated_at": LAST}, ends_with=0)
 
     assert ledger.unsettled() == []
-    assert not box_products(ledger)[0]["IsArchived"]
+    assert not box.go.entries("Products")[0]["IsArchived"]
 
 
 def test_a_person_with_the_e_mail_but_another_name_is_held(ledger, box, customer):
@@ -310,17 +304,17 @@ def test_a_recreated_customer_takes_over_even_when_the_link_store_was_lost(
     assert box.go.entries("Customers")[0]["PhoneNumber"] == "+4798765432"
 
 
-def test_archives_made_needless_by_a_new_record_are_not_counted(ledger, product):
+def test_archives_made_needless_by_a_new_record_are_not_counted(ledger, box, product):
     ledger.run(product())
 
     ledger.run(product(**GONE), product(id="77", **ANEW), max_archives=0, ends_with=0)
 
-    assert not box_products(ledger)[0]["IsArchived"]
+    assert not box.go.entries("Products")[0]["IsArchived"]
 
 
 @pytest.mark.parametrize("changes", [GONE, {"is_active": False, "status": "archived"}])
 @pytest.mark.parametrize("is_at_once", [True, False])
-def test_what_left_the_shop_before_its_first_order_is_archived_with_it(
+def test_records_that_left_the_shop_before_their_first_order_are_archived_with_it(
     ledger, box, customer, product, order, changes, is_at_once
 ):
     left = [customer(**changes), product(**changes)]

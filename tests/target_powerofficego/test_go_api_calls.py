@@ -21,7 +21,6 @@ from target_powerofficego.go_api import (
     RouteNotFound,
     StopRun,
     TestFailed,
-    UnknownOutcome,
 )
 
 GATEWAY_404 = {"statusCode": 404, "message": "Resource not found"}
@@ -327,16 +326,6 @@ def test_a_privilege_that_was_taken_away_stops_the_run(box, client, product):
         box.go.switches.privileges.add("Product_Full")
 
     assert "give the integration this privilege" in str(caught.value)
-
-
-@pytest.mark.parametrize("fault", [{"broken_json": True}, {"status": 200, "html": True}])
-def test_a_write_whose_answer_cannot_be_read_has_an_unknown_outcome(box, client, fault):
-    box.faults.add(method="POST", path="/products", **fault)
-
-    with pytest.raises(UnknownOutcome):
-        client.create("/Products", {"Name": "Line"})
-
-    assert len(box.requests.writes("go")) == 1
 
 
 def test_a_query_in_the_path_is_a_mistake_of_the_caller(client):

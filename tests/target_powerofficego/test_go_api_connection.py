@@ -21,10 +21,10 @@ def test_production_and_demo_have_their_published_addresses():
 
 
 def test_repr_shows_no_key():
-    shown = repr(Connection.for_environment("demo", **KEYS))
+    text = repr(Connection.for_environment("demo", **KEYS))
 
-    assert "goapi.poweroffice.net" in shown
-    assert not any(key in shown for key in KEYS.values())
+    assert "goapi.poweroffice.net" in text
+    assert not any(key in text for key in KEYS.values())
 
 
 @pytest.mark.parametrize(

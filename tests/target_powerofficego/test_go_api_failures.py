@@ -53,14 +53,14 @@ NAMES = ("api_url", "token_url", "application_key", "client_key", "subscription_
 
 
 def connection_to(box, **given) -> Connection:
-    own = {
+    settings = {
         "api_url": box.go_api_url,
         "token_url": box.go_token_url,
         "application_key": box.go.application_key,
         "client_key": box.go.client_key,
         "subscription_key": box.go.subscription_key,
     }
-    return Connection.for_environment("custom", **{**own, **given})
+    return Connection.for_environment("custom", **{**settings, **given})
 
 
 @pytest.fixture
@@ -116,16 +116,10 @@ def test_a_read_is_repeated_until_it_is_answered(box, client, fault):
     assert len(box.requests.reads("go")) == 2
 
 
-def test_a_read_that_times_out_is_repeated(box, connect):
+@pytest.mark.parametrize("fault", [{"delay_seconds": 3}, {"drip_seconds": 20}], ids=str)
+def test_a_read_whose_answer_is_late_or_trickles_in_is_given_up_and_repeated(box, connect, fault):
     box.go.create("Products", GARN)
-    box.faults.add(method="GET", path="/products", delay_seconds=3)
-
-    assert connect(timeout_seconds=1).read("/Products")[0]["Name"] == "Garn"
-
-
-def test_a_read_whose_answer_trickles_in_is_given_up_and_repeated(box, connect):
-    box.go.create("Products", GARN)
-    box.faults.add(method="GET", path="/products", drip_seconds=20)
+    box.faults.add(method="GET", path="/products", **fault)
     started = time.monotonic()
 
     assert connect(timeout_seconds=1).read("/Products")[0]["Name"] == "Garn"
@@ -190,9 +184,17 @@ def test_a_write_that_was_reset_is_never_repeated(box, client, moment, on_a_used
     assert names_in(box) == ([] if moment == "before" else ["Garn"])
 
 
-@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
-def test_a_write_that_got_a_server_error_is_never_repeated(box, client, status):
-    box.faults.add(method="POST", path="/products", status=status)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *({"status": status} for status in (408, 500, 502, 503, 504)),
+        {"broken_json": True},
+        {"status": 200, "html": True},
+    ],
+    ids=str,
+)
+def test_a_write_with_a_server_error_or_an_unreadable_answer_is_never_repeated(box, client, fault):
+    box.faults.add(method="POST", path="/products", **fault)
 
     with pytest.raises(UnknownOutcome):
         client.create("/Products", GARN)
@@ -258,14 +260,14 @@ def test_a_429_for_longer_than_the_budget_ends_the_run(box, client):
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"reset": "after"}, {"html": True}], ids=str)
-def test_a_go_that_fails_whatever_is_asked_ends_the_run(box, connect, fault):
+def test_a_go_that_fails_every_call_ends_the_run(box, connect, fault):
     box.faults.add(path="/v2/", times=None, **fault)
 
     with pytest.raises(OutOfService, match=r"Last error: GET /Products: .*; try again later"):
         connect(retry_seconds=1).read("/Products")
 
 
-def test_a_go_that_gives_no_tokens_ends_the_run(box, connect):
+def test_a_go_that_issues_no_tokens_ends_the_run(box, connect):
     box.faults.add(path="/oauth/token", times=None, status=503)
 
     with pytest.raises(OutOfService, match="Last error: token: 503"):
@@ -489,20 +491,20 @@ def test_a_token_without_a_plausible_lifetime_is_used_for_the_usual_time(box, cl
 
 @pytest.mark.parametrize("path", ["/oauth/token", "/products"])
 @pytest.mark.parametrize(
-    "asked",
+    "value",
     ["-5", "1.5", "inf", "nan", "soon", "9" * 5000, "Fri, 31 Dec 99999 23:59:59 GMT", "", "\xe6"],
 )
-def test_an_unreadable_retry_after_is_not_a_reason_to_stop(box, client, asked, path):
-    box.faults.add(path=path, status=503, headers={"Retry-After": asked.encode().decode("latin-1")})
+def test_an_unreadable_retry_after_is_not_a_reason_to_stop(box, client, value, path):
+    box.faults.add(path=path, status=503, headers={"Retry-After": value.encode().decode("latin-1")})
 
     assert client.read("/Products") is None
 
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("path", ["/oauth/token", "/v2/"])
-@pytest.mark.parametrize("asked", ["9" * 400, "Fri, 31 Dec 9999 23:59:59 -1200"])
-def test_an_endless_retry_after_ends_the_run_at_once(box, client, asked, path, status):
-    box.faults.add(path=path, status=status, headers={"Retry-After": asked}, times=None)
+@pytest.mark.parametrize("value", ["9" * 400, "Fri, 31 Dec 9999 23:59:59 -1200"])
+def test_an_endless_retry_after_ends_the_run_at_once(box, client, value, path, status):
+    box.faults.add(path=path, status=status, headers={"Retry-After": value}, times=None)
 
     with pytest.raises(OutOfService, match="PowerOffice Go does not answer any call"):
         client.read("/Products")
@@ -522,20 +524,18 @@ def test_a_redirect_of_go_is_not_followed(box, client, location, path):
 
 
 @pytest.mark.parametrize(
-    "shown", ['{"nextPageLink": "x"}', '{"totalPages": 1e9}', '{"TotalPages": 999}']
+    "header", ['{"nextPageLink": "x"}', '{"totalPages": 1e9}', '{"TotalPages": 999}']
 )
-def test_pages_that_always_name_a_next_one_end_the_run(box, client, shown):
-    body, headers = [{"Id": 1}, {"Id": 2}], {"X-Pagination": shown}
+def test_pages_that_always_name_a_next_one_end_the_run(box, client, header):
+    body, headers = [{"Id": 1}, {"Id": 2}], {"X-Pagination": header}
     box.faults.add(path="/products", status=200, body=body, headers=headers, times=None)
+    entries = client.list_all("/Products")
 
-    def read():
-        return list(client.list_all("/Products"))
-
-    if "1e9" in shown:
-        assert len(read()) == 2
+    if "1e9" in header:
+        assert len(list(entries)) == 2
     else:
         with pytest.raises(OutOfService, match="GET /Products: the pages do not end: 10 in a row"):
-            read()
+            list(entries)
 
     assert len(box.requests.reads("go")) <= 11
 

@@ -1,15 +1,14 @@
-"""The rate limit, on a simulated clock and with real threads."""
+"""The rate limit of a client, on a simulated clock."""
 
 from __future__ import annotations
 
 import math
 import threading
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target_powerofficego.go_api import ConfigurationError, StopRequested
+from target_powerofficego.go_api import ConfigurationError
 from target_powerofficego.go_api.sender import NoTurnInTime, RateLimit
 
 LIMITS = st.integers(1, 12)
@@ -124,27 +123,6 @@ def test_a_turn_that_comes_too_late_is_reported_at_once():
 
     assert caught.value.seconds == pytest.approx(3600)
     assert clock.now() == 1000
-
-
-def test_a_stop_ends_the_wait_of_every_thread():
-    stop = threading.Event()
-    limit = RateLimit(10, stop)
-    limit.pause(3600)
-    ended = []
-
-    def wait() -> None:
-        with pytest.raises(StopRequested):
-            limit.take_turn(math.inf)
-        ended.append(time.monotonic())
-
-    threads = [threading.Thread(target=wait) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    stop.set()
-    for thread in threads:
-        thread.join(timeout=30)
-
-    assert len(ended) == 5
 
 
 @pytest.mark.parametrize("rate", [0, -1, 2.5])

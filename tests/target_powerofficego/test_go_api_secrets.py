@@ -23,9 +23,9 @@ def connect(box):
     clients = []
 
     def connect(**keys) -> GoClient:
-        own = {name: getattr(box.go, name) for name in KEYS}
+        right_keys = {name: getattr(box.go, name) for name in KEYS}
         connection = Connection.for_environment(
-            "custom", api_url=box.go_api_url, token_url=box.go_token_url, **{**own, **keys}
+            "custom", api_url=box.go_api_url, token_url=box.go_token_url, **{**right_keys, **keys}
         )
         clients.append(GoClient(connection, requests_per_second=1000, retry_seconds=1))
         return clients[-1]

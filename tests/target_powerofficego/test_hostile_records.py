@@ -1,4 +1,4 @@
-"""Bad records: rejected with a reason a bookkeeper understands, or repaired; all others land."""
+"""Bad records are rejected with a plain reason, or repaired; all others land."""
 
 import copy
 import json
@@ -41,7 +41,7 @@ def test_a_bad_product_is_rejected_and_the_others_land(
 ):
     ledger.run(product(**changes), product(id="502", sku="ULL-2"), ends_with=3)
 
-    assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-2"]
+    assert [entry["Code"] for entry in box.go.entries("Products")] == ["ULL-2"]
     assert reason in reasons()["reject", "products", "501"]
 
 
@@ -66,7 +66,7 @@ def test_a_bad_customer_is_rejected_and_the_others_land(
 ):
     ledger.run(customer(**changes), customer(id="1002", email="ola@example.no"), ends_with=3)
 
-    assert [one["EmailAddress"] for one in box.go.entries("Customers")] == ["ola@example.no"]
+    assert [entry["EmailAddress"] for entry in box.go.entries("Customers")] == ["ola@example.no"]
     assert reason in reasons()["reject", "customers", "1001"]
 
 
@@ -88,17 +88,17 @@ def test_a_bad_address_rejects_its_customer(ledger, reasons, customer, address, 
 @pytest.mark.parametrize(
     ("changes", "missing"), [({"postal_code": None}, "postal code"), ({"city": ""}, "city")]
 )
-def test_half_an_address_is_left_out_and_told(ledger, box, customer, address, changes, missing):
+def test_half_an_address_is_left_out_and_logged(ledger, box, customer, address, changes, missing):
     outcome = ledger.run(customer(addresses=[address(**changes)]), ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert there["MailAddress"] is None
+    (entry,) = box.go.entries("Customers")
+    assert entry["MailAddress"] is None
     assert f"the billing address has no {missing} and was left out" in outcome.log
     assert "Storgata" not in outcome.log
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "words"),
     [
         ({"gtin": "7035620000001"}, "is not valid and was left out"),
         ({"unit": "fjong"}, "became EA"),
@@ -106,17 +106,17 @@ def test_half_an_address_is_left_out_and_told(ledger, box, customer, address, ch
         ({"price_incl": "130.00"}, "are not the same price at 25 % VAT; price_excl was used"),
     ],
 )
-def test_a_value_that_can_be_spared_is_repaired_and_told(ledger, box, product, changes, told):
+def test_a_value_that_is_not_essential_is_repaired_and_logged(ledger, box, product, changes, words):
     outcome = ledger.run(product(**changes), ends_with=0)
 
-    (there,) = box.go.entries("Products")
-    assert there["Gtin"] is None
-    assert there["UnitOfMeasureCode"] == "EA"
-    assert there["UnitPrice"] == 100
-    assert told in outcome.log
+    (entry,) = box.go.entries("Products")
+    assert entry["Gtin"] is None
+    assert entry["UnitOfMeasureCode"] == "EA"
+    assert entry["UnitPrice"] == 100
+    assert words in outcome.log
 
 
-def test_letters_of_every_script_and_emoji_arrive_as_they_were(ledger, box, customer, product):
+def test_letters_of_all_scripts_and_emoji_arrive_unchanged(ledger, box, customer, product):
     names = {"first_name": "Åse Øyvor 🎄", "last_name": "Łukasiewicz-李"}
 
     ledger.run(customer(**names), product(name="Genser 🧶 «myk» \u2028 'nå'"), ends_with=0)
@@ -127,7 +127,7 @@ def test_letters_of_every_script_and_emoji_arrive_as_they_were(ledger, box, cust
     assert item["Name"] == "Genser 🧶 «myk» \u2028 'nå'"
 
 
-def test_half_a_character_is_replaced_and_harms_nothing(ledger, box, customer, product):
+def test_half_a_character_is_replaced(ledger, box, customer, product):
     ledger.run(
         customer(first_name="Kari\ud83c", note="\udf84"),
         product(id="\ud800", custom={"\ud800": 1}),
@@ -146,8 +146,8 @@ def test_any_text_is_an_id(ledger, box, customer, shop_id):
     ledger.lose_link_store()
     again = ledger.run(customer(id=shop_id, email="other@example.no"))
 
-    (there,) = box.go.entries("Customers")
-    assert len(there["ExternalImportReference"]) <= 50
+    (entry,) = box.go.entries("Customers")
+    assert len(entry["ExternalImportReference"]) <= 50
     assert again.writes == []
     assert again.count("customers", "linked") == 1
 
@@ -159,9 +159,7 @@ def test_a_number_is_the_same_id_as_its_text(ledger, box, customer, message):
 
 
 @pytest.mark.parametrize("stamp", [["2026"], {"at": 1}, 1.5, 10**40, True, "once", " "])
-def test_a_created_at_that_is_no_stamp_tells_nothing_and_breaks_nothing(
-    ledger, box, customer, product, guest_order, stamp
-):
+def test_an_invalid_created_at_is_ignored(ledger, box, customer, product, guest_order, stamp):
     records = [
         customer(created_at=stamp),
         product(created_at=stamp),
@@ -174,15 +172,15 @@ def test_a_created_at_that_is_no_stamp_tells_nothing_and_breaks_nothing(
 
 
 @pytest.mark.parametrize("shop_id", [None, "", "   ", True, ["1"], {"id": 1}, 1.5, "x" * 256])
-def test_a_record_without_an_id_is_rejected_and_the_next_one_lands(
+def test_a_record_without_an_id_is_rejected_and_the_next_record_lands(
     ledger, box, reasons, customer, shop_id
 ):
     ledger.run(customer(id=shop_id), customer(id="1002", email="ola@example.no"), ends_with=3)
 
     assert len(box.go.entries("Customers")) == 1
-    ((kind, entity, told), reason) = next(iter(reasons().items()))
+    ((kind, entity, shown_id), reason) = next(iter(reasons().items()))
     assert (kind, entity) == ("reject", "customers")
-    assert told.startswith("without id")
+    assert shown_id.startswith("without id")
     assert "the record has no id" in reason
     assert "give it one in the shop, then acknowledge this" in reason
 
@@ -190,8 +188,8 @@ def test_a_record_without_an_id_is_rejected_and_the_next_one_lands(
 @pytest.mark.parametrize(
     "changes", [{"customer_id": "x" * 256}, {"lines": [{"product_id": "x" * 256}]}]
 )
-def test_an_order_of_what_can_have_no_such_id_is_rejected(ledger, box, order, line, changes):
-    lines = [line(**one) for one in changes.get("lines", [{}])]
+def test_an_order_that_names_an_impossible_id_is_rejected(ledger, box, order, line, changes):
+    lines = [line(**members) for members in changes.get("lines", [{}])]
 
     assert ledger.run(order(**{**changes, "lines": lines})).count("orders", "rejected") == 1
     (reject,) = ledger.unsettled("reject")
@@ -199,14 +197,14 @@ def test_an_order_of_what_can_have_no_such_id_is_rejected(ledger, box, order, li
     assert box.go.entries("SalesOrders") == []
 
 
-def test_a_key_too_long_for_an_index_of_a_database_matches_all_the_same(ledger, box, customer):
+def test_an_email_too_long_for_an_index_of_a_database_still_matches(ledger, box, customer):
     email = f"{'k' * 5000}@example.no"
     box.go.create("Customers", {**A_PERSON, "EmailAddress": email})
 
     assert ledger.run(customer(email=email)).count("customers", "linked") == 1
 
 
-def test_a_record_without_an_id_is_one_reject_however_often_it_comes(ledger, reasons, customer):
+def test_a_record_without_an_id_is_one_reject_however_often_it_is_sent(ledger, reasons, customer):
     for _ in range(3):
         ledger.run(customer(id=None))
 
@@ -221,15 +219,13 @@ def test_every_run_ends_with_3_until_the_record_is_fixed_at_its_source(
     assert [ledger.run(bad).status, ledger.run().status] == [3, 3]
     assert ledger.run(good).status == 0
     assert reasons() == {}
-    assert [one["Code"] for one in box.go.entries("Products")] == ["ULL-1"]
+    assert [entry["Code"] for entry in box.go.entries("Products")] == ["ULL-1"]
     assert ledger.run().status == 0
 
 
-def test_a_reject_that_was_acknowledged_is_silent_until_its_reason_changes(ledger, product):
+def test_an_acknowledged_reject_is_silent_until_its_reason_changes(ledger, product):
     ledger.run(product(sku=None))
-    with ledger.store() as store:
-        (one,) = store.unsettled.all("reject", every_namespace=True)
-        store.unsettled.acknowledge(one.id)
+    ledger.acknowledge_all()
 
     assert ledger.run(product(sku=None)).status == 0
     assert ledger.run().status == 0
@@ -245,10 +241,10 @@ def test_a_bad_version_of_a_landed_record_leaves_go_as_it_is(ledger, box, reason
     ledger.run(product())
 
     bad = ledger.run(product(name="x" * 401, price_excl="120.00", updated_at=LATER), ends_with=3)
-    (there,) = box.go.entries("Products")
+    (entry,) = box.go.entries("Products")
 
     assert bad.writes == []
-    assert (there["Name"], there["UnitPrice"]) == ("Ullgenser", 100)
+    assert (entry["Name"], entry["UnitPrice"]) == ("Ullgenser", 100)
     assert ledger.run(product(updated_at=LATEST)).status == 0
     assert reasons() == {}
 
@@ -263,14 +259,14 @@ def test_a_record_that_is_bad_and_then_good_again_in_one_run_is_settled(ledger, 
     assert reasons() == {}
 
 
-def test_all_that_is_wrong_is_told_at_once(ledger, reasons, product):
+def test_a_reject_lists_everything_that_is_wrong(ledger, reasons, product):
     ledger.run(product(sku=None, name=["x"], price_excl="mye"))
 
     reason = reasons()["reject", "products", "501"]
     assert all(part in reason for part in ("no SKU", "name should be text", "price_excl"))
 
 
-def test_a_refusal_of_go_is_told_in_gos_words(ledger, box, reasons, customer):
+def test_a_refusal_of_go_is_quoted_in_the_reason(ledger, box, reasons, customer):
     body = {"title": "Customer validation error(s)", "detail": "Huff", "status": 400}
     box.faults.add(system="go", method="POST", path="/Customers", status=400, body=body)
 
@@ -279,7 +275,7 @@ def test_a_refusal_of_go_is_told_in_gos_words(ledger, box, reasons, customer):
     assert "Customer validation error(s)" in reasons()["reject", "customers", "1001"]
 
 
-def test_values_of_a_bad_record_are_in_no_log(ledger, customer):
+def test_values_of_a_bad_record_are_not_logged(ledger, customer):
     outcome = ledger.run(
         customer(
             email="hemmelig.adresse", phone="SecretPhone" * 9, first_name=["Hemmelig"], id="x-1"
@@ -321,19 +317,19 @@ few_runs = settings(
 
 def paths(value, at=()):
     """Return the path of every part of a record."""
-    found = [at] if at else []
+    own_path = [at] if at else []
     if not isinstance(value, (dict, list)):
-        return found
+        return own_path
     parts = value.items() if isinstance(value, dict) else enumerate(value)
-    return found + [path for name, one in parts for path in paths(one, (*at, name))]
+    return own_path + [path for name, part in parts for path in paths(part, (*at, name))]
 
 
 def spoilt(record, path, value):
     record = copy.deepcopy(record)
-    at = record
-    for part in path[:-1]:
-        at = at[part]
-    at[path[-1]] = value
+    part = record
+    for name in path[:-1]:
+        part = part[name]
+    part[path[-1]] = value
     return record
 
 
@@ -346,13 +342,13 @@ RAW = {
     "a tiny exponent": "-1E-99999999999999999999",
     "a huge number": "1e999999999",
     "thousands of digits": "9" * 5000,
-    "no number": "NaN",
-    "no end": "-Infinity",
+    "not a number": "NaN",
+    "infinite": "-Infinity",
 }
 
 
 @pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
-def test_a_line_with_what_nothing_can_be_done_with_is_one_reject_or_lands(
+def test_a_line_with_unusable_json_is_one_reject_or_lands(
     ledger, box, customer, product, order, lines_of, raw
 ):
     spoilt = dict.fromkeys(("name", "custom", "updated_at", "created_at"), "spoilt")
@@ -371,8 +367,8 @@ def test_a_line_with_what_nothing_can_be_done_with_is_one_reject_or_lands(
     assert outcome.states
     assert "Traceback" not in outcome.log
     assert "could not read it" not in _all_reasons(ledger)
-    assert "ola@example.no" in {one["EmailAddress"] for one in box.go.entries("Customers")}
-    assert "ULL-2" in {one["Code"] for one in box.go.entries("Products")}
+    assert "ola@example.no" in {entry["EmailAddress"] for entry in box.go.entries("Customers")}
+    assert "ULL-2" in {entry["Code"] for entry in box.go.entries("Products")}
 
 
 @few_runs
@@ -380,18 +376,14 @@ def test_a_line_with_what_nothing_can_be_done_with_is_one_reject_or_lands(
 def test_no_junk_anywhere_in_a_record_breaks_the_run_or_reaches_go(
     ledger, box, customer, product, order, data
 ):
-    whole = (customer(), product(), order(shipping=[_freight()]))
+    templates = (customer(), product(), order(shipping=[_freight()]))
     bad = []
     for number in range(24):
-        record = data.draw(st.sampled_from(whole))
+        record = data.draw(st.sampled_from(templates))
         path = data.draw(st.sampled_from(paths(record)))
         record = {**record, "id": f"{number}"} if path != ("id",) else record
         bad.append(spoilt(record, path, data.draw(junk)))
-    messages = [
-        {"type": "RECORD", "stream": stream, "record": record}
-        for record in bad
-        for stream in [_stream(record)]
-    ]
+    messages = [{"type": "RECORD", "stream": _stream(record), "record": record} for record in bad]
     schemas = [_schema(stream) for stream in ("customers", "products", "orders")]
 
     outcome = ledger.run(*schemas, *messages, customer(id="good", email="good@example.no"))
@@ -400,17 +392,18 @@ def test_no_junk_anywhere_in_a_record_breaks_the_run_or_reaches_go(
     assert outcome.states
     assert "this program could not read it" not in _all_reasons(ledger)
     assert "testshop:good" in {
-        one["ExternalImportReference"] for one in box.go.entries("Customers")
+        entry["ExternalImportReference"] for entry in box.go.entries("Customers")
     }
-    for there in box.go.entries("SalesOrders"):
-        assert there["CustomerId"]
-        assert all(one["ProductId"] and one["Quantity"] is not None for one in _normal(there))
-        json.dumps(there, default=_known)
+    for entry in box.go.entries("SalesOrders"):
+        assert entry["CustomerId"]
+        lines = [line for line in entry["SalesOrderLines"] if line["LineType"] == "Normal"]
+        assert all(line["ProductId"] and line["Quantity"] is not None for line in lines)
+        json.dumps(entry, default=_finite)
 
 
 @few_runs
 @given(records=st.lists(st.dictionaries(names, junk), max_size=20))
-def test_any_group_of_fields_as_a_record_leaves_the_run_going(ledger, box, customer, records):
+def test_no_record_of_random_members_ends_the_run(ledger, box, customer, records):
     messages = [
         {"type": "RECORD", "stream": stream, "record": record}
         for record in records
@@ -420,7 +413,7 @@ def test_any_group_of_fields_as_a_record_leaves_the_run_going(ledger, box, custo
 
     assert ledger.run(*schemas, *messages, customer(id="good")).status in (0, 3)
     assert "testshop:good" in {
-        one["ExternalImportReference"] for one in box.go.entries("Customers")
+        entry["ExternalImportReference"] for entry in box.go.entries("Customers")
     }
     assert "this program could not read it" not in _all_reasons(ledger)
 
@@ -451,19 +444,14 @@ def _schema(stream):
     }
 
 
-def _normal(order):
-    return [one for one in order["SalesOrderLines"] if one["LineType"] == "Normal"]
-
-
-def _known(value):
+def _finite(value):
     assert isinstance(value, Decimal)
     assert value.is_finite()
     return str(value)
 
 
 def _all_reasons(ledger):
-    with ledger.store() as store:
-        return "\n".join(one.reason for one in store.unsettled.all(every_namespace=True))
+    return "\n".join(record.reason for record in ledger.unsettled())
 
 
 def test_a_customer_without_name_and_email_is_rejected(ledger, box, reasons, customer):
@@ -477,35 +465,33 @@ def test_a_customer_without_name_and_email_is_rejected(ledger, box, reasons, cus
 
 
 @pytest.mark.parametrize("customer_id", ["unknown", None])
-def test_an_order_that_does_not_say_who_buys_waits_and_its_buyer_is_rejected(
+def test_an_order_without_a_known_buyer_waits_and_its_buyer_is_rejected(
     ledger, box, product, order, customer_id
 ):
     ledger.run(product(), order(customer_id=customer_id, buyer=None), ends_with=3)
 
     assert box.go.entries("Customers") == []
     assert box.go.entries("SalesOrders") == []
-    assert {(one.kind, one.entity) for one in ledger.unsettled()} == {
+    assert {(record.kind, record.entity) for record in ledger.unsettled()} == {
         ("parked", "orders"),
         ("reject", "customers"),
     }
 
 
-def test_an_order_of_a_customer_who_came_late_is_posted_to_that_customer(
-    ledger, box, company, product, order
-):
+def test_an_order_waits_for_its_customer_and_is_posted_to_it(ledger, box, company, product, order):
     ledger.run(product(), order(customer_id="2001", buyer=None))
 
     ledger.run(company(), ends_with=0)
 
-    (there,) = box.go.entries("Customers")
-    assert there["Name"] == "Fjord og Fjell AS"
+    (entry,) = box.go.entries("Customers")
+    assert entry["Name"] == "Fjord og Fjell AS"
     assert len(box.go.entries("SalesOrders")) == 1
 
 
-def test_a_word_that_is_not_known_is_rejected(ledger, box, customer, product):
+def test_an_unknown_word_is_rejected(ledger, box, customer, product):
     ledger.run(customer(type="alien"), product(status="finnes ikke"), ends_with=3)
 
-    reasons = sorted(one.reason for one in ledger.unsettled("reject"))
+    reasons = sorted(record.reason for record in ledger.unsettled("reject"))
     assert "status" in reasons[0]
     assert "is not one of active, draft, archived" in reasons[0]
     assert "is not one of person, company" in reasons[1]

@@ -1,4 +1,4 @@
-"""A run that is killed outright, at any write, leaves nothing that the next run does not mend."""
+"""The next run puts right whatever a run that was killed, at any write, left behind."""
 
 import copy
 import datetime
@@ -90,12 +90,12 @@ def counts(box):
 
 
 @pytest.mark.parametrize(
-    ("what", "moment"), [*((what, "after") for what in CREATES), ("order", "before")]
+    ("write", "moment"), [*((write, "after") for write in CREATES), ("order", "before")]
 )
-def test_a_run_killed_at_a_create_is_mended_by_the_next(
-    box, ledger, shop, run_and_kill, what, moment
+def test_the_next_run_completes_a_run_killed_at_a_create(
+    box, ledger, shop, run_and_kill, write, moment
 ):
-    method, path = CREATES[what]
+    method, path = CREATES[write]
     run_and_kill(method, path, *shop, moment=moment)
 
     ledger.run(*copy.deepcopy(shop), ends_with=0)
@@ -103,42 +103,41 @@ def test_a_run_killed_at_a_create_is_mended_by_the_next(
     assert counts(box) == EVERYTHING
     (order,) = box.go.entries("SalesOrders")
     assert order["TotalAmount"] == 500
-    touched = ledger.run(*({**one, "updated_at": "2026-02-01T00:00:00Z"} for one in shop))
+    touched = ledger.run(*({**record, "updated_at": "2026-02-01T00:00:00Z"} for record in shop))
     assert touched.calls() == []
 
 
-@pytest.mark.parametrize("lag", [{"read_lag_seconds": 1}, {"read_lag_seconds": 5}], ids=str)
-@pytest.mark.parametrize("what", ["customer", "product", "order"])
-def test_a_run_killed_at_a_create_is_mended_though_reads_lag_behind(
-    box, ledger, shop, run_and_kill, what, lag
+@pytest.mark.parametrize("lag_seconds", [1, 5])
+@pytest.mark.parametrize("write", ["customer", "product", "order"])
+def test_the_next_run_completes_a_run_killed_at_a_create_though_reads_lag_behind(
+    box, ledger, shop, run_and_kill, write, lag_seconds
 ):
-    for name, behind in lag.items():
-        setattr(box.go.switches, name, behind)
+    box.go.switches.read_lag_seconds = lag_seconds
     box.go.switches.product_code_unique = False
-    method, path = CREATES[what]
+    method, path = CREATES[write]
     run_and_kill(method, path, *shop, moment="after")
 
     outcomes = [ledger.run(*copy.deepcopy(shop)), ledger.run()]
 
-    assert [one.status for one in outcomes] == [0, 0]
+    assert [outcome.status for outcome in outcomes] == [0, 0]
     assert counts(box) == EVERYTHING
     assert ledger.unsettled() == []
 
 
 @pytest.mark.parametrize(
-    ("what", "moment"), [*((what, "after") for what in CHANGES), ("added line", "before")]
+    ("write", "moment"), [*((write, "after") for write in CHANGES), ("added line", "before")]
 )
-def test_a_run_killed_at_a_change_is_mended_by_the_next(
-    box, ledger, shop, edited_shop, run_and_kill, what, moment
+def test_the_next_run_completes_a_run_killed_at_a_change(
+    box, ledger, shop, edited_shop, run_and_kill, write, moment
 ):
     ledger.run(*shop)
-    method, path = CHANGES[what]
+    method, path = CHANGES[write]
     run_and_kill(method, path, *edited_shop, moment=moment)
 
     ledger.run(*copy.deepcopy(edited_shop), ends_with=0)
 
     assert counts(box) == EVERYTHING
-    assert {one["PhoneNumber"] for one in box.go.entries("Customers")} == {
+    assert {entry["PhoneNumber"] for entry in box.go.entries("Customers")} == {
         "+4798765432",
         "+4791234567",
     }
@@ -148,12 +147,14 @@ def test_a_run_killed_at_a_change_is_mended_by_the_next(
     (order,) = box.go.entries("SalesOrders")
     assert order["PurchaseOrderReference"] == "Bestilling 7"
     assert [line["Quantity"] for line in order["SalesOrderLines"]] == [3, 2]
-    touched = ledger.run(*({**one, "updated_at": "2026-02-01T00:00:00Z"} for one in edited_shop))
+    touched = ledger.run(
+        *({**record, "updated_at": "2026-02-01T00:00:00Z"} for record in edited_shop)
+    )
     assert touched.calls() == []
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_run_killed_at_a_deletion_is_mended_by_the_next(box, ledger, shop, run_and_kill, moment):
+def test_the_next_run_completes_a_run_killed_at_a_deletion(box, ledger, shop, run_and_kill, moment):
     ledger.run(*shop)
     cancelled = {**shop[-1], "status": "cancelled"}
     run_and_kill("DELETE", "/salesorders/", cancelled, moment=moment)
@@ -163,9 +164,7 @@ def test_a_run_killed_at_a_deletion_is_mended_by_the_next(box, ledger, shop, run
     assert box.go.entries("SalesOrders") == []
 
 
-def test_an_order_that_a_killed_run_deleted_is_not_compared_any_more(
-    box, ledger, shop, run_and_kill
-):
+def test_an_order_that_a_killed_run_deleted_is_no_longer_compared(box, ledger, shop, run_and_kill):
     ledger.run(*shop)
     cancelled = {**shop[-1], "status": "cancelled"}
     run_and_kill("DELETE", "/salesorders/", cancelled, moment="after")
@@ -177,7 +176,7 @@ def test_an_order_that_a_killed_run_deleted_is_not_compared_any_more(
         assert not store.intents.is_comparison_due("orders", "9001")
 
 
-def test_an_edit_between_the_kill_and_the_next_run_is_the_shops_edit(
+def test_an_edit_in_the_shop_between_the_kill_and_the_next_run_is_written(
     box, ledger, customer, run_and_kill
 ):
     run_and_kill("POST", "/customers$", customer(), moment="after")
@@ -201,14 +200,14 @@ def test_an_edit_in_go_between_the_kill_and_the_next_run_is_kept(
     assert (entry["PhoneNumber"], entry["EmailAddress"]) == ("+4798765432", "ny@example.no")
 
 
-def test_an_order_found_again_is_compared_with_the_shops_total(
+def test_an_order_that_a_killed_run_posted_is_compared_with_the_shops_total(
     box, ledger, customer, product, order, run_and_kill
 ):
     run_and_kill("POST", "/salesorders/complete$", customer(), product(), order(), moment="after")
     (posted,) = box.go.entries("SalesOrders")
 
-    read = [one.path for one in ledger.run(customer(), product(), order()).reads]
-    assert f"/v2/SalesOrders/{posted['Id']}/Complete" in read
+    paths = [request.path for request in ledger.run(customer(), product(), order()).reads]
+    assert f"/v2/SalesOrders/{posted['Id']}/Complete" in paths
 
 
 ENDS = {
@@ -228,10 +227,10 @@ def test_an_order_that_a_bookkeeper_ended_after_the_kill_stops_no_later_run(
     outcome = ledger.run(*edited_shop, customer(id="1002", email="ola@example.no"), ends_with=3)
 
     assert outcome.count("customers", "created") == 1
-    assert [(one.kind, one.shop_id) for one in ledger.unsettled()] == [("hold", "9001")]
+    assert [(record.kind, record.shop_id) for record in ledger.unsettled()] == [("hold", "9001")]
 
 
-def test_a_write_that_go_refuses_to_be_asked_about_holds_up_no_other_record(
+def test_a_write_that_cannot_be_looked_up_delays_no_other_record(
     box, ledger, shop, edited_shop, run_and_kill, customer
 ):
     ledger.run(*shop)
@@ -251,7 +250,7 @@ def test_a_write_that_go_refuses_to_be_asked_about_holds_up_no_other_record(
 OLD = "2026-01-06T10:00:00Z"
 
 
-def test_a_change_that_was_not_done_is_written_though_a_bookkeeper_edited_another_property(
+def test_a_change_that_did_not_arrive_is_written_though_another_property_was_edited_in_go(
     box, ledger, customer, run_and_kill
 ):
     ledger.run(customer())
@@ -269,7 +268,7 @@ def test_a_change_that_was_not_done_is_written_though_a_bookkeeper_edited_anothe
     )
 
 
-def test_a_property_of_a_change_that_go_holds_as_before_is_written_again(
+def test_a_property_of_an_arrived_change_that_go_has_as_before_is_written_again(
     box, ledger, customer, run_and_kill
 ):
     ledger.run(customer())
@@ -285,23 +284,23 @@ def test_a_property_of_a_change_that_go_holds_as_before_is_written_again(
     assert "it was done, except for first_name, which Go still has as before" in outcome.log
 
 
-@pytest.mark.parametrize("what", ["customer", "delivery address", "contact person", "order"])
-def test_a_record_that_returns_to_what_it_was_before_a_killed_run_is_written_back(
-    box, ledger, shop, edited_shop, run_and_kill, what
+@pytest.mark.parametrize("write", ["customer", "delivery address", "contact person", "order"])
+def test_a_record_that_was_reverted_after_a_killed_run_is_written_back(
+    box, ledger, shop, edited_shop, run_and_kill, write
 ):
     ledger.run(*shop)
-    method, path = CHANGES[what]
+    method, path = CHANGES[write]
     run_and_kill(method, path, *edited_shop, moment="after")
 
     ledger.run(*shop, ends_with=0)
 
-    assert {one["PhoneNumber"] for one in box.go.entries("Customers")} == {"+4791234567"}
+    assert {entry["PhoneNumber"] for entry in box.go.entries("Customers")} == {"+4791234567"}
     assert box.go.entries("ContactDeliveryAddresses")[0]["AddressLine1"] == "Kaien 2"
     assert box.go.entries("ContactPersons")[0]["LastName"] == "Hansen"
     assert box.go.entries("SalesOrders")[0]["PurchaseOrderReference"] is None
 
 
-def test_an_address_that_is_edited_again_after_a_killed_run_is_no_conflict(
+def test_an_address_edited_again_after_a_killed_run_is_not_a_conflict(
     box, ledger, shop, edited_shop, run_and_kill
 ):
     ledger.run(*shop)
@@ -314,10 +313,10 @@ def test_an_address_that_is_edited_again_after_a_killed_run_is_no_conflict(
 
 
 @pytest.mark.parametrize("is_settled_before", [True, False])
-def test_a_mail_address_that_is_edited_again_after_a_killed_run_is_no_conflict(
+def test_a_mail_address_edited_again_after_a_killed_run_is_not_a_conflict(
     box, ledger, customer, address, run_and_kill, is_settled_before
 ):
-    """Go tells of an edit of an address by no stamp of its customer's, so no list names it."""
+    """An edit of an address moves no stamp of its customer in Go, so no list shows it."""
     moved, again = (
         customer(addresses=[address(line1=line)], updated_at=stamp)
         for line, stamp in (
@@ -340,10 +339,10 @@ def test_a_mail_address_that_is_edited_again_after_a_killed_run_is_no_conflict(
     assert entry["MailAddress"]["AddressLine1"] == "Kaien 4"
 
 
-def test_what_a_killed_run_sent_has_a_moment_to_arrive_before_go_is_looked_at(
+def test_what_a_killed_run_sent_has_a_moment_to_arrive_before_go_is_read(
     box, ledger, shop, edited_shop, run_and_kill
 ):
-    """However long ago the change was begun, by whichever clock: its last try may be on its way."""
+    """However long ago the change began by any clock, its last try may still be on its way."""
     ledger.run(*shop)
     run_and_kill("PATCH", "/products/", *edited_shop, moment="after")
     passed = []
@@ -357,39 +356,39 @@ def test_what_a_killed_run_sent_has_a_moment_to_arrive_before_go_is_looked_at(
     assert passed == [SECOND_LOOK_SECONDS]
 
 
-def test_that_moment_is_real_where_nobody_lets_it_pass(box, ledger, shop, run_and_kill):
+def test_a_run_really_waits_for_what_a_killed_run_sent(box, ledger, shop, run_and_kill):
     run_and_kill("POST", "/products$", *shop, moment="after")
     box.requests.clear()
 
     ledger.command(*shop, ends_with=0)
 
-    begun = box.requests.matching("go", "POST", "/oauth/token")[0]
-    looked = box.requests.matching("go", "GET", "/products$")[0]
-    assert looked.at - begun.at >= SECOND_LOOK_SECONDS
+    started = box.requests.matching("go", "POST", "/oauth/token")[0]
+    read = box.requests.matching("go", "GET", "/products$")[0]
+    assert read.at - started.at >= SECOND_LOOK_SECONDS
     assert TargetCustomWebShop.wait is TargetPowerOfficeGo.wait is time.sleep
 
 
 LATER = "2026-02-01T00:00:00Z"
 
 
-def test_an_order_found_again_keeps_where_it_goes_when_its_customer_moves(
+def test_an_order_that_a_killed_run_posted_keeps_its_address_when_its_customer_moves(
     box, ledger, company, product, order, address, run_and_kill
 ):
-    """What an order that was posted by a killed run goes to is not looked for again."""
-    goes_to = address(type="shipping", line1="Kaien 2")
-    told = [
+    """The delivery address of an order posted by a killed run is not looked up again."""
+    shipping = address(type="shipping", line1="Kaien 2")
+    records = [
         company(addresses=[address(id="b1"), address(id="s1", type="shipping", line1="Kaien 2")]),
         product(),
-        order(customer_id="2001", shipping_address=goes_to),
+        order(customer_id="2001", shipping_address=shipping),
     ]
-    run_and_kill("POST", "/salesorders/complete$", *told, moment="after")
-    ledger.run(*told)
+    run_and_kill("POST", "/salesorders/complete$", *records, moment="after")
+    ledger.run(*records)
     moved = address(id="s1", type="shipping", line1="Kaien 3")
     ledger.run(company(addresses=[address(id="b1"), moved], updated_at=LATER))
     box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
 
     outcome = ledger.run(
-        order(customer_id="2001", shipping_address=goes_to, updated_at=LATER), ends_with=0
+        order(customer_id="2001", shipping_address=shipping, updated_at=LATER), ends_with=0
     )
 
     assert outcome.writes == []
@@ -400,34 +399,34 @@ def test_a_guests_company_that_a_killed_run_made_gets_its_contact_person(
     box, ledger, product, guest_order, run_and_kill, path, moment
 ):
     buyer = {"name": "Per Dal", "email": "per@example.no", "company_name": "Dal AS"}
-    told = [product(), guest_order(buyer=buyer | {"organization_number": "923609016"})]
-    run_and_kill("POST", path, *told, moment=moment)
+    records = [product(), guest_order(buyer=buyer | {"organization_number": "923609016"})]
+    run_and_kill("POST", path, *records, moment=moment)
 
-    assert ledger.run(*told).status == 0
+    assert ledger.run(*records).status == 0
 
     (person,) = box.go.entries("ContactPersons")
     assert (person["FirstName"], person["LastName"]) == ("Per", "Dal")
-    assert ledger.run(*({**one, "updated_at": LATER} for one in told)).writes == []
+    assert ledger.run(*({**record, "updated_at": LATER} for record in records)).writes == []
 
 
-def test_a_refund_that_a_killed_run_took_off_is_not_credited_once_it_is_invoiced(
+def test_a_refund_that_a_killed_run_deducted_is_not_credited_after_invoicing(
     box, ledger, customer, product, order, run_and_kill
 ):
-    back = {"id": "r1", "amount_incl": "50.00", "lines": [], "created_at": LATER}
-    told = [customer(), product(), order(refunds=[back])]
-    run_and_kill("POST", "/salesorders/complete$", *told, moment="after")
+    refund = {"id": "r1", "amount_incl": "50.00", "lines": [], "created_at": LATER}
+    records = [customer(), product(), order(refunds=[refund])]
+    run_and_kill("POST", "/salesorders/complete$", *records, moment="after")
     box.go.send_invoice(box.go.entries("SalesOrders")[0]["Id"])
 
-    assert ledger.run(*told).status == 0, ledger.unsettled()
+    assert ledger.run(*records).status == 0, ledger.unsettled()
     assert box.go.entries("SalesOrders") == []
-    assert [one["TotalAmount"] for one in box.go.entries("OutgoingInvoices")] == [200]
+    assert [entry["TotalAmount"] for entry in box.go.entries("OutgoingInvoices")] == [200]
 
 
-def test_who_bought_an_order_that_a_killed_run_posted_is_known_without_another_run_of_it(
+def test_the_buyer_of_an_order_that_a_killed_run_posted_is_known_before_the_order_comes_again(
     box, ledger, customer, product, order, run_and_kill
 ):
-    told = [customer(), product(), order()]
-    run_and_kill("POST", "/salesorders/complete$", *told, moment="after")
+    records = [customer(), product(), order()]
+    run_and_kill("POST", "/salesorders/complete$", *records, moment="after")
 
     ledger.run()
 

@@ -1,4 +1,4 @@
-"""What each record needs to be written to Go (docs/shop-api.md): with it alone it lands."""
+"""The least that each record needs to be written to Go (docs/shop-api.md)."""
 
 import copy
 from decimal import Decimal
@@ -30,7 +30,7 @@ LEAST: dict[str, dict[str, Any]] = {
 
 
 def least(entity, *without):
-    """Return the least record of an entity, without the member at this place."""
+    """Return the least record of an entity, without the member at this path."""
     record = copy.deepcopy(LEAST[entity])
     if without:
         *path, name = without
@@ -67,14 +67,14 @@ def test_the_least_records_land(run, box):
     for entity in LEAST:
         run(entity, least(entity), ends_with=0)
 
-    assert [one["LastName"] for one in box.go.entries("Customers")] == [
+    assert [entry["LastName"] for entry in box.go.entries("Customers")] == [
         "Nordmann",
         "per@example.no",
     ]
-    assert {one["Code"] for one in box.go.entries("Products")} == {
+    assert {entry["Code"] for entry in box.go.entries("Products")} == {
         *("ULL-1", "FRAKT-25", "GEBYR-25", "RABATT-25")
     }
-    # 250, 99 and 50 less the discount of 25; and less one of two, with its share of the discount
+    # 250, 99 and 50, less the discount of 25, less one of two with its share of the discount
     assert the_order(box)["TotalAmount"] == 374 - 125 + Decimal("12.50")
 
 
@@ -98,7 +98,7 @@ def test_the_least_records_land(run, box):
         ("orders", ["refunds", 0, "lines", 0, "line_id"], "refund 1, line 1 has no line_id"),
     ],
 )
-def test_what_a_record_lacks_is_told_and_nothing_of_it_is_written(
+def test_a_record_that_lacks_a_member_is_rejected_with_its_name(
     run, box, reasons, entity, lacks, reason
 ):
     run(entity, least(entity, *lacks), ends_with=3)
@@ -125,4 +125,4 @@ def test_an_address_without_postal_code_or_city_is_left_out(run, box):
         record = {**least("customers"), "id": str(number), "addresses": [address]}
         run("customers", record, ends_with=0)
 
-    assert [one["MailAddress"] for one in box.go.entries("Customers")] == [None, None]
+    assert [entry["MailAddress"] for entry in box.go.entries("Customers")] == [None, None]

@@ -1,4 +1,4 @@
-"""Go's limits and tokens: never too fast, never with a stale token, and storms are weathered."""
+"""Go's rate limits, tokens and outages."""
 
 import time
 
@@ -11,7 +11,7 @@ def records(customer):
 
 
 def statuses(box):
-    return [one.status for one in box.requests.all() if one.system == "go"]
+    return [request.status for request in box.requests.all() if request.system == "go"]
 
 
 def test_workers_share_ten_requests_a_second_and_all_land_once(ledger, box, records):
@@ -44,14 +44,14 @@ def test_a_revoked_token_costs_one_retry(ledger, box, records):
     assert statuses(box).count(401) == 1
 
 
-def test_keys_revoked_during_the_run_end_it_in_one_line(ledger, box, records):
+def test_keys_revoked_during_the_run_end_it_with_one_line(ledger, box, records):
     def revoke(_):
         box.go.client_key = "another-key"
         box.go.revoke_tokens()
 
     box.faults.on("go", "POST", "/customers$", revoke, skip=4)
     states = [{"type": "STATE", "value": {"bookmarks": {"read": n}}} for n in range(10)]
-    messages = [one for pair in zip(records[:10], states, strict=True) for one in pair]
+    messages = [message for pair in zip(records[:10], states, strict=True) for message in pair]
 
     outcome = ledger.command(*messages, workers=1, ends_with=1)
 
@@ -59,30 +59,34 @@ def test_keys_revoked_during_the_run_end_it_in_one_line(ledger, box, records):
     assert "keys" in outcome.log.splitlines()[-1]
     landed = len(box.go.entries("Customers"))
     assert landed < 10
-    assert all(one["bookmarks"]["read"] < landed for one in outcome.states)
+    assert all(state["bookmarks"]["read"] < landed for state in outcome.states)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
-def test_a_storm_is_weathered(ledger, box, customer, product, order, status):
+def test_a_short_outage_of_go_is_retried(ledger, box, customer, product, order, status):
     for path in ("/customers", "/products", "/salesorders"):
         box.faults.add(system="go", path=path, status=status, times=2)
 
     ledger.run(customer(), product(), order(), ends_with=0)
 
-    assert [len(box.go.entries(one)) for one in ("Customers", "Products", "SalesOrders")] == [1] * 3
+    assert [len(box.go.entries(name)) for name in ("Customers", "Products", "SalesOrders")] == [
+        1
+    ] * 3
     assert ledger.run(customer(), product(), order()).writes == []
 
 
-def test_go_refusing_one_record_stops_none_of_the_others(ledger, box, records):
+def test_a_record_that_go_refuses_stops_no_others(ledger, box, records):
     box.faults.add(system="go", method="POST", path="/customers$", status=400, body="{}", times=1)
 
     ledger.run(*records[:5], workers=1, ends_with=3)
 
     assert len(box.go.entries("Customers")) == 4
-    assert [one.reason for one in ledger.unsettled("reject")] == ["PowerOffice Go refused it (400)"]
+    assert [record.reason for record in ledger.unsettled("reject")] == [
+        "PowerOffice Go refused it (400)"
+    ]
 
 
-def test_a_refused_record_that_comes_again_unchanged_rests_until_it_changes(ledger, box, customer):
+def test_a_refused_record_is_not_sent_again_until_it_changes(ledger, box, customer):
     box.faults.add(method="POST", path="/customers$", status=400, body="{}", times=None)
     ledger.run(customer())
     box.faults.clear()
@@ -97,7 +101,7 @@ def test_a_refused_record_that_comes_again_unchanged_rests_until_it_changes(ledg
 
 
 @pytest.mark.parametrize(("fail_on", "status"), [("unacknowledged", 3), ("never", 0)])
-def test_records_that_a_storm_kept_out_are_told_with_a_reason_and_land_once_it_is_over(
+def test_records_that_an_outage_kept_out_are_rejected_and_land_after_it(
     ledger, box, records, fail_on, status
 ):
     box.faults.add(method="POST", path="/customers$", status=503, times=None)
@@ -107,8 +111,8 @@ def test_records_that_a_storm_kept_out_are_told_with_a_reason_and_land_once_it_i
     rejects = ledger.unsettled("reject")
     assert outcome.status == status
     assert outcome.states[-1:] == [{"bookmarks": {"read": 6}}]
-    assert sorted(one.shop_id for one in rejects) == ["1", "2", "3", "4", "5"]
-    assert {one.reason for one in rejects} == {
+    assert sorted(reject.shop_id for reject in rejects) == ["1", "2", "3", "4", "5"]
+    assert {reject.reason for reject in rejects} == {
         "PowerOffice Go did not answer; the next run checks whether it was done"
     }
     assert "customers: POST /Customers: 503" in outcome.log

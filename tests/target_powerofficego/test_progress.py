@@ -1,4 +1,4 @@
-"""The progress of a run: lines, a bar, the list of runs meanwhile, metrics."""
+"""The progress of a run: log lines, a bar, the list of runs, metrics."""
 
 import contextlib
 import io
@@ -58,12 +58,12 @@ def line_of_progress():
 def test_while_go_is_slow_a_line_and_the_list_of_runs_show_the_progress(
     ledger, box, customer, line_of_progress
 ):
-    shown = []
+    listed = []
 
     def look(_):
         line_of_progress.wait()
         words = ["--link-store", str(ledger.link_store), "--format", "json", "runs"]
-        shown.append(json.loads(CliRunner().invoke(main, words).output))
+        listed.append(json.loads(CliRunner().invoke(main, words).output))
 
     box.faults.on("go", "POST", "/customers$", look, skip=2)
     people = [customer(id=str(n), email=f"k{n}@example.no", addresses=[]) for n in range(1, 6)]
@@ -75,7 +75,7 @@ def test_while_go_is_slow_a_line_and_the_list_of_runs_show_the_progress(
         "2 of 5 records done, about 20 seconds left, 3 writes to PowerOffice Go"
     )
     assert line.progress["seen"] == {"customers": 5}
-    (run,) = shown
+    (run,) = listed
     assert run["exit_status"] is None
     assert run["outcomes"] == {"customers": {"created": 2}}
     assert run["calls"]["writes"] == 3
@@ -275,9 +275,9 @@ root: {level: INFO, handlers: [default]}
 
 
 def test_the_last_line_states_how_many_records_are_parked(ledger, customer):
-    known = customer(updated_at="2026-02-02T00:00:00Z")
+    newer = customer(updated_at="2026-02-02T00:00:00Z")
     older = customer(updated_at="2026-02-01T00:00:00Z", phone="+4790000009")
-    ledger.run(known)
+    ledger.run(newer)
 
     outcome = ledger.run(older)
 

@@ -1,4 +1,4 @@
-"""What breaks a run that is under way ends it in one line, and the next run goes on from there."""
+"""A fault that breaks a run ends it with one line, and the next run continues from there."""
 
 import os
 import resource
@@ -16,13 +16,19 @@ def people(customer):
     return [customer(id=str(n), email=f"k{n}@example.no") for n in range(1, 41)]
 
 
-def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_the_next_run_goes_on(
+def followed_by_states(people):
+    """Return the records, each followed by a STATE."""
+    return [
+        message
+        for n, record in enumerate(people, start=1)
+        for message in (record, {"type": "STATE", "value": {"read": n}})
+    ]
+
+
+def test_a_disk_that_fills_up_ends_the_run_with_one_line_and_the_next_run_goes_on(
     ledger, box, lines_of, people
 ):
     ledger.run()
-
-    def small_disk():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (180_000, 180_000))
 
     name, *arguments = ledger.command_line(workers=1)
     ended = subprocess.run(
@@ -31,14 +37,13 @@ def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_the_next_run_goes_on(
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=small_disk,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (180_000, 180_000)),
     )
 
-    errors = [line for line in ended.stderr.splitlines() if "| ERROR" in line]
+    (error,) = [line for line in ended.stderr.splitlines() if "| ERROR" in line]
     landed = len(box.go.entries("Customers"))
     assert ended.returncode == 1
-    assert len(errors) == 1
-    assert f"the link store {ledger.link_store} cannot be read or written" in errors[0]
+    assert f"the link store {ledger.link_store} cannot be read or written" in error
     assert "Traceback" not in ended.stderr
     assert "example.no" not in ended.stderr
     assert ended.stdout == ""
@@ -49,11 +54,10 @@ def test_a_disk_that_fills_up_ends_the_run_in_one_line_and_the_next_run_goes_on(
     assert len(box.go.entries("Customers")) == len(people)
 
 
-def test_a_link_store_of_a_newer_version_is_told_and_left_alone(ledger, box, customer):
+def test_a_link_store_of_a_newer_version_ends_the_run_and_is_left_alone(ledger, box, customer):
     ledger.run(customer())
-    with sqlite3.connect(ledger.link_store) as store:
+    with closing(sqlite3.connect(ledger.link_store)) as store, store:
         store.execute("UPDATE about SET schema_version = 99")
-    store.close()
 
     outcome = ledger.run(customer(phone="+4798765432"), ends_with=1)
 
@@ -62,13 +66,12 @@ def test_a_link_store_of_a_newer_version_is_told_and_left_alone(ledger, box, cus
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_a_changes_file_on_a_full_disk_is_told_once_all_else_is_done(
+def test_a_changes_file_on_a_full_disk_is_an_error_after_all_else_is_done(
     ledger, box, customer, dry_run
 ):
     outcome = ledger.run(customer(), changes_file="/dev/full", dry_run=dry_run, ends_with=1)
 
-    told = "changes_file: /dev/full cannot be written: No space left on device"
-    assert [line for line in outcome.log.splitlines() if told in line] != []
+    assert "changes_file: /dev/full cannot be written: No space left on device" in outcome.log
     assert outcome.count("customers", "created") == 1
     assert len(box.go.entries("Customers")) == (0 if dry_run else 1)
     assert bool(outcome.states) is not dry_run
@@ -76,7 +79,7 @@ def test_a_changes_file_on_a_full_disk_is_told_once_all_else_is_done(
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_states_on_a_full_disk_end_the_run_in_one_line_and_the_next_run_goes_on(
+def test_states_on_a_full_disk_end_the_run_with_one_line_and_the_next_run_goes_on(
     ledger, box, lines_of, people
 ):
     name, *arguments = ledger.command_line()
@@ -99,7 +102,7 @@ def test_states_on_a_full_disk_end_the_run_in_one_line_and_the_next_run_goes_on(
 
 
 @pytest.mark.parametrize("name", ["target-powerofficego", "powerofficego-links"])
-def test_a_command_whose_output_is_closed_says_so_and_does_nothing(
+def test_a_command_with_standard_output_closed_ends_with_an_error_and_does_nothing(
     ledger, box, customer, lines_of, name
 ):
     ledger.run()
@@ -122,9 +125,7 @@ def test_a_command_whose_output_is_closed_says_so_and_does_nothing(
 
 
 @pytest.mark.parametrize("is_full", [True, False])
-def test_a_run_whose_log_goes_nowhere_does_what_it_is_to_do(
-    ledger, box, customer, lines_of, is_full
-):
+def test_a_run_whose_log_cannot_be_written_does_its_work(ledger, box, customer, lines_of, is_full):
     name, *arguments = ledger.command_line()
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
@@ -143,7 +144,7 @@ def test_a_run_whose_log_goes_nowhere_does_what_it_is_to_do(
 
 
 @pytest.mark.parametrize("words", [["export"], ["links"], ["runs", "--format", "json"], ["check"]])
-def test_the_links_command_on_a_full_disk_is_one_line(ledger, customer, words):
+def test_the_links_command_on_a_full_disk_gives_one_line(ledger, customer, words):
     ledger.run(customer())
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
@@ -154,13 +155,11 @@ def test_the_links_command_on_a_full_disk_is_one_line(ledger, customer, words):
             check=False,
         )
 
-    told = "Error: the output could not be written in full: No space left on device\n"
-    assert (ended.returncode, ended.stderr) == (1, told)
+    error = "Error: the output could not be written in full: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (1, error)
 
 
-def test_an_answer_that_the_link_store_does_not_keep_is_found_in_go_and_is_no_edit_there(
-    ledger, box, customer
-):
+def test_a_write_that_the_link_store_could_not_record_is_not_an_edit_in_go(ledger, box, customer):
     ledger.run(customer())
     with closing(sqlite3.connect(ledger.link_store)) as store:
         refusal = "SELECT RAISE(ABORT, 'broken')"
@@ -170,22 +169,17 @@ def test_an_answer_that_the_link_store_does_not_keep_is_found_in_go_and_is_no_ed
 
     ledger.run(customer(phone="+4798765432"), ends_with=0)
 
-    assert [one["PhoneNumber"] for one in box.go.entries("Customers")] == ["+4798765432"]
+    assert [entry["PhoneNumber"] for entry in box.go.entries("Customers")] == ["+4798765432"]
 
 
-def test_a_privilege_taken_away_during_the_run_ends_it_in_one_line(ledger, box, people):
+def test_a_privilege_revoked_during_the_run_ends_it_with_one_line(ledger, box, people):
     missing = {"title": "Missing privilege", "detail": "Customer_Full", "status": 400}
     fault = {"method": "POST", "path": "/customers$", "status": 400, "body": missing}
     box.faults.add(**fault, skip=5, times=None)
-    messages = []
-    for n, record in enumerate(people, start=1):
-        messages += [record, {"type": "STATE", "value": {"read": n}}]
+    outcome = ledger.run(*followed_by_states(people), workers=1, ends_with=1)
 
-    outcome = ledger.run(*messages, workers=1, ends_with=1)
-
-    errors = [line for line in outcome.log.splitlines() if "Missing privilege" in line]
-    assert len(errors) == 1
-    assert "POST /Customers: 400 Missing privilege; give the integration this" in errors[0]
+    (error,) = [line for line in outcome.log.splitlines() if "Missing privilege" in line]
+    assert "POST /Customers: 400 Missing privilege; give the integration this" in error
     assert len(box.go.entries("Customers")) == 5
     assert outcome.states[-1:] == [{"read": 5}]
     assert ledger.unsettled() == []
@@ -199,15 +193,11 @@ def test_a_privilege_taken_away_during_the_run_ends_it_in_one_line(ledger, box, 
     "fault",
     [{"status": 503}, {"reset": "before"}, {"status": 429, "headers": {"Retry-After": "60"}}],
 )
-def test_a_go_that_fails_whatever_is_asked_ends_the_run_in_one_line_and_rejects_nothing(
+def test_a_go_that_fails_every_call_ends_the_run_with_one_line_and_rejects_nothing(
     ledger, box, people, fault
 ):
     box.faults.add(path="/v2/", skip=10, times=None, **fault)
-    messages = []
-    for n, record in enumerate(people, start=1):
-        messages += [record, {"type": "STATE", "value": {"read": n}}]
-
-    outcome = ledger.run(*messages, retry_seconds=10, ends_with=1)
+    outcome = ledger.run(*followed_by_states(people), retry_seconds=10, ends_with=1)
 
     assert "PowerOffice Go does not answer any call" in outcome.log.splitlines()[-1]
     assert ledger.unsettled() == []
@@ -220,12 +210,12 @@ def test_a_go_that_fails_whatever_is_asked_ends_the_run_in_one_line_and_rejects_
     assert len(box.go.entries("Customers")) == len(people)
 
 
-def test_one_record_that_go_never_answers_is_rejected_and_the_others_land(
+def test_a_record_that_go_never_answers_is_rejected_and_the_others_land(
     ledger, box, customer, product, order
 ):
     ledger.run(customer(), product(), order())
-    (there,) = box.go.entries("SalesOrders")
-    fault = box.faults.add(path=f"/salesorders/{there['Id']}", status=500, times=None)
+    (entry,) = box.go.entries("SalesOrders")
+    fault = box.faults.add(path=f"/salesorders/{entry['Id']}", status=500, times=None)
 
     outcome = ledger.run(
         order(reference="B7"), customer(id="2", email="x@example.no"), retry_seconds=10, ends_with=3

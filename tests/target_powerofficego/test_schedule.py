@@ -15,6 +15,10 @@ from target_powerofficego.settle.schedule import Schedule, StateGate
 KEYS = st.sets(st.sampled_from("abcd"), max_size=3)
 
 
+def fail() -> None:
+    raise ZeroDivisionError
+
+
 @given(st.lists(st.tuples(KEYS, KEYS), max_size=40), st.integers(1, 6))
 @settings(max_examples=60)
 def test_work_comes_after_all_earlier_work_that_writes_one_of_its_keys(tasks, workers):
@@ -45,9 +49,6 @@ def test_work_without_a_common_key_is_done_at_the_same_time():
 def test_a_failure_stops_work_that_has_not_begun_and_reaches_the_waiting_thread():
     schedule = Schedule(1)
     begun: list[str] = []
-
-    def fail() -> None:
-        raise ZeroDivisionError
 
     schedule.submit(fail, writes={"a"})
     with pytest.raises(ZeroDivisionError):
@@ -83,9 +84,6 @@ def test_no_state_is_printed_ahead_of_work_that_never_ended():
     schedule = Schedule(2)
     output = io.StringIO()
     gate = StateGate(schedule, output)
-
-    def fail() -> None:
-        raise ZeroDivisionError
 
     schedule.submit(lambda: None, writes={"a"})
     schedule.submit(lambda: None, writes={"a"})

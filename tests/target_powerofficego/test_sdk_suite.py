@@ -1,7 +1,7 @@
-"""The SDK's own target tests, as far as they make sense for a target of three fixed streams.
+"""The SDK's target tests that make sense for a target with three fixed streams.
 
-All others send streams of their own invention, and this target refuses such a stream as a
-configuration error (test_plugin.py). What they are about is tested with our own streams:
+All others send invented streams, which this target refuses as a configuration error
+(test_plugin.py). What they test is tested with our own streams:
 
 - array_data, encoded_string_data, optional_attributes, record_missing_fields,
   special_chars_in_attributes, record_missing_key_property: test_hostile_records.py
@@ -22,7 +22,7 @@ from singer_sdk.testing.target_tests import (
 from target_powerofficego.target import TargetPowerOfficeGo
 
 BOX = Sandbox.start()
-TAKEN = SingerTestSuite(
+USED = SingerTestSuite(
     kind="target",
     tests=[TargetCliPrintsTest, TargetInvalidSchemaTest, TargetRecordBeforeSchemaTest],
 )
@@ -45,14 +45,14 @@ class TestSdkSuite(
     get_target_test_class(  # type: ignore[misc]
         TargetPowerOfficeGo,
         config=BOX.target_config(),
-        custom_suites=[TAKEN],
+        custom_suites=[USED],
         include_target_tests=False,
     )
 ):
     """Each refused message leaves Go as it was."""
 
 
-def test_every_test_of_the_sdk_is_taken_or_left_out_with_a_reason():
-    taken = {one.name for one in TAKEN.tests}
-    for one in target_tests.tests:
-        assert one.name in taken or str(one.name) in __doc__
+def test_every_test_of_the_sdk_is_used_or_left_out_with_a_reason():
+    used = {test.name for test in USED.tests}
+    for test in target_tests.tests:
+        assert test.name in used or str(test.name) in __doc__

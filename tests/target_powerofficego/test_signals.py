@@ -31,26 +31,24 @@ def test_a_signal_ends_a_run_whose_tap_is_silent_with_the_last_state(
     printed = running.stdout.readline()  # the state is printed while the tap holds the pipe open
     running.send_signal(sent)
     running.wait(timeout=20)
+    output, log = running.communicate()
 
-    assert states_of(printed + running.stdout.read()) == [8]
+    assert states_of(printed + output) == [8]
     assert running.returncode == status
-    assert "Traceback" not in running.stderr.read()
+    assert "Traceback" not in log
     assert len(box.go.entries("Customers")) == 8
-    for stream in (running.stdin, running.stdout, running.stderr):
-        stream.close()
 
 
 def test_a_signal_before_any_input_ends_the_run_without_a_state(ledger, box):
     running = ledger.start()
-    asked = threading.Event()
-    box.faults.on("go", "GET", "/clientintegrationinformation", lambda _: asked.set())
-    assert asked.wait(timeout=20)
+    is_asked = threading.Event()
+    box.faults.on("go", "GET", "/clientintegrationinformation", lambda _: is_asked.set())
+    assert is_asked.wait(timeout=20)
     running.send_signal(signal.SIGTERM)
     running.wait(timeout=20)
-    assert running.returncode == 143
-    assert running.stdout.read() == ""
-    for stream in (running.stdin, running.stdout, running.stderr):
-        stream.close()
+    output, _ = running.communicate()
+
+    assert (running.returncode, output) == (143, "")
 
 
 @pytest.mark.parametrize("at", [1, 4, 8])

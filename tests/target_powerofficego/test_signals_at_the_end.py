@@ -1,4 +1,4 @@
-"""A signal also ends a run that has all its input and settles the records still open."""
+"""A signal also ends a run that has read all its input and settles the rest."""
 
 import signal
 

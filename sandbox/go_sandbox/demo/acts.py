@@ -51,7 +51,7 @@ _ENTRIES = {
     "orders": ("order", "orders"),
     "lines": ("order line", "order lines"),
 }
-"""What people call the entries of a resource, one and many, by the last part of its path."""
+"""The names of entries, singular and plural, by the last part of the resource's path."""
 _DONE = {"POST": "created", "PATCH": "changed", "DELETE": "removed"}
 _LONG_AGO = REFERENCE - timedelta(weeks=2)
 _COMPANY = ("ExternalImportReference", "Number", "Name", "OrganizationNumber", "EmailAddress")
@@ -89,7 +89,7 @@ class Landed:
         )
 
     def broken_promises(self) -> list[str]:
-        """Return which orders are not in Go as the shop sold them, and why."""
+        """Return the orders that are not in Go as the shop sold them, and why."""
         return [
             f"Order {shop_id} ({words}): {why}."
             for shop_id, words in self._words.items()
@@ -123,7 +123,7 @@ class Landed:
 
 
 def name_of(customer: Entry) -> str:
-    """Return what a customer of Go is called."""
+    """Return the name of a customer in Go."""
     return customer["Name"] or f"{customer['FirstName']} {customer['LastName']}"
 
 
@@ -138,7 +138,7 @@ def vat_by_rate(order: Entry) -> list[tuple[Decimal, Decimal, Decimal]]:
 
 
 class WayBack:
-    """Edits Go and the shop, and checks what came of it after a run both ways."""
+    """Edits Go and the shop, and checks the result after a run both ways."""
 
     def __init__(self, box: Sandbox) -> None:
         self._box = box
@@ -167,7 +167,7 @@ class WayBack:
         )
 
     def broken_promises(self) -> list[str]:
-        """Return what did not come to the shop as it should."""
+        """Return the edits that did not reach the shop as they should."""
         customer, clashing, product, order = (
             self._box.shop.record(*edited) or {} for edited in self._edited
         )
@@ -204,7 +204,7 @@ def _shop_id(entry: dict[str, Any]) -> str:
 
 
 class Demo:
-    """The acts in order; each says what it does, does it and checks that it kept its promise."""
+    """The acts in order; each describes itself, acts and checks that it kept its promise."""
 
     def __init__(self, box: Sandbox, meltano: Meltano, console: Console) -> None:
         self._box = box

@@ -1,4 +1,4 @@
-"""Reads the command line of `demo`, plays the acts and says whether all went as promised."""
+"""Reads the command line of `demo`, plays the acts and reports whether all promises were kept."""
 
 from __future__ import annotations
 

@@ -28,13 +28,13 @@ _OWN_VARIABLES = (
 
 
 class CannotRun(Exception):  # noqa: N818 - reads as what it says
-    """Meltano is missing, or ended with an error; the text says which, with its last lines."""
+    """Meltano is missing, or ended with an error; the text has its last lines."""
 
 
 class Meltano:
-    """Meltano as this project sets it up, pointed at a sandbox.
+    """Meltano as this project sets it up, with the addresses of a sandbox.
 
-    What it remembers (its database and the link store) goes into `folder`, so that each demo
+    Its state (its database and the link store) is in `folder`, so that each demo
     starts from scratch and the project stays clean; only the installed plugins stay, in `.meltano`.
     Settings in the shell and in `.env` are ignored: they may be those of a real Go.
     """

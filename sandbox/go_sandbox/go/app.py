@@ -90,7 +90,7 @@ def read_token(ledger: Ledger, authorization: str) -> dict[str, Any]:
 
 
 def check_privilege(claims: dict[str, Any], allowed: frozenset[str]) -> None:
-    """Check that the token has one of the privileges; if none is named, any token will do.
+    """Check that the token has one of the privileges; if none is named, any token is enough.
 
     Raises:
         GatewayRefusal: it has none of them (403).
@@ -135,7 +135,7 @@ class Gateway:
         self._lock = threading.Lock()
 
     def admit(self, subscription_key: str | None) -> None:
-        """Let a request pass.
+        """Admit a request.
 
         Raises:
             GatewayRefusal: the key is missing or wrong (401), or used too often (429).

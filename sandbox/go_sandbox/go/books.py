@@ -34,7 +34,7 @@ class Resource:
     """A resource that can be written.
 
     Attributes:
-        label: what refusals call one of its entries.
+        label: the name of an entry in refusals.
         post: the body that creates an entry.
         patch: the body that changes an entry.
         create: creates an entry, given the id of the customer it belongs to; None if that is done
@@ -115,7 +115,7 @@ RESOURCES = {
 
 
 def patch_view(resource: str, entry: Entry) -> Entry:
-    """Return the part of an entry that its Patch body can reach."""
+    """Return the part of an entry that its Patch body can change."""
     shape = RESOURCES[resource].patch
     view = {name: entry[name] for name in shape.names}
     for member in shape.members.values():
@@ -125,7 +125,7 @@ def patch_view(resource: str, entry: Entry) -> Entry:
 
 
 def read_changes(resource: str, before: Entry, values: dict[str, Any]) -> dict[str, Any]:
-    """Return what really changes when these members are set; an object's members are merged.
+    """Return the members that change when these are set; an object's members are merged.
 
     Raises:
         Refusal: a member cannot be changed, or its value does not fit.
@@ -211,7 +211,7 @@ class Books(Ledger):
         return self._done("OutgoingInvoices", invoice_id, invoices.credit, amount)
 
     def reverse_invoice(self, invoice_id: object) -> Entry:
-        """Reverse an invoice: credit the whole of it and mark it; return the credit note."""
+        """Reverse an invoice: credit it in full and mark it; return the credit note."""
         return self._done("OutgoingInvoices", invoice_id, invoices.reverse)
 
     def revoke_tokens(self) -> None:

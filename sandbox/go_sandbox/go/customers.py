@@ -36,10 +36,10 @@ _PERSON = "Contact person"
 def checked_address(kind: str, address: dict[str, Any], *, names: Iterable[str]) -> dict[str, Any]:
     """Return a complete address; CountryCode is NO if it is left out of one that has a City.
 
-    An address may be emptied as a whole, but may not lose its City or ZipCode alone.
+    An address may be emptied, but cannot lose its City or ZipCode alone.
 
     Raises:
-        Refusal: the address lacks City or ZipCode, or names no ISO 3166-1 country.
+        Refusal: the address lacks City or ZipCode, or its country is not in ISO 3166-1.
     """
     address = {name: address.get(name) for name in names}
     if not any(address[name] for name in ADDRESS_MEMBERS if name != "CountryCode"):
@@ -214,14 +214,14 @@ def _check_delivery(customer: Entry) -> None:
 
 @dataclass(frozen=True)
 class Part:
-    """What a customer may have several of: delivery addresses, or contact persons.
+    """The delivery addresses or the contact persons of customers.
 
     Attributes:
-        kind: what refusals call one of them.
-        resource: where they are kept.
+        kind: the name of one of them in refusals.
+        resource: their resource.
         members: the names of the members of one.
-        named_by: the member of a sales order that names one.
-        use: how a refusal says that a sales order does.
+        named_by: the member of a sales order that refers to one.
+        use: the words of a refusal for that reference.
         begin: returns the body of a new one of a customer with what Go adds to it.
         store: checks one and keeps it.
     """

@@ -79,7 +79,7 @@ def send(
 
 
 def change(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
-    """Change an invoice as its payment does: a new `Balance` moves only the balance's stamp."""
+    """Change an invoice as a payment does: a new `Balance` moves only the balance's stamp."""
     after = {**before, **changes}
     now = ledger.clock.stamp()
     if after["Balance"] != before["Balance"]:
@@ -91,7 +91,7 @@ def change(ledger: Ledger, before: Entry, changes: dict[str, Any]) -> Entry:
 
 
 def posting(ledger: Ledger, order: Entry) -> Entry:
-    """Return what an order gets when it is posted: its numbers, its stamps and an open balance."""
+    """Return the members that posting gives an order: numbers, stamps and an open balance."""
     now = ledger.clock.stamp()
     credit = order["TotalAmount"] < 0
     rate = order["CurrencyExchangeRate"] or Decimal(1)
@@ -157,7 +157,7 @@ def _line(ledger: Ledger, line: Entry) -> Entry:
 
 
 def create_and_send(ledger: Ledger, order: Entry, request: dict[str, Any]) -> Entry:
-    """Accept a request, a body read as `SendInvoiceRequestPostDto`, to send an order; return it.
+    """Accept a request (a `SendInvoiceRequestPostDto`) to send an order; return the request.
 
     The order is sent `sending_seconds` later; until then its state says that it is being processed.
 
@@ -177,7 +177,7 @@ def create_and_send(ledger: Ledger, order: Entry, request: dict[str, Any]) -> En
 
 
 def go_on(ledger: Ledger) -> None:
-    """Send what was asked for `sending_seconds` ago or earlier."""
+    """Send the orders whose sending was requested `sending_seconds` ago or earlier."""
     due = _moment(ledger) - ledger.switches.sending_seconds
     for asked in ledger.register(_UNDERWAY).values():
         if asked["at"] <= due:
@@ -190,7 +190,7 @@ def _moment(ledger: Ledger) -> float:
 
 
 def _send(ledger: Ledger, order_id: str, request: dict[str, Any]) -> None:
-    """Send an order; if it cannot be delivered, its state says so and the order stays."""
+    """Send an order; if it cannot be delivered, its state has the error and the order stays."""
     order = ledger.register("SalesOrders").get(order_id)
     why = "The order is gone" if order is None else _obstacle(ledger, order, request)
     if order is None or why:
@@ -213,7 +213,7 @@ def _obstacle(ledger: Ledger, order: Entry, request: dict[str, Any]) -> str | No
 
 
 def state_of(ledger: Ledger, order_id: str) -> Entry | None:
-    """Return how the sending of an order goes, as a reader that lags behind sees it."""
+    """Return the state of an order's sending, as a reader that lags behind sees it."""
     state = ledger.register("SentStates").get(order_id, late=True)
     is_order = ledger.register("SalesOrders").get(order_id, late=True) is not None
     return _state(order_id) if state is None and is_order else state
@@ -234,10 +234,10 @@ def pay(ledger: Ledger, invoice: Entry, amount: object = None) -> Entry:
     Args:
         ledger: the client's ledger.
         invoice: the invoice or credit note.
-        amount: how much, in the invoice's currency; None means all that is open.
+        amount: the sum in the invoice's currency; None means the entire balance.
 
     Raises:
-        Refusal: the amount is not one, or is more than is open.
+        Refusal: the amount is invalid, or more than is open.
     """
     balance = Decimal(invoice["Balance"])
     paid = _checked(amount, abs(balance), f"open on {invoice['InvoiceNo']}")
@@ -247,20 +247,20 @@ def pay(ledger: Ledger, invoice: Entry, amount: object = None) -> Entry:
 def credit(ledger: Ledger, invoice: Entry, amount: object = None) -> Entry:
     """Credit an invoice and return the credit note.
 
-    What is still open of the invoice is matched with the credit note at once. The rest of the
+    The open balance of the invoice is matched with the credit note at once. The rest of the
     credit note stays open: it is money owed to the buyer.
 
-    A credit note for the whole invoice has the invoice's lines with negative quantities, and stock
-    comes back. One for a part has an amount in place of each line, shared out by the lines' totals:
+    A credit note for the entire invoice has its lines with negative quantities, and stock
+    comes back. For a part, it has an amount in place of each line, divided by the lines' totals:
     a price reduction, with no goods returned.
 
     Args:
         ledger: the client's ledger.
         invoice: the invoice.
-        amount: how much with VAT, in the invoice's currency; None means all not yet credited.
+        amount: the sum with VAT in the invoice's currency; None means all not yet credited.
 
     Raises:
-        Refusal: it is a credit note itself, or the amount is not one or more than can be credited.
+        Refusal: it is a credit note, or the amount is invalid or more than can be credited.
     """
     number, total = invoice["InvoiceNo"], Decimal(invoice["TotalAmount"])
     if invoice["VoucherType"] != "OutgoingInvoice":
@@ -283,8 +283,8 @@ def credit(ledger: Ledger, invoice: Entry, amount: object = None) -> Entry:
 def reverse(ledger: Ledger, invoice: Entry) -> Entry:
     """Reverse an invoice as if it had never existed, and return the credit note that does so.
 
-    The contract shows `IsReversed` on an invoice but does not say how Go reverses one. Here it is
-    credited as a whole and marked; the credit note itself is not marked.
+    The contract has `IsReversed` on an invoice but does not say how Go reverses it. Here it is
+    credited in full and marked; the credit note itself is not marked.
 
     Raises:
         Refusal: it is a credit note, or part of it was credited before.

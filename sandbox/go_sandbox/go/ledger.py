@@ -1,4 +1,4 @@
-"""What the rules of PowerOffice Go work on: one client's entries, numbers, clock and switches."""
+"""The state of one client of PowerOffice Go: entries, numbers, clock and switches."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ class Switches:
         privileges: the privileges that the next token carries. As in Go, a token keeps those that
             it was given, so a change shows only with a new token.
         allow_send_invoice: whether the next token may send invoices.
-        sending_seconds: how long Go takes to make and send an invoice that the API asked for; it
-            answers 202 at once. It happens with the first request after that time.
-        passed_seconds: time that is taken to have passed, without anybody waiting, for what is
-            read or sent late.
+        sending_seconds: how long Go takes to create and send an invoice at the API's request; it
+            answers 202 at once. It is sent with the first request after that time.
+        passed_seconds: time that counts as passed, without waiting, for anything
+            read or sent with a delay.
         clock_skew_seconds: how far Go's clock is ahead; behind, if negative. It is in every stamp
             and date that Go makes.
     """
@@ -92,7 +92,7 @@ class Switches:
 
 @dataclass(frozen=True)
 class Moment:
-    """When something was written: by the clock, and after how many reads."""
+    """When an entry was written: by the clock, and after how many reads."""
 
     seconds: float
     reads: int
@@ -107,7 +107,7 @@ class Replica:
 
     @property
     def is_behind(self) -> bool:
-        """Whether the copy lags at all."""
+        """Whether the copy lags behind."""
         return bool(self._switches.read_lag_seconds or self._switches.read_lag_reads)
 
     def now(self) -> Moment:
@@ -115,22 +115,22 @@ class Replica:
         return Moment(time.monotonic() + self._switches.passed_seconds, self.reads)
 
     def shows(self, written: Moment) -> bool:
-        """Return whether the copy has what was written at that moment."""
+        """Return whether the copy includes what was written at that moment."""
         is_old = written.seconds < self.now().seconds - self._switches.read_lag_seconds
         is_read_past = self.reads - written.reads > self._switches.read_lag_reads
         return is_old and (is_read_past or not self._switches.read_lag_reads)
 
 
 class Register:
-    """Entries by id, in the order they were made.
+    """Entries by id, in the order of their creation.
 
     An entry that was put is never changed in place: it is replaced by a new one.
 
     Args:
-        storage: where the entries survive.
+        storage: where the entries are kept.
         kind: the resource, such as "Customers".
         unique: fields that are indexed, to find which entry holds a value.
-        replica: what late readers see.
+        replica: the copy that late readers see.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class Register:
         return list((self._late() if late else self._entries).values())
 
     def put(self, entry: Entry) -> Entry:
-        """Store the entry under its `Id`, in place of the one that was there."""
+        """Store the entry under its `Id`, in place of any earlier one."""
         key = str(entry["Id"])
         self._remember(key)
         self._unindex(key)
@@ -215,7 +215,7 @@ class Ledger:
     """The accounting state of one Go client.
 
     Args:
-        storage: where the state survives a restart.
+        storage: where the state is kept.
         switches: limits and unknown behaviour, changeable at any time.
         client_id: the id of the client, as text.
         client_name: the name of the company.
@@ -268,7 +268,7 @@ class Ledger:
             return deepcopy(invoice["Lines"])
 
     def _open(self) -> None:
-        """Enter what a client's books begin with."""
+        """Enter the first entries of a client's books."""
 
     def _skew(self) -> float:
         return self.switches.clock_skew_seconds

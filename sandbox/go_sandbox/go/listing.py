@@ -32,7 +32,7 @@ def read_query(query: Mapping[str, str], known: set[str]) -> dict[str, str]:
     """Return the query parameters by lower-case name; blank ones are left out.
 
     Raises:
-        Refusal: a parameter is unknown, so that the whole request is refused.
+        Refusal: a parameter is unknown.
     """
     values: dict[str, str] = {}
     for name, value in query.items():
@@ -58,11 +58,11 @@ def list_page(
         entries: all entries, as the API shows them.
         names: the fields of such an entry.
         filters: the filters by parameter name.
-        query: the parameters as they came.
+        query: the parameters as received.
         url: the address without its query, for the link to the next page.
 
     Raises:
-        Refusal: a parameter is unknown or badly formed.
+        Refusal: a parameter is unknown or malformed.
     """
     values = read_query(query, {*filters, *_PAGING})
     for name, read in filters.items():
@@ -133,7 +133,7 @@ def _pagination(total: int, number: int, size: int, query: Mapping[str, str], ur
 
 
 def after(field: str) -> Filter:
-    """Filter for stamps later than the one given; that moment itself is left out."""
+    """Filter for stamps later than the given moment, which is excluded."""
     return _filter(field, _stamp, lambda value, stamp: (value or "") > stamp)
 
 
@@ -146,7 +146,7 @@ def texts(field: str, *, any_case: bool = False) -> Filter:
 
 
 def text(field: str) -> Filter:
-    """Filter for one text, commas and all."""
+    """Filter for one text, including its commas."""
     return _filter(field, str, lambda value, wanted: value == wanted)
 
 
@@ -156,7 +156,7 @@ def numbers(field: str) -> Filter:
 
 
 def number_lists(field: str) -> Filter:
-    """Filter for entries whose array holds one of several numbers."""
+    """Filter for entries whose array contains one of several numbers."""
     return _filter(
         field, _ranges, lambda value, ranges: bool({low for low, _ in ranges} & set(value or []))
     )
@@ -168,7 +168,7 @@ def flag(field: str) -> Filter:
 
 
 def only(field: str) -> Filter:
-    """Filter, when true, for entries that have something in a field; false filters nothing."""
+    """Filter, when true, for entries that have a value in a field; false filters nothing."""
     return _filter(field, read_flag, lambda value, wanted: bool(value) or not wanted)
 
 
@@ -195,7 +195,7 @@ def latest(field: str) -> Filter:
 
 
 def ignored(_text: str) -> Test:
-    """Take a parameter that filters nothing here."""
+    """Accept a parameter that filters nothing here."""
     return lambda _entry: True
 
 

@@ -1,4 +1,4 @@
-"""What the API's routes do: alike for each resource, with more for orders and vouchers."""
+"""The operations of the API's routes: the same for each resource, more for orders and vouchers."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ class Call:
     Attributes:
         books: the books of the client whose token it carries.
         path: the ids in the path.
-        query: the query parameters as they came.
+        query: the query parameters as received.
         url: the address without the query.
-        body: what the JSON body holds; None when there is none.
-        claims: what the token holds.
+        body: the value of the JSON body; None without a body.
+        claims: the claims of the token.
     """
 
     books: Books
@@ -95,7 +95,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API answers; None as the body means no body at all."""
+    """An answer of the API; None as the body means no body at all."""
 
     status: int
     body: Any = None
@@ -151,7 +151,7 @@ def found(call: Call, resource: str, *, late: bool = False) -> Entry:
     """Return the stored entry that the path names.
 
     Raises:
-        Refusal: there is no such entry (404), or it belongs to another contact than the path says.
+        Refusal: there is no such entry (404), or it belongs to another contact than in the path.
     """
     entry_id = call.path["id"]
     entry = call.books.register(resource).get(entry_id, late=late)
@@ -163,7 +163,7 @@ def found(call: Call, resource: str, *, late: bool = False) -> Entry:
 
 
 def patched(call: Call, resource: str, entry: Entry) -> dict[str, Any]:
-    """Return what the JSON Patch in the body changes in an entry.
+    """Return the members of an entry that the JSON Patch in the body changes.
 
     Raises:
         Refusal: the patch does not fit, or there is a query parameter.
@@ -269,10 +269,10 @@ def create_and_send(call: Call) -> Answer:
 
 
 def sent_state(call: Call) -> Answer:
-    """Answer how the sending of an order went, as an array.
+    """Answer the state of an order's sending, as an array.
 
-    For an order that was never sent, the state says that it is not being processed, and nothing
-    else. 204 if a person sent it, 404 if there is no such order.
+    The state of an order that was never sent says only that it is not being processed. 204 if a
+    person sent it, 404 if there is no such order.
     """
     values = read_query(call.query, {"id"})
     try:
@@ -306,7 +306,7 @@ def _complete(order: Entry) -> Entry:
 
 
 def list_open_items(call: Call) -> Answer:
-    """Answer the entries of the customer ledger that are open at a date, which must be given."""
+    """Answer the entries of the customer ledger that are open at a date, which is required."""
     given = {name.lower(): value for name, value in call.query.items()}
     try:
         day = date.fromisoformat(given.get("date", "").strip()).isoformat()

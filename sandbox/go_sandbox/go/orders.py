@@ -27,7 +27,7 @@ _NOWHERE = (
 
 
 def reserve_stock(ledger: Ledger, before: Entry | None, after: Entry | None) -> None:
-    """Take from `StockAvailable` what a confirmed order reserves; give back what it held before."""
+    """Deduct what a confirmed order reserves from `StockAvailable`; return what it held before."""
     moved: dict[int, Decimal] = defaultdict(Decimal)
     for order, sign in ((before, 1), (after, -1)):
         if order and order["SalesOrderStatus"] == "Confirmed":
@@ -42,7 +42,7 @@ def reserve_stock(ledger: Ledger, before: Entry | None, after: Entry | None) -> 
 
 
 def take_from_stock(ledger: Ledger, order: Entry) -> None:
-    """Take the goods of an invoiced order from stock; only the stock's own stamp moves."""
+    """Deduct the goods of an invoiced order from stock; only the stock's own stamp moves."""
     reserve_stock(ledger, order, None)
     for line in order["SalesOrderLines"]:
         product = ledger.register("Products").get(line["ProductId"])
@@ -70,7 +70,7 @@ def new_line(ledger: Ledger, order: Entry, body: dict[str, Any]) -> Entry:
 
 
 def completed(ledger: Ledger, order: Entry, line: Entry) -> Entry:
-    """Return the checked line, with what it inherits and with its amounts.
+    """Return the checked line, with inherited members and amounts.
 
     Raises:
         Refusal: a rule of Go is broken, or the product is unknown (404).
@@ -138,7 +138,7 @@ def create(ledger: Ledger, body: dict[str, Any], *, by_integration: bool) -> Ent
     """Add an order with its lines from a body read as `SalesOrderCompletePostDto`.
 
     Raises:
-        Refusal: a rule of Go is broken, or something named is unknown (404).
+        Refusal: a rule of Go is broken, or a reference is unknown (404).
     """
     order: Entry = {**dict.fromkeys(schema.ORDER), **body, "Id": str(uuid4())}
     customer = _resolve_customer(ledger, order)

@@ -1,4 +1,4 @@
-"""Products and product groups: codes, sales accounts, stock, and what forbids deleting them."""
+"""Products and product groups: codes, sales accounts, stock, and rules for deletion."""
 
 from __future__ import annotations
 

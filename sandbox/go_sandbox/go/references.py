@@ -1,4 +1,4 @@
-"""What bodies refer to: VAT codes, accounts, terms, currencies; and the VAT that follows."""
+"""References of bodies: VAT codes, accounts, terms, currencies; and the resulting VAT."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _TERMS = ((0, "Kontant", False), (14, "14 dager", True), (30, "30 dager", False)
 STANDARD_ACCOUNT_NO = 3000
 OPTIONAL_ACCOUNT_NO = 3100
 DEPARTMENTS = {"10": 1}
-"""Departments by code; the API that the sandbox serves has no route to them."""
+"""Departments by code; the sandbox has no route to them."""
 
 CURRENCY = ("Code", "IsActive", "Notation")
 _ORE = Decimal("0.01")
@@ -59,7 +59,7 @@ _DIMENSIONS = tuple(
 
 
 def first_entries() -> dict[str, list[dict[str, Any]]]:
-    """Return the entries of the resources that a client's books begin with."""
+    """Return the first entries of a client's books, by resource."""
     return {
         "Currencies": [
             {"Id": code, "Code": code, "Notation": sign, "IsActive": code != "GBP"}
@@ -216,7 +216,7 @@ def check_unique(ledger: Ledger, kind: str, resource: str, field: str, entry: En
     """Check that no other entry of a resource holds the same value in a unique field.
 
     Raises:
-        Refusal: another one does.
+        Refusal: another entry has it.
     """
     holder = ledger.register(resource).holder(field, entry[field])
     if holder and holder["Id"] != entry["Id"]:
@@ -224,7 +224,7 @@ def check_unique(ledger: Ledger, kind: str, resource: str, field: str, entry: En
 
 
 def check_filled(kind: str, entry: Entry, names: Iterable[str]) -> None:
-    """Check that these texts are there and not blank.
+    """Check that these texts are present and not blank.
 
     Raises:
         Refusal: one is missing.
@@ -237,7 +237,7 @@ def check_filled(kind: str, entry: Entry, names: Iterable[str]) -> None:
 def check_nowhere(
     kind: str, entry: Entry, names: Iterable[str], *, unset: tuple[object, ...] = (None,)
 ) -> None:
-    """Check that these members, which refer to things that the sandbox does not have, are unset.
+    """Check that these members, which refer to entries the sandbox does not have, are unset.
 
     Raises:
         Refusal: one is set (404).

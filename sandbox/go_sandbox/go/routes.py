@@ -1,4 +1,4 @@
-"""The published routes: method, path, privileges (any one of them will do), what each does."""
+"""The published routes: method, path, privileges (any one is enough) and operation."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ _ACCOUNT_FILTERS: Filters = {
 
 @dataclass(frozen=True)
 class Published:
-    """One operation of the API; with no privileges named, any valid token will do."""
+    """One operation of the API; without privileges, any valid token is enough."""
 
     method: str
     path: str

@@ -1,4 +1,4 @@
-"""The members of every body and answer, with types and lengths, as the specification has them."""
+"""The members of every body and answer, with types and lengths, as in the specification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a JSON body may hold, and how a body or a JSON Patch is checked against that."""
+"""The members allowed in a JSON body, and the check of a body or a JSON Patch against them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Shape:
 
     Attributes:
         name: the name of the body in the specification, such as `CustomerPostDto`.
-        label: what its refusals call the object, such as "Customer".
+        label: the name of the object in its refusals, such as "Customer".
         members: by lower-case name, since names bind without regard to case.
         required: members that must be present and not null.
     """
@@ -66,7 +66,7 @@ class Shape:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Return the words of a text; the lists of names here are written so."""
+    """Return the words of a text, as which the lists of names here are written."""
     return tuple(text.split())
 
 
@@ -80,10 +80,10 @@ def shape(
     array: Mapping[str, Shape | None] | None = None,
     **listed: str,
 ) -> Shape:
-    """Return a shape from lists of names by type; `Name:50` sets a greatest length.
+    """Return a shape from lists of names by type; `Name:50` sets a maximum length.
 
     `enum` maps a name to its choices, `nested` and `array` map a name to the shape inside (an
-    array with None inside holds int64).
+    array with None inside contains int64).
     """
     members = [Member(name, "enum", choices=choices) for name, choices in (enum or {}).items()]
     members += [Member(name, "object", inner=inner) for name, inner in (nested or {}).items()]
@@ -196,7 +196,7 @@ def apply_patch(shape: Shape, view: Entry, document: object, *, test_status: int
 
     Args:
         shape: the Patch body, such as `CustomerPatchDto`.
-        view: the present value of each of its members.
+        view: the current value of each of its members.
         document: the JSON Patch document, read from JSON.
         test_status: the status of a failed `test`.
 

@@ -23,7 +23,7 @@ class Clock:
     """Gives stamps, each later than the one before.
 
     Args:
-        skew: how many seconds the clock is ahead at the moment; behind, if negative. When it is set
+        skew: how many seconds the clock is ahead now; behind, if negative. When it is set
             back, stamps go on from the last one given, tick by tick, until time has passed it.
     """
 

@@ -1,4 +1,4 @@
-"""Bank vouchers, which pay invoices, and what is still open in the customer ledger."""
+"""Bank vouchers, which pay invoices, and the open items of the customer ledger."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A believable Norwegian store, the same one every time."""
+"""A realistic Norwegian store, the same every time."""

@@ -25,11 +25,11 @@ class Chance:
         self._faker.seed_instance(seed)
 
     def pick(self, things: Sequence[Thing]) -> Thing:
-        """Choose one of some things."""
+        """Choose one of several values."""
         return self._random.choice(things)
 
     def some(self, things: Sequence[Thing], count: int) -> list[Thing]:
-        """Choose `count` different things."""
+        """Choose `count` different values."""
         return self._random.sample(things, count)
 
     def number(self, lowest: int, highest: int) -> int:
@@ -56,5 +56,5 @@ class Chance:
 
 
 def record(fields: Iterable[str], **values: object) -> dict[str, Any]:
-    """Return a whole record: every field of the contract, null where no value is given."""
+    """Return a complete record: every field of the contract, null where no value is given."""
     return {**dict.fromkeys(fields), **values}

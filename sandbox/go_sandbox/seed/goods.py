@@ -1,4 +1,4 @@
-"""The seeded products: what the store sells, and the records made of it."""
+"""The seeded products: the store's catalogue, and its records."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GTIN_EVERY = 3
 
 @dataclass(frozen=True)
 class Article:
-    """One thing in the catalogue; if it has variants, each variant is a record of its own.
+    """A product of the catalogue; if it has variants, each variant is a record of its own.
 
     `price_excl` is in krone without VAT and always a multiple of 20 øre, so that the price with
     25 or 15 percent VAT is a whole number of øre as well.
@@ -118,7 +118,7 @@ VANISHED = (
 
 
 def products(chance: Chance, count: int) -> list[dict[str, Any]]:
-    """Return `count` products; past its end, the catalogue begins again as a new series."""
+    """Return `count` products; after its end, the catalogue begins again as a new series."""
     things = _things()
     return [_product(chance, number, *next(things)) for number in range(1, count + 1)]
 

@@ -1,4 +1,4 @@
-"""What real shops do besides the usual: VAT, coupons, gift cards, buyers that easily get lost."""
+"""Unusual habits of real shops: VAT, coupons, gift cards and buyers that easily get lost."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _STAGE = {
 
 @dataclass(frozen=True)
 class Sold:
-    """A quantity of one SKU, its unit price in krone without VAT, and its VAT `rate` in percent."""
+    """A quantity of one SKU, its price in kroner without VAT, and its VAT `rate` in percent."""
 
     sku: str
     name: str
@@ -75,7 +75,7 @@ class Sold:
 
 @dataclass(frozen=True)
 class Off:
-    """An amount in krone taken off the whole order, with VAT of `rate` percent."""
+    """An amount in kroner deducted from the entire order, with VAT of `rate` percent."""
 
     code: str
     name: str
@@ -85,14 +85,14 @@ class Off:
 
 @dataclass(frozen=True)
 class Habit:
-    """An order as real shops send them; what is not given here is as in any other order.
+    """An order as real shops send them; members not given here are as in any other order.
 
     Attributes:
-        words: what is special about it.
-        freight: krone without VAT, at 25 percent.
+        words: its habit, in words.
+        freight: in kroner without VAT, at 25 percent.
         tells_taxes: whether it gives VAT by rate, not only its totals.
         vat: where VAT is rounded: on each "line"; or once for the "order", whose lines show it
-            rounded all the same; or once for an order whose lines show all decimals ("exact").
+            rounded anyway; or once for an order whose lines have all decimals ("exact").
         is_in_kroner: whether the total is rounded to whole kroner.
         buyer: who buys without an account.
         customer_id: the customer who buys.
@@ -182,7 +182,7 @@ _DELETED_BEFORE = _FIRST + len(HABITS) - 1
 
 
 def named_habits(shop: Shop) -> dict[str, str]:
-    """Return what is special about each order of the shop that has a habit, by its id."""
+    """Return the habit, in words, of each order of the shop that has one, by its id."""
     has_them = shop.record("products", _DELETED_ID) is not None
     return {order_id: habit.words for order_id, habit in _BY_ORDER.items()} if has_them else {}
 
@@ -198,7 +198,7 @@ def people_with_habits(people: list[Record]) -> list[Record]:
 def goods_with_habits(goods: list[Record], orders: int) -> list[Record]:
     """Return the products: some with a name in HTML, and one deleted and created again.
 
-    The deleted one takes the place of the last one; `orders` is how many orders the store has.
+    The deleted product replaces the last one; `orders` is the number of the store's orders.
     """
     before, after = (placed(number, orders) for number in (_DELETED_BEFORE - 1, _DELETED_BEFORE))
     deleted_at, made_at = before + (after - before) / 3, before + (after - before) / 2
@@ -218,7 +218,7 @@ def sales_with_habits(
 ) -> list[Record]:
     """Return the orders, some of a kind that easily gets lost; see `HABITS`.
 
-    An order from before a product was deleted and created again names the deleted product.
+    An order from before a product was deleted and created again refers to the deleted product.
     """
     ids = {product["sku"]: product["id"] for product in goods if not product["deleted_at"]}
     customers = {customer["id"]: customer for customer in people}
@@ -305,7 +305,7 @@ def _discount(off: Off) -> Record:
 
 
 def _sums(habit: Habit, parts: list[Record]) -> tuple[dict[str, str | None], list[Record]]:
-    """Return the totals of an order, and its VAT by rate, less what is taken off."""
+    """Return the totals of an order and its VAT by rate, after deductions."""
     bases: dict[str, Decimal] = defaultdict(Decimal)
     taxes: dict[str, Decimal] = defaultdict(Decimal)
     for part in parts:
@@ -345,7 +345,7 @@ def _payment(order_id: str, amount: str | None, paid_at: str) -> Record:
 
 
 def _with_deleted(order: Record) -> Record:
-    """Return an order that names the deleted product wherever it sold that product."""
+    """Return an order that refers to the deleted product wherever it sold that product."""
     lines = [
         {**line, "product_id": _DELETED_ID} if line["sku"] == _MADE_ANEW else line
         for line in order["lines"]

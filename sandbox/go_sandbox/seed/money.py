@@ -1,4 +1,4 @@
-"""Amounts of an order line as an accounting system works them out: net first, then VAT."""
+"""Amounts of an order line as an accounting system calculates them: net first, then VAT."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HUNDRED = Decimal(100)
 
 
 def rounded(amount: Decimal) -> Decimal:
-    """Round krone to whole øre, half up (away from zero)."""
+    """Round kroner to whole øre, half up (away from zero)."""
     return amount.quantize(ORE, ROUND_HALF_UP)
 
 
@@ -21,7 +21,7 @@ def with_vat(amount: Decimal, rate: Decimal) -> Decimal:
 
 @dataclass(frozen=True)
 class LineAmounts:
-    """The amounts of one line in krone, less the discount."""
+    """The amounts of one line in kroner, less the discount."""
 
     unit_price_excl: Decimal
     unit_price_incl: Decimal
@@ -35,7 +35,7 @@ class LineAmounts:
 def line_amounts(
     quantity: Decimal, unit_price_excl: Decimal, rate: Decimal, discount_percent: Decimal
 ) -> LineAmounts:
-    """Work out a line: net rounded to øre, VAT of that net rounded to øre."""
+    """Calculate a line: net rounded to øre, VAT of that net rounded to øre."""
     total_excl = rounded(quantity * unit_price_excl * (1 - discount_percent / HUNDRED))
     total_tax = rounded(total_excl * rate / HUNDRED)
     unit_price_incl = with_vat(unit_price_excl, rate)

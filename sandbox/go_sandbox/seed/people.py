@@ -102,7 +102,7 @@ def organization_number(chance: Chance) -> str:
 
 
 def address(chance: Chance, address_id: str | None, kind: str, name: str) -> dict[str, Any]:
-    """Return one Norwegian address; postal codes are text, for some begin with a zero."""
+    """Return a Norwegian address; postal codes are text, because some begin with a zero."""
     postal_code, city = chance.pick(PLACES)
     return record(
         ADDRESS,

@@ -30,7 +30,7 @@ _TOTALS = ("total_excl", "total_tax", "total_incl")
 
 @dataclass(frozen=True)
 class Stage:
-    """How far an order has come; `share` is how many of about a hundred orders are that far."""
+    """A stage of an order; `share` is how many of about a hundred orders are in it."""
 
     status: str
     payment_status: str
@@ -53,7 +53,7 @@ ALL_STAGES = [stage for stage in STAGES for _ in range(stage.share)]
 
 @dataclass(frozen=True)
 class Store:
-    """Who can buy and what can be bought."""
+    """The possible buyers and goods."""
 
     customers: list[dict[str, Any]]
     guests: list[dict[str, Any]]
@@ -190,7 +190,7 @@ def _price_excl(product: dict[str, Any], rate: Decimal) -> Decimal:
 
 
 def freight(shop_id: str, name: str, price: Decimal) -> dict[str, Any]:
-    """Return an order's freight, at this price in krone without VAT."""
+    """Return an order's freight, at this price in kroner without VAT."""
     amounts = asdict(line_amounts(Decimal(1), price, Decimal(FREIGHT_RATE), Decimal(0)))
     totals = {total: str(amounts[total]) for total in _TOTALS}
     return record(SHIPPING, id=f"{shop_id}-f", name=name, tax_rate=FREIGHT_RATE, **totals)

@@ -1,4 +1,4 @@
-"""Fills a shop with the data of a believable Norwegian store, on request with a few mistakes."""
+"""Fills a shop with the data of a realistic Norwegian store, on request with a few mistakes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ORDERS_A_GUEST = 25
 
 
 def customers_amiss(chance: Chance, people: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a customer without a postal code, and a company that is registered already."""
+    """Return a customer without a postal code, and a company that is already registered."""
     *_, person, company = customers(chance, 4)
     person.update(id="1901", number="1901", email="uten.postnummer@example.com")
     person["addresses"][0].update(id="1901-1", postal_code=None)
@@ -51,12 +51,12 @@ def seed_store(
 ) -> None:
     """Put customers, products and orders into the shop; the same seed gives the same store.
 
-    `habits` are things that real shops do and that easily get lost, such as coupons for one VAT
+    `habits` are unusual orders of real shops that easily get lost, such as coupons for one VAT
     rate; a store has them if it is large enough. `with_mistakes` adds a few more records that a
     sync must reject or ask about.
 
     Raises:
-        ValueError: when orders are asked for but no customers.
+        ValueError: orders are requested but no customers.
     """
     if orders and not customers:
         raise ValueError("orders need customers: ask for at least one customer")

@@ -1,1 +1,1 @@
-"""A local web shop that speaks the default contract."""
+"""A local web shop that implements the default contract."""

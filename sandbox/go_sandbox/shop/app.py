@@ -71,7 +71,7 @@ async def answer_problem(_: Request, error: Exception) -> JSONResponse:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a caller asks for in a list request."""
+    """The parameters of a list request."""
 
     since: str | None
     after: Place | None
@@ -82,7 +82,7 @@ def read_query(stream: str, query: Mapping[str, str]) -> Listing:
     """Read the query parameters of a list request.
 
     Raises:
-        HTTPException: 400 for an unknown parameter or a value that makes no sense.
+        HTTPException: 400 for an unknown parameter or an invalid value.
     """
     for name in query:
         if name not in PARAMETERS:
@@ -99,9 +99,9 @@ def read_query(stream: str, query: Mapping[str, str]) -> Listing:
 def page_text(stream: str, shelf: Shelf, listing: Listing, render: Callable[[str], str]) -> str:
     """Return one page as JSON text: `{"data": [...], "next_cursor": null | "..."}`.
 
-    A cursor is the place of the page's last record. A record that changes while somebody reads page
+    A cursor is the place of the page's last record. A record that changes while a caller reads page
     by page moves to a place after the cursor and is listed again as changed; none is skipped.
-    `render` turns a record's text into what the API shows of it.
+    `render` turns a record's text into that of the API.
     """
     places = shelf.page(since=listing.since, after=listing.after, limit=listing.limit + 1)
     shown = places[: listing.limit]
@@ -145,7 +145,7 @@ def read_patch(stream: str, media_type: str, body: bytes) -> Record:
     """Read a merge patch.
 
     Raises:
-        HTTPException: 415 for another media type, 400 for what is not a JSON object, 422 for a
+        HTTPException: 415 for another media type, 400 if it is not a JSON object, 422 for a
             field that the shop does not have or sets itself, or a value that its field cannot hold.
     """
     if media_type.partition(";")[0].strip().lower() not in MEDIA_TYPES:
@@ -167,11 +167,11 @@ def read_patch(stream: str, media_type: str, body: bytes) -> Record:
 def apply_patch(shop: Shop, stream: str, record: Record, patch: Record) -> Record:
     """Store the patched record; a patch that changes nothing leaves `updated_at` alone.
 
-    What else the shop does with a patch is set by its `reshapes_patches` and
+    The shop's handling of a patch also depends on its `reshapes_patches` and
     `patches_move_updated_at`.
 
-    A member that the patch removes (null) is shown as null from then on, for in the contract a
-    record always arrives whole.
+    A member that the patch removes (null) is sent as null from then on, because in the contract a
+    record is always complete.
     """
     if shop.reshapes_patches:
         patch = reshaped(STREAMS[stream], patch)

@@ -1,4 +1,4 @@
-"""The fields of the shop's records in the default contract, and what each may hold."""
+"""The fields of the shop's records in the default contract, and the values of each."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _ORE = Decimal("0.01")
 
 @dataclass(frozen=True)
 class Field:
-    """What one field may hold, besides null.
+    """The values of a field, besides null.
 
     Attributes:
         kind: "text", "phone", "word", "flag", "amount" (money, a decimal string), "number" (any
             other decimal string), "stamp", "day", "object" or "list" (of objects).
-        words: the words that are allowed for a "word".
-        inner: the fields of an "object" or of a list's objects; None for any that the shop likes.
+        words: the allowed words of a "word".
+        inner: the fields of an "object" or of a list's objects; None if any are allowed.
     """
 
     kind: str
@@ -65,7 +65,7 @@ def _list(inner: Fields) -> Field:
 
 
 def _fields(names: str, *, given: Fields | None = None, **kinds: str) -> Fields:
-    """Return the fields in the order of their names; those for which no kind is given hold text."""
+    """Return the fields in the order of their names; those without a kind contain text."""
     fields = {name: Field(kind) for kind, listed in kinds.items() for name in listed.split()}
     fields |= given or {}
     return {name: fields.get(name, Field("text")) for name in names.split()}
@@ -177,7 +177,7 @@ STREAMS = {"customers": CUSTOMER, "products": PRODUCT, "orders": ORDER}
 
 
 def mistakes(fields: Fields, values: Mapping[str, object], within: str = "") -> Iterator[str]:
-    """Yield a line for each field that the shop lacks and each value that its field cannot hold.
+    """Yield a line for each unknown field and each value that its field cannot hold.
 
     Null is never wrong.
     """

@@ -1,4 +1,4 @@
-"""The shop's state, and what a person would do in its screens."""
+"""The shop's state, and what a person does on its screens."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Shelf:
         bisect.insort(self._order, self._index(record))
 
     def clear(self) -> None:
-        """Forget every record, as if it had never existed."""
+        """Remove every record, as if it had never existed."""
         for record_id in self._places:
             self._table.delete(record_id)
         self._places.clear()
@@ -80,7 +80,7 @@ class Shelf:
         return self._texts.get(record_id)
 
     def etag(self, record_id: str) -> str:
-        """Return the entity tag of a record: another one after any change."""
+        """Return the entity tag of a record, which every change replaces."""
         digest = hashlib.sha256(self._texts[record_id].encode()).hexdigest()
         return f'"{digest[:20]}"'
 
@@ -95,18 +95,18 @@ class Shelf:
 class Shop:
     """Customers, products and orders of one web shop.
 
-    Records are kept as they are put, mistakes included.
+    Records are kept as they are put, including mistakes.
 
     Attributes:
-        rate_limit: requests that the shop's API answers in any one second before it says 429;
+        rate_limit: requests that the shop's API answers in any one second before a 429;
             None is no limit.
         patches_move_updated_at: whether a change through the API moves `updated_at`, as the
-            contract wants; the ETag changes in any case.
-        reshapes_patches: whether the API trims text, takes doubled spaces and those in phone
-            numbers away, and rounds money to two decimals.
+            contract requires; the ETag changes in any case.
+        reshapes_patches: whether the API trims text, removes double spaces and those in phone
+            numbers, and rounds money to two decimals.
         clock_skew_seconds: how far the shop's clock is ahead; behind, if negative.
-        tells_updated_at: whether the API says when a record was last changed, as the contract
-            wants; without it every list is a list of all.
+        tells_updated_at: whether the API sends when a record was last changed, as the contract
+            requires; without it, every list contains all records.
         whole_seconds: whether stamps have no fractions, so that two edits may have the same one.
     """
 
@@ -147,7 +147,7 @@ class Shop:
     def put(self, stream: str, record: Mapping[str, Any]) -> Record:
         """Create or replace a record.
 
-        An id that is missing is made up; `created_at` and `updated_at` are filled in unless given.
+        A missing id is made up; `created_at` and `updated_at` are filled in unless given.
         """
         with self.lock:
             new = copy.deepcopy(dict(record))
@@ -195,7 +195,7 @@ class Shop:
                 return free
 
     def clear(self) -> None:
-        """Forget every record, as if it had never existed."""
+        """Remove every record, as if it had never existed."""
         with self.lock:
             for shelf in self._shelves.values():
                 shelf.clear()

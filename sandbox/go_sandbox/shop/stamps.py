@@ -48,10 +48,10 @@ def sortable(value: object) -> str:
 
 
 class Clock:
-    """Gives strictly increasing stamps, however fast they are asked for, unless in whole seconds.
+    """Gives strictly increasing stamps, however fast they are requested, unless in whole seconds.
 
     Args:
-        skew: how many seconds the clock is ahead at the moment; behind, if negative. When it is set
+        skew: how many seconds the clock is ahead now; behind, if negative. When it is set
             back, stamps go on from the last one given until time has passed it.
         is_whole: whether stamps are cut to whole seconds; then two may be the same.
     """

@@ -1,4 +1,4 @@
-"""Serves a GraphQL schema: what is asked is checked against it, and answered by resolvers.
+"""Serves a GraphQL schema: requests are checked against it and answered by resolvers.
 
     schema = schema_of(SDL, {"Query": {"orders": orders}, "Order": {"lines": lines}})
 
@@ -7,10 +7,10 @@
         return JSONResponse(answer(operation, shop))
 
 A resolver is called with the record it is a field of, the `info` of graphql-core (whose `context`
-is what `answer` was given) and the arguments by their names in the schema. Without a resolver a
-field is the member of that name of a record that is a dict, or else its attribute; the type
-of a dict that an interface or a union may hold is its `__typename`. A resolver refuses with a GraphQLError,
-whose `extensions` hold the code.
+was passed to `answer`) and the arguments by their names in the schema. Without a resolver, a field
+is the member of that name of a record that is a dict, or else its attribute; the type of a dict in
+an interface or a union is its `__typename`. A resolver refuses with a GraphQLError, whose
+`extensions` contain the code.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 
 class RefusedError(Exception):
-    """A request that is not executed, with the errors that say why.
+    """A request that is not executed, with the errors.
 
     Attributes:
-        errors: What is wrong.
-        is_request: Whether it is no GraphQL request at all, so that a server answers 400.
+        errors: The errors of the answer.
+        is_request: Whether it is not a GraphQL request at all, so that a server answers 400.
         is_in_values: Whether only the values of variables are wrong.
     """
 
@@ -67,15 +67,15 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Operation:
-    """What a request asks for, checked against the schema.
+    """The operation of a request, checked against the schema.
 
     Attributes:
         schema: The schema.
-        document: The text that was sent, parsed.
-        chosen: The operation in it that is to be executed.
-        variables: The values of its variables, checked, with their defaults: what graphql-core
-            takes to work out the arguments of a field.
-        sent: The values as they were sent.
+        document: The text of the request, parsed.
+        chosen: The operation in it to execute.
+        variables: The checked values of its variables, with defaults, from which graphql-core
+            calculates the arguments of a field.
+        sent: The values as sent.
     """
 
     schema: GraphQLSchema
@@ -94,8 +94,8 @@ def schema_of(
 
     Args:
         sdl: The types, as text.
-        resolvers: What answers a field, by type and name.
-        scalars: What writes a scalar's value, by its name.
+        resolvers: The resolvers of fields, by type and name.
+        scalars: The serialisers of scalars, by name.
     """
     schema = build_schema(sdl)
     for type_name, fields in resolvers.items():
@@ -114,7 +114,7 @@ def read_operation(schema: GraphQLSchema, body: bytes) -> Operation:
     """Read the body of a request.
 
     Raises:
-        RefusedError: It is no JSON with a `query`, or asks for what the schema does not have.
+        RefusedError: It is not JSON with a `query`, or does not match the schema.
     """
     try:
         sent = json.loads(body)

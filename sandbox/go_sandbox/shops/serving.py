@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """What tells a shop's time."""
+    """The clock of a shop."""
 
     def now(self) -> datetime:
         """Return the present moment as an aware datetime."""
@@ -40,8 +40,8 @@ class Served(Running, Generic[AnyShop]):
 
     Attributes:
         shop: its state, to be edited as the merchant and the buyers would.
-        requests: what it was asked.
-        faults: what goes wrong.
+        requests: the log of its requests.
+        faults: its faults.
     """
 
     def __init__(self, shop: AnyShop, app: ASGIApp, port: int = 0) -> None:
@@ -54,7 +54,7 @@ class Served(Running, Generic[AnyShop]):
 
     @property
     def url(self) -> str:
-        """Where the shop answers: scheme, host and port."""
+        """The address of the shop: scheme, host and port."""
         return self._server.url
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""A local Shopify with the part of its GraphQL Admin API that is used, as documented.
+"""A local Shopify with the part of its GraphQL Admin API that the preset uses, as documented.
 
 It is written from Shopify's public documentation of version 2026-10: the reference of the Admin
-API, and the pages that are named where each oddity is. It serves customers, products, orders and
+API, and the pages named at each oddity. It serves customers, products, orders and
 refunds, changes of customers and products, and the access tokens of a merchant's own app. Records
 are made by the methods of `Shopify`, as buyers and the merchant make them.
 """

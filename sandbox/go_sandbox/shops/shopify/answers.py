@@ -1,4 +1,4 @@
-"""What answers each field: of the queries, and of the records where they are kept otherwise."""
+"""Resolvers of the queries, and of records' fields that are kept in another form."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ NO_ID = "Invalid global id '{}'"
 
 
 class Asked:
-    """One request, for what answers it.
+    """One request, for its resolvers.
 
     Attributes:
         shop: the shop.
-        warnings: what its searches ignored, for `extensions.search`.
+        warnings: the terms that its searches ignored, for `extensions.search`.
     """
 
     def __init__(self, shop: Shopify) -> None:
@@ -36,7 +36,7 @@ class Asked:
         self.warnings: list[Record] = []
 
     def allow(self, *scopes: str, field: str) -> None:
-        """Refuse what the app may not see (shopify.dev, status and error codes: ACCESS_DENIED).
+        """Refuse access without a scope (shopify.dev, status and error codes: ACCESS_DENIED).
 
         Raises:
             GraphQLError: It has none of these scopes.
@@ -51,7 +51,7 @@ class Asked:
             )
 
     def visible(self, kind: str) -> list[Record]:
-        """Return the records of a kind; of orders those of 60 days, unless the app may see all."""
+        """Return the records of a kind; orders only of 60 days, unless the app may see all."""
         return [record for record in self.shop.all(kind) if not self._is_too_old(record)]
 
     def _is_too_old(self, record: Record) -> bool:
@@ -64,7 +64,7 @@ class Asked:
         """Return a record by its global id; None if there is none, or it is too old.
 
         Raises:
-            GraphQLError: It is no global id, such as the number alone.
+            GraphQLError: It is not a global id, such as the number alone.
         """
         if not gid.startswith("gid://shopify/"):
             raise GraphQLError(NO_ID.format(gid), extensions={"code": "INVALID_GLOBAL_ID"})
@@ -73,7 +73,7 @@ class Asked:
 
 
 def listed(kind: str, scope: str) -> Callable[..., Record]:
-    """Return what answers a list of records."""
+    """Return the resolver of a list of records."""
 
     def resolve(
         _: object,
@@ -94,7 +94,7 @@ def listed(kind: str, scope: str) -> Callable[..., Record]:
 
 
 def single(kind: str, scope: str) -> Callable[..., Record | None]:
-    """Return what answers a single record."""
+    """Return the resolver of a single record."""
 
     def resolve(_: object, info: GraphQLResolveInfo[Any], id: str) -> Record | None:  # noqa: A002
         asked: Asked = info.context
@@ -107,7 +107,7 @@ def single(kind: str, scope: str) -> Callable[..., Record | None]:
 
 
 def connection(member: str) -> Callable[..., Record]:
-    """Return what answers a connection that a record keeps as a list."""
+    """Return the resolver of a connection that a record keeps as a list."""
 
     def resolve(record: Record, _: object, **pages: object) -> Record:
         pages.pop("namespace", None)
@@ -123,7 +123,7 @@ def connection(member: str) -> Callable[..., Record]:
 
 
 def truncated(member: str) -> Callable[..., list[Record]]:
-    """Return what answers a list that may be cut short."""
+    """Return the resolver of a list that may be cut short."""
 
     def resolve(record: Record, _: object, first: int | None = None) -> list[Record]:
         kept: list[Record] = record[member]
@@ -133,7 +133,7 @@ def truncated(member: str) -> Callable[..., list[Record]]:
 
 
 def money(amount: Callable[[Record], Decimal]) -> Callable[..., Record]:
-    """Return what answers an amount of an order, in both currencies."""
+    """Return the resolver of an amount of an order, in both currencies."""
 
     def resolve(order: Record, _: object) -> Record:
         bag: Record = order["money"].bag(amount(order))
@@ -143,12 +143,12 @@ def money(amount: Callable[[Record], Decimal]) -> Callable[..., Record]:
 
 
 def after_discounts(lines: Iterable[Record]) -> Decimal:
-    """Return what lines come to after discounts, with VAT where the order's prices have it."""
+    """Return the sum of lines after discounts, with VAT where the order's prices include it."""
     return sum((line["after"] for line in lines), acts.ZERO)
 
 
 def tax_lines(order: Record, part: Record) -> list[Record]:
-    """Return the VAT of a line; none where none is charged.
+    """Return the VAT of a line; it is empty where no VAT is charged.
 
     A rate is a fraction, 0.25, and `ratePercentage` 25.0 (reference of TaxLine).
     """
@@ -168,7 +168,7 @@ def tax_lines(order: Record, part: Record) -> list[Record]:
 def shown_line(order: Record, line: Record) -> Record:
     """Return a line as it is shown.
 
-    `discountedTotalSet` has the discounts on that line, and not those by a code on the whole order;
+    `discountedTotalSet` has the discounts on that line, not those by a code on the entire order;
     `discountAllocations` has both (reference of LineItem).
     """
     bag = order["money"].bag
@@ -295,7 +295,7 @@ def adjustments(refund: Record, _: object, **pages: object) -> Record:
 
 
 def total_refunded(refund: Record, _: object) -> Record:
-    """Answer Refund.totalRefundedSet: what its transactions come to."""
+    """Answer Refund.totalRefundedSet: the sum of its transactions."""
     paid_back = sum((transaction["amount"] for transaction in refund["transactions"]), acts.ZERO)
     bag: Record = refund["order"]["money"].bag(paid_back)
     return bag
@@ -317,7 +317,7 @@ def shop_of(_: object, info: GraphQLResolveInfo[Any]) -> Record:
 
 
 def decimal_text(amount: Decimal) -> str:
-    """Write the scalar Decimal as it comes: without zeros at its end, but for the first digit."""
+    """Write the scalar Decimal without trailing zeros, except for the first decimal."""
     text = f"{amount:f}".rstrip("0") if "." in f"{amount:f}" else f"{amount:f}."
     return f"{text}0" if text.endswith(".") else text
 
@@ -328,7 +328,7 @@ def money_text(amount: str | Decimal) -> str:
 
 
 def of_customer(member: str, name: str) -> Callable[..., Record | None]:
-    """Return what answers a customer's e-mail address or phone number; null where there is none."""
+    """Return the resolver of a customer's e-mail address or phone number, which may be null."""
 
     def resolve(customer: Record, _: object) -> Record | None:
         return {name: customer[member]} if customer[member] else None

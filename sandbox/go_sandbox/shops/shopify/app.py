@@ -1,4 +1,4 @@
-"""Serves the Admin API: who may call it, what it costs, and the answers that are no answer."""
+"""Serves the Admin API: access, costs, and requests that are not executed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DOCUMENTATION = "https://shopify.dev/api/usage/rate-limits"
 
 @functools.cache
 def admin_schema() -> GraphQLSchema:
-    """Return the schema with what answers it, made once."""
+    """Return the schema with its resolvers, built once."""
     return schema_of(SDL, RESOLVERS, {"Decimal": decimal_text, "Money": money_text})
 
 
@@ -59,7 +59,7 @@ class Api:
     async def token(self, request: Request) -> JSONResponse:
         """Give an app of the merchant's own a token that lasts 24 hours.
 
-        (shopify.dev, "Using the client credentials grant".) What is sent may be a form or JSON.
+        (shopify.dev, "Using the client credentials grant".) The body may be a form or JSON.
         """
         sent = _sent(await request.body(), request.headers.get("content-type", ""))
         if sent.get("grant_type") != "client_credentials":
@@ -91,10 +91,10 @@ class Api:
         return JSONResponse(shown, headers={"X-Shopify-API-Version": version})
 
     def _execute(self, operation: Operation) -> Record:
-        """Execute what the bucket of points is full enough for; what was not needed stays in it.
+        """Execute an operation if the bucket has enough points; those not needed stay in it.
 
-        A query that may cost more than 1,000 points is refused, whatever there is
-        (MAX_COST_EXCEEDED); one for which there is not enough yet is throttled. Both are answered
+        A query that may cost more than 1,000 points is always refused (MAX_COST_EXCEEDED); one for
+        which there are not enough points yet is throttled. Both are answered
         with 200 (shopify.dev, "Status and error codes").
         """
         costs, bucket = Costs(operation), self._shop.bucket

@@ -1,4 +1,4 @@
-"""Mutations: what is wrong with an input comes in `userErrors`, beside a null result.
+"""Mutations: the faults of an input are in `userErrors`, beside a null result.
 
 (shopify.dev, "Error handling": a mutation that is refused is answered with 200 and without
 `errors`.) The mutations of one request are executed one after the other, and one that is refused
@@ -25,10 +25,10 @@ COUNTRIES = {"NO": "Norway", "SE": "Sweden", "DK": "Denmark", "DE": "Germany"}
 
 
 class UserError(Exception):
-    """What is wrong with an input.
+    """A fault of an input.
 
     Attributes:
-        field: where in the input.
+        field: its place in the input.
     """
 
     def __init__(self, message: str, *field: str) -> None:
@@ -37,7 +37,7 @@ class UserError(Exception):
 
 
 def mutation(scope: str, result: str, change: Callable[..., Any]) -> Callable[..., Record]:
-    """Return what answers a mutation: the changed record, or what is wrong."""
+    """Return the resolver of a mutation: the changed record, or the faults."""
 
     def resolve(_: object, info: GraphQLResolveInfo[Any], **arguments: object) -> Record:
         info.context.allow(scope, field=info.field_name)
@@ -54,7 +54,7 @@ def found(shop: Shopify, gid: str | None, kind: str, *field: str) -> Record:
     """Return the record that an input names.
 
     Raises:
-        UserError: There is none.
+        UserError: There is no such record.
     """
     record = shop.get(gid or "")
     if record is None or record["__typename"] != kind:
@@ -64,7 +64,7 @@ def found(shop: Shopify, gid: str | None, kind: str, *field: str) -> Record:
 
 
 def update_customer(shop: Shopify, input: Record) -> Record:  # noqa: A002
-    """Change a customer: only the members that are sent, and null empties one."""
+    """Change the members of a customer that are sent; null empties one."""
     sent = dict(input)
     customer = found(shop, sent.pop("id", None), "Customer", "id")
     sent = {name: value or None for name, value in sent.items()}
@@ -131,7 +131,7 @@ def create_address(
 
 
 def update_order(shop: Shopify, input: Record) -> Record:  # noqa: A002
-    """Change what is written on an order; its amounts stay."""
+    """Change the texts of an order; its amounts stay."""
     sent = dict(input)
     order = found(shop, sent.pop("id"), "Order", "id")
     order.update({name: value or None for name, value in sent.items()})
@@ -156,7 +156,7 @@ def update_variants(
     variants: list[Record],
     allowPartialUpdates: bool = False,  # noqa: ARG001, N803
 ) -> Record:
-    """Change variants of a product: all of them, or none."""
+    """Change either all of these variants of a product or none."""
     product = found(shop, productId, "Product", "productId")
     changes = [_of_variant(product, place, sent) for place, sent in enumerate(variants)]
     for variant, members, item in changes:
@@ -170,7 +170,7 @@ def update_variants(
 
 
 def _of_variant(product: Record, place: int, sent: Record) -> tuple[Record, Record, Record]:
-    """Return a variant, and what changes of it and of its inventory item, once it was checked."""
+    """Return a variant, and the checked changes of it and of its inventory item."""
     members = dict(sent)
     gid, at = members.pop("id", None), ("variants", str(place))
     variant = next((variant for variant in product["variants"] if variant["id"] == gid), None)

@@ -1,10 +1,10 @@
-"""What a query costs, and the bucket of points that it is paid from.
+"""The cost of a query, and the bucket of points that pays for it.
 
 An object costs 1 point, text and numbers nothing, a mutation 10; a connection costs 2, and each
-object that it may return what that costs (Shopify's engineering blog, "Rate Limiting GraphQL APIs
+object that it may return its own cost (Shopify's engineering blog, "Rate Limiting GraphQL APIs
 by Calculating Query Complexity"; shopify.dev, GraphQL Admin API rate limits). Today's Shopify
-counts less for long connections by a rule that it does not publish, so a query that is taken here
-is taken there.
+counts less for long connections by a rule that it does not publish, so a query accepted here
+is accepted there.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OF_A_CONNECTION = 2
 
 
 class Costs:
-    """Works out what an operation costs: before it is executed at most, and afterwards in fact."""
+    """Calculates the cost of an operation: the maximum before execution, the actual one after."""
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
@@ -49,11 +49,11 @@ class Costs:
         }
 
     def requested(self) -> int:
-        """Return what it costs if every connection is as long as it is asked for."""
+        """Return the cost if every connection is as long as requested."""
         return self._of_operation(None)
 
     def actual(self, data: Any) -> int:  # noqa: ANN401 - JSON
-        """Return what it costs for what is answered."""
+        """Return the cost of the answer."""
         return self._of_operation(data or {})
 
     def _of_operation(self, data: Any) -> int:  # noqa: ANN401
@@ -64,7 +64,7 @@ class Costs:
         return self._of_members(schema.query_type, chosen.selection_set, data)
 
     def _of_members(self, kind: Any, chosen: SelectionSetNode | None, data: Any) -> int:  # noqa: ANN401
-        """Return what the members cost; of an interface the dearest type's."""
+        """Return the cost of the members; for an interface, that of the most expensive type."""
         by_type: dict[str, int] = {}
         for owner, field in self._fields(kind, chosen):
             by_type[owner.name] = by_type.get(owner.name, 0) + self._of_field(owner, field, data)
@@ -109,7 +109,7 @@ class Costs:
         return sum(1 + self._of_members(kind, field.selection_set, value or {}) for value in values)
 
     def _of_connection(self, kind: Any, field: FieldNode, value: Any, size: int) -> int:  # noqa: ANN401
-        """Return what the objects of a connection cost, whether asked for as nodes or in edges."""
+        """Return the cost of the objects of a connection, whether as nodes or in edges."""
         costs = []
         for owner, part in self._fields(kind, field.selection_set):
             name = part.name.value
@@ -131,11 +131,11 @@ class Costs:
 
 
 class Bucket:
-    """Points that queries are paid from; they come back with time (the leaky bucket of the docs).
+    """Points that pay for queries; they are restored with time (the leaky bucket of the docs).
 
     Attributes:
-        most: how many it holds: 2,000 in answers of shops on the standard plan.
-        restore_rate: how many come back in a second: 100 on the standard plan.
+        most: its capacity: 2,000 in answers of shops on the standard plan.
+        restore_rate: points restored per second: 100 on the standard plan.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class Bucket:
 
     @property
     def left(self) -> float:
-        """How many points there are now."""
+        """The current number of points."""
         now = self._now()
         came_back = (now - self._at).total_seconds() * self.restore_rate
         self._left, self._at = min(float(self.most), self._left + max(came_back, 0.0)), now
@@ -161,7 +161,7 @@ class Bucket:
 
     @property
     def status(self) -> dict[str, float]:
-        """What an answer reports about it."""
+        """Its state in an answer."""
         return {
             "maximumAvailable": float(self.most),
             "currentlyAvailable": int(self.left),

@@ -45,7 +45,7 @@ TEXTS = {"email": "email", "name": "name", "title": "title"}
 
 
 def searched(records: Iterable[Record], query: str | None) -> tuple[list[Record], list[Record]]:
-    """Return the records that a search finds, and the warnings of what in it was ignored."""
+    """Return the records that a search finds, and warnings of the terms it ignored."""
     found, warnings = list(records), []
     for match in TERM.finditer(query or ""):
         test = _test(match["name"], match["compare"] or "", match["value"])
@@ -63,7 +63,7 @@ def searched(records: Iterable[Record], query: str | None) -> tuple[list[Record]
 
 
 def _test(name: str, compare: str, value: str) -> Callable[[Record], bool] | None:
-    """Return what a term asks of a record; None if it is to be ignored."""
+    """Return a term's condition on a record; None if the term is ignored."""
     is_quoted = value[:1] in "'\"" and len(value) > 1
     plain = value[1:-1] if is_quoted else value
     if name == "id" and plain.isdecimal():
@@ -76,15 +76,15 @@ def _test(name: str, compare: str, value: str) -> Callable[[Record], bool] | Non
 
 
 def page(records: Iterable[Record], pages: Mapping[str, Any], by: str = "") -> Record:
-    """Return a connection with a page of records, sorted by a sort key or as they stand.
+    """Return a connection with a page of records, sorted by a sort key or in their given order.
 
     Args:
         records: All of them.
-        pages: The arguments first, last, after, before and reverse, as far as they are given.
+        pages: The arguments first, last, after, before and reverse that were given.
         by: The sort key.
 
     Raises:
-        GraphQLError: Neither `first` nor `last`, too many, or a cursor that is none.
+        GraphQLError: Neither `first` nor `last`, too many, or an invalid cursor.
     """
     first, last = pages.get("first"), pages.get("last")
     size = first if first is not None else last

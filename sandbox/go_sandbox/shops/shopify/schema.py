@@ -1,6 +1,6 @@
-"""The part of Shopify's GraphQL Admin API that is served, as its reference of 2026-10 has it.
+"""The part of Shopify's GraphQL Admin API that is served, as in its reference of 2026-10.
 
-Left out are members that are not used, not members that would be refused. `CurrencyCode`,
+Members that are not used are left out, not members that would be refused. `CurrencyCode`,
 `CountryCode` and `WeightUnit`, which are long enums, are text here.
 """
 

@@ -30,15 +30,15 @@ ADDRESS = (
 
 
 class Currency:
-    """The currency of an order's buyer, in which its amounts are worked out.
+    """The currency of an order's buyer, in which its amounts are calculated.
 
-    Each amount is also given in the shop's currency, converted and rounded by itself: so there the
-    lines of an order in a foreign currency need not come to its total.
+    Each amount is also given in the shop's currency, converted and rounded by itself, so the
+    lines of an order in a foreign currency need not add up to its total there.
 
     Args:
         of_shop: the shop's currency.
         of_buyer: the buyer's ("presentment") currency.
-        rate: how much of it the shop's is worth.
+        rate: the value of the shop's currency in it.
     """
 
     def __init__(self, of_shop: str, of_buyer: str | None = None, rate: Decimal | int = 1) -> None:
@@ -64,11 +64,11 @@ class Shopify:
         clock_skew_seconds: how far the clock is ahead; raise it to let time pass.
         taxes_included: whether prices are entered with VAT (Shop.taxesIncluded).
         currency: the shop's currency.
-        scopes: what the app may do; without `read_all_orders` it sees the orders that were made in
+        scopes: the app's scopes; without `read_all_orders` it sees the orders that were placed in
             the last 60 days (reference of Order).
-        bucket: the points that queries are paid from.
-        seconds_per_answer: how far the clock goes on with each answer to GraphQL.
-        tokens: when each access token that was given expires, by the shop's clock.
+        bucket: the points that pay for queries.
+        seconds_per_answer: how far each answer to GraphQL advances the clock.
+        tokens: when each issued access token expires, by the shop's clock.
     """
 
     def __init__(self, *, taxes_included: bool = True, currency: str = "NOK") -> None:
@@ -100,7 +100,7 @@ class Shopify:
         """Return a record by its kind and the number in its global id.
 
         Raises:
-            KeyError: when there is none.
+            KeyError: there is no such record.
         """
         return self._kinds[kind][f"gid://shopify/{kind}/{number}"]
 
@@ -138,13 +138,13 @@ class Shopify:
         metafields: Mapping[str, str] | None = None,
         **members: object,
     ) -> int:
-        """Make a customer and return their number; the first address is the default one.
+        """Add a customer and return their number; the first address is the default one.
 
         Args:
-            email: where they are reached.
+            email: their e-mail address.
             addresses: by the names of MailingAddress.
             metafields: values by `namespace.key`.
-            members: others of Customer, such as firstName and phone.
+            members: other members of Customer, such as firstName and phone.
         """
         with self.lock:
             own = [self.address(address) for address in addresses]
@@ -194,17 +194,17 @@ class Shopify:
         variants: Iterable[Mapping[str, Any]] = (),
         **members: object,
     ) -> int:
-        """Make a product and return the number of its first variant.
+        """Add a product and return the number of its first variant.
 
         Args:
             title: its name.
             sku: of its only variant.
-            price: of its only variant, as prices are entered here.
-            rate: the VAT on it, as a fraction. Shopify gives the rate
-                of a line, but none of a product.
-            stock: how many there are of its only variant; None where that is not tracked.
+            price: of its only variant, as prices are entered in this shop.
+            rate: its VAT rate as a fraction. Shopify sends the rate
+                of a line, but not of a product.
+            stock: the stock of its only variant; None if it is not tracked.
             variants: several instead of the only one, as keywords of `add_variant`.
-            members: others of Product, such as status and isGiftCard.
+            members: other members of Product, such as status and isGiftCard.
         """
         with self.lock:
             product = self._stamped(
@@ -289,18 +289,18 @@ class Shopify:
         """Check a basket out and return the number of the order.
 
         Args:
-            lines: each a variant's number, a quantity, and maybe what is taken off that line.
-            customer: their number; None where the buyer is none, as at a till.
-            billing: who pays, by the names of MailingAddress; to there it is also sent.
-            freight: what freight costs, as prices are entered here.
-            freight_discount: what is taken off it.
-            code: a discount code on all goods, and the part of their price that it takes off.
-            tip: what the buyer gives on top, a line without a product and without VAT.
+            lines: each a variant's number, a quantity, and optionally a discount on that line.
+            customer: their number; None for a buyer who is not a customer, as at a till.
+            billing: the billing address, by the names of MailingAddress; also for delivery.
+            freight: its price, as prices are entered in this shop.
+            freight_discount: the discount on it.
+            code: a discount code on all goods, and the fraction of their price that it deducts.
+            tip: a tip, which is a line without a product and without VAT.
             fees: name and price of each additional fee.
             currency: the buyer's, if not the shop's.
-            paid: SALE, AUTHORIZATION, or "" where nothing is paid yet.
-            tax_exempt: whether no VAT is charged; prices with VAT lose it.
-            members: others of Order, such as test, note and customAttributes.
+            paid: SALE, AUTHORIZATION, or "" if nothing is paid yet.
+            tax_exempt: whether no VAT is charged; it is deducted from prices with VAT.
+            members: other members of Order, such as test, note and customAttributes.
         """
         with self.lock:
             money = currency or Currency(self.currency)
@@ -379,7 +379,7 @@ class Shopify:
     def _priced(
         self, order: Record, before: Decimal, discounts: list[Decimal], rate: Decimal
     ) -> Record:
-        """Work out a line: VAT is rounded by the line, from what is left after all discounts."""
+        """Calculate a line: its VAT is rounded by line, from the amount after all discounts."""
         after = before - sum(discounts, ZERO)
         part = rate / (1 + rate) if order["taxesIncluded"] else rate
         return {
@@ -419,9 +419,9 @@ class Shopify:
         return {"id": self._gid("AdditionalFee"), "name": name, **priced}
 
     def move_stock(self, variant: int, change: int) -> None:
-        """Change how much there is. It counts as an update of the product (Product.updatedAt).
+        """Change the stock of a variant, which is an update of the product (Product.updatedAt).
 
-        The variant's own stamp stays: the reference promises nothing of it.
+        The variant's own stamp stays: the reference does not say that it moves.
         """
         with self.lock:
             record = self.record("ProductVariant", variant)
@@ -448,7 +448,7 @@ class Shopify:
         return transaction
 
     def pay(self, number: int, amount: str | None = None, kind: str = "CAPTURE") -> None:
-        """Capture or take what is owed, or a part of it."""
+        """Capture or take the amount due, or a part of it."""
         with self.lock:
             order = self.record("Order", number)
             owed = order_total(order) - taken_in(order)
@@ -463,7 +463,7 @@ class Shopify:
             self.touch(order)
 
     def cancel(self, number: int, *, refunded: bool = False) -> None:
-        """Cancel an order, and pay all of it back if wanted."""
+        """Cancel an order, and on request pay it back in full."""
         with self.lock:
             order = self.record("Order", number)
             if refunded:
@@ -487,11 +487,11 @@ class Shopify:
 
         Args:
             number: the order's.
-            lines: how many of each line, by the line's number.
+            lines: the quantity of each line, by the line's number.
             freight: whether the freight is paid back, too.
-            amount: what is paid back, by default what was taken back is worth. The difference is an
+            amount: the sum paid back, by default the value of the goods. The difference is an
                 adjustment of the order (OrderAdjustment), negative if more is paid back.
-            note: why.
+            note: the reason.
         """
         with self.lock:
             order = self.record("Order", number)
@@ -513,9 +513,9 @@ class Shopify:
             return number_of(refund["id"])
 
     def remove(self, number: int, lines: Mapping[int, int]) -> int:
-        """Edit an order: take goods out of it that were not sent. Nothing is paid back.
+        """Edit an order: remove goods that were not sent. Nothing is paid back.
 
-        They come as a refund without transactions, and the line's quantity stays: it includes
+        They appear as a refund without transactions, and the line's quantity stays: it includes
         removed units (LineItem.currentQuantity does not).
         """
         with self.lock:
@@ -560,7 +560,7 @@ class Shopify:
         return refund
 
     def edit(self, kind: str, number: int, **members: object) -> None:
-        """Change members of a record as on its screen; None, and nothing else, empties one.
+        """Change members of a record as on its screen; only None empties one.
 
         A variant's change counts as one of its product (topic products/update: "variants are
         added, removed or updated").
@@ -580,7 +580,7 @@ class Shopify:
             self.touch(record)
 
     def erase(self, kind: str, number: int) -> None:
-        """Delete a record: no list shows that it was there."""
+        """Delete a record without a trace."""
         with self.lock:
             del self._kinds[kind][f"gid://shopify/{kind}/{number}"]
 
@@ -601,7 +601,7 @@ def cents(amount: Decimal) -> Decimal:
 
 
 def share(line: Record, quantity: int) -> tuple[Decimal, Decimal]:
-    """Return what some units of a line came to, and their VAT; the last ones take what is left."""
+    """Return the price of some units of a line and their VAT; the last ones take the rest."""
     before, after = line["removed"], line["removed"] + quantity
     cuts = [
         [cents(line[name] * units / line["quantity"]) for units in (before, after)]
@@ -612,29 +612,29 @@ def share(line: Record, quantity: int) -> tuple[Decimal, Decimal]:
 
 
 def worth(order: Record, subtotal: Decimal, tax: Decimal) -> Record:
-    """Return what was taken back comes to; a subtotal includes VAT where the order's prices do."""
+    """Return the value of returned goods; a subtotal includes VAT where the order's prices do."""
     value = subtotal if order["taxesIncluded"] else subtotal + tax
     return {"subtotal": subtotal, "tax": tax, "value": value}
 
 
 def parts(order: Record) -> list[Record]:
-    """Return all that an order is the sum of: goods, freight and fees."""
+    """Return all parts of an order's total: goods, freight and fees."""
     return [*order["lines"], *order["freight"], *order["fees"]]
 
 
 def order_tax(order: Record) -> Decimal:
-    """Return the VAT of an order as it was sold."""
+    """Return the VAT of an order as sold."""
     return sum((part["tax"] for part in parts(order)), ZERO)
 
 
 def order_total(order: Record) -> Decimal:
-    """Return what an order came to with VAT, before anything was taken back."""
+    """Return the total of an order with VAT, before returns."""
     whole = sum((part["after"] for part in parts(order)), ZERO)
     return whole if order["taxesIncluded"] else whole + order_tax(order)
 
 
 def removed_value(order: Record) -> Decimal:
-    """Return what refunds and edits took off the order."""
+    """Return the sum by which refunds and edits reduced the order."""
     taken = (part for refund in order["refunds"] for part in (*refund["lines"], *refund["freight"]))
     adjusted = (
         adjustment["amount"] for refund in order["refunds"] for adjustment in refund["adjustments"]
@@ -643,7 +643,7 @@ def removed_value(order: Record) -> Decimal:
 
 
 def transacted(order: Record, *kinds: str) -> Decimal:
-    """Return what the order's transactions of some kinds come to."""
+    """Return the sum of the order's transactions of some kinds."""
     amounts = (
         transaction["amount"]
         for transaction in order["transactions"]
@@ -653,5 +653,5 @@ def transacted(order: Record, *kinds: str) -> Decimal:
 
 
 def taken_in(order: Record) -> Decimal:
-    """Return what was paid of an order."""
+    """Return the sum paid for an order."""
     return transacted(order, "SALE", "CAPTURE")

@@ -1,6 +1,6 @@
-"""A local Vendure with the part of its admin API that is used, as a running one answers.
+"""A local Vendure with the part of its admin API that the preset uses, as a real one answers.
 
-It does as a Vendure 3.7 with the database SQLite was seen to do: what moves which stamp, what is
+It behaves as a Vendure 3.7 with SQLite was observed to behave: what moves which stamp, what is
 rounded and when, what is refused and how. The tests of the preset run against both. Records are
 made by the methods of `Vendure`, as buyers and the merchant make them.
 """

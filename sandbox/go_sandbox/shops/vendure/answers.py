@@ -1,4 +1,4 @@
-"""What answers each field: of the queries, of what is worked out, and of the mutations."""
+"""Resolvers of the queries, of calculated fields, and of the mutations."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ NOTHING = {"amount": 0, "amountWithTax": 0}
 
 
 class Asked:
-    """One request, for what answers it.
+    """One request, for its resolvers.
 
     Attributes:
         shop: The shop.
-        token: The session that asks; of a log-in, the one that it opened.
+        token: The session of the request; of a log-in, the session that it opened.
     """
 
     def __init__(self, shop: Vendure, token: str) -> None:
@@ -40,7 +40,7 @@ class Asked:
         self.token = token
 
     def allow(self) -> None:
-        """Refuse whoever did not log in.
+        """Refuse a caller who is not logged in.
 
         Raises:
             GraphQLError: FORBIDDEN.
@@ -52,7 +52,7 @@ class Asked:
         """Return the record that an input names.
 
         Raises:
-            GraphQLError: There is none.
+            GraphQLError: There is no such record.
         """
         self.allow()
         return there(self.shop.get(kind, record_id), kind, record_id)
@@ -64,7 +64,7 @@ def refusal(message: str, code: str) -> GraphQLError:
 
 
 def there(record: Record | None, kind: str, record_id: str) -> Record:
-    """Return what an input names, if it is there."""
+    """Return the record that an input names, if it exists."""
     if record is None:
         message = f'No {kind} with the id "{record_id}" could be found'
         raise refusal(message, "ENTITY_NOT_FOUND")
@@ -72,7 +72,7 @@ def there(record: Record | None, kind: str, record_id: str) -> Record:
 
 
 def listed(kind: str) -> Resolver:
-    """Return what answers a list of records."""
+    """Return the resolver of a list of records."""
 
     def resolve(
         _: object, info: GraphQLResolveInfo[Any], options: Record | None = None, **__: object
@@ -84,7 +84,7 @@ def listed(kind: str) -> Resolver:
 
 
 def single(kind: str) -> Resolver:
-    """Return what answers a single record; null if there is none."""
+    """Return the resolver of a single record, which is null if it does not exist."""
 
     def resolve(_: object, info: GraphQLResolveInfo[Any], id: str) -> Record | None:  # noqa: A002
         info.context.allow()
@@ -100,7 +100,7 @@ def history(record: Record, _: object, options: Record | None = None) -> Record:
 
 
 def page(records: list[Record], options: Record) -> Record:
-    """Return a part of a list, of at most 1,000 records; if none are wanted, all of it."""
+    """Return a part of a list, of at most 1,000 records; without a size, the entire list."""
     take = MOST_ROWS if options.get("take") is None else options["take"]
     if take > MOST_ROWS:
         message = f"Cannot take more than {MOST_ROWS} results from a list query"
@@ -114,12 +114,12 @@ def page(records: list[Record], options: Record) -> Record:
 
 
 def sortable(name: str, value: Any) -> Any:  # noqa: ANN401 - a member
-    """Return what a member is sorted by: ids are numbers, and null comes first."""
+    """Return the sort key of a member: ids are numbers, and null comes first."""
     return int(value) if name == "id" else (value is not None, value or "")
 
 
 def fits_all(record: Record, filters: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Return whether a record is as all filters say; none fits a null."""
+    """Return whether a record matches all filters; null matches none."""
     return all(
         record[name] is not None and OPERATORS[operator](record[name], wanted)
         for name, operators in filters.items()
@@ -136,7 +136,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def channels(_: object, info: GraphQLResolveInfo[Any]) -> Record:
-    """Answer the channels, of which there is one."""
+    """Answer the only channel."""
     info.context.allow()
     channel = {
         "id": "1",
@@ -148,7 +148,7 @@ def channels(_: object, info: GraphQLResolveInfo[Any]) -> Record:
 
 
 def pair(name: str, amount: Callable[[Any, Vendure], Amount]) -> dict[str, Resolver]:
-    """Return what answers an amount, and the same one with VAT."""
+    """Return the resolvers of an amount without and with VAT."""
     return {
         name: lambda record, info: amount(record, info.context.shop).excl,
         f"{name}WithTax": lambda record, info: amount(record, info.context.shop).incl,
@@ -156,12 +156,12 @@ def pair(name: str, amount: Callable[[Any, Vendure], Amount]) -> dict[str, Resol
 
 
 def of_price(value: Callable[[Price], Any]) -> Resolver:
-    """Return what answers a member of a part of an order by its price."""
+    """Return the resolver of a member that depends on the price of a part of an order."""
     return lambda part, _: value(part["price"])
 
 
 def discounts(part: Record, _: object) -> list[Record]:
-    """Answer what was taken off a part of an order."""
+    """Answer the discounts on a part of an order."""
     return [
         {
             "adjustmentSource": adjustment.source,
@@ -174,7 +174,7 @@ def discounts(part: Record, _: object) -> list[Record]:
 
 
 def of_order(order: Record, info: object) -> list[Record]:
-    """Answer Order.discounts: those of all parts, by what gave them."""
+    """Answer Order.discounts: those of all parts, by their source."""
     by_source: dict[str, Record] = {}
     parts = (part for name in PARTS for part in order[name])
     for discount in (discount for part in parts for discount in discounts(part, info)):
@@ -191,7 +191,7 @@ def login(
     password: str,
     rememberMe: bool = False,  # noqa: ARG001, N803
 ) -> Record:
-    """Open a session, whose token comes in a header of the answer."""
+    """Open a session, whose token is in a header of the answer."""
     asked: Asked = info.context
     if (username, password) != (asked.shop.user, asked.shop.password):
         return {
@@ -206,7 +206,7 @@ def login(
 
 
 def update_customer(_: object, info: GraphQLResolveInfo[Any], input: Record) -> Record:  # noqa: A002
-    """Change a customer; an e-mail address that another one has is refused in the result."""
+    """Change a customer; an e-mail address of another customer is refused in the result."""
     asked: Asked = info.context
     customer = asked.found("Customer", input.pop("id"))
     refuse_null("customer", input)
@@ -246,7 +246,7 @@ def update_address(_: object, info: GraphQLResolveInfo[Any], input: Record) -> R
 
 
 def address_of(sent: Record) -> Record:
-    """Return the members of an address that are sent, checked."""
+    """Return the checked members of an address that are sent."""
     code = sent.get("countryCode", "NO")
     if code not in COUNTRIES:
         raise refusal(f'The countryCode "{code}" was not recognized', "USER_INPUT_ERROR")
@@ -255,7 +255,7 @@ def address_of(sent: Record) -> Record:
 
 
 def refuse_null(table: str, sent: Record) -> None:
-    """Refuse null where the database wants a value."""
+    """Refuse null where the database requires a value."""
     for name, value in sent.items():
         column = f"{table}.{name}"
         if value is None and column not in MAY_BE_NULL:

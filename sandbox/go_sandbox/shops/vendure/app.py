@@ -1,4 +1,4 @@
-"""Serves the admin API: who asks, and with which status errors are answered."""
+"""Serves the admin API: sessions, and the status of errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOKEN = "vendure-auth-token"  # noqa: S105 - a header's name
 
 @functools.cache
 def admin_schema() -> GraphQLSchema:
-    """Return the schema with what answers it, made once."""
+    """Return the schema with its resolvers, built once."""
     return schema_of(SDL, RESOLVERS)
 
 
@@ -35,8 +35,8 @@ def create_app(shop: Vendure) -> Starlette:
     async def admin_api(request: Request) -> JSONResponse:
         """Execute a query or mutations, in the session of a bearer token.
 
-        What the schema does not have is answered with 400; values that do not fit it, what the
-        resolvers refuse and who may not ask, with 200.
+        Fields that the schema does not have are answered with 400; values that do not fit it,
+        refusals of resolvers and callers without permission, with 200.
         """
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         body = await request.body()
@@ -53,7 +53,7 @@ def create_app(shop: Vendure) -> Starlette:
 
 
 def refused(error: RefusedError) -> JSONResponse:
-    """Return the answer to what is not executed."""
+    """Return the answer to a request that is not executed."""
     code = "GRAPHQL_VALIDATION_FAILED"
     if error.is_in_values:
         code = "BAD_USER_INPUT"

@@ -1,7 +1,7 @@
-"""What an order comes to.
+"""The prices of an order.
 
-Amounts are whole numbers of øre. Vendure works them out in floating-point numbers and rounds at the
-end, half of an øre upwards; it is done here in the same order, for a half may fall either way.
+Amounts are whole numbers of øre. Vendure calculates in floating-point numbers and rounds at the
+end, half an øre upwards; the same order is kept here, because a half may fall either way.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Amount(NamedTuple):
 
 
 class Adjustment(NamedTuple):
-    """What a promotion took off a line or freight, or its cancellation did.
+    """A deduction from a line or freight, by a promotion or a cancellation.
 
     Attributes:
-        source: What did, such as `PROMOTION:1`.
+        source: Its source, such as `PROMOTION:1`.
         description: Its name.
-        amount: How much, below zero; with VAT where the price includes it.
+        amount: The amount, below zero; with VAT where the price includes it.
     """
 
     source: str
@@ -38,13 +38,13 @@ class Adjustment(NamedTuple):
 
 
 class Promotion(NamedTuple):
-    """What a coupon gives.
+    """The promotion of a coupon.
 
     Attributes:
-        source: How adjustments name it.
-        code: The coupon.
+        source: Its name in adjustments.
+        code: The code of the coupon.
         action: `order_percentage_discount`, `order_fixed_discount` or `free_shipping`.
-        discount: Per cent, or øre.
+        discount: In percent or øre.
     """
 
     source: str
@@ -54,22 +54,22 @@ class Promotion(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What the merchant calls it."""
+        """Its name for the merchant."""
         return f"Kupong {self.code}"
 
 
 @dataclass
 class Price:
-    """What one line, freight or surcharge of an order costs.
+    """The price of a line, freight or surcharge of an order.
 
     Attributes:
-        listed: The price of one, as it was entered.
-        includes_tax: Whether that is with VAT.
-        rate: Of VAT, in per cent.
-        tax_name: What the VAT is called.
-        quantity: How many there are, after cancellations.
-        placed: How many there were when the order was placed.
-        adjustments: What was taken off, for as many as were placed.
+        listed: The unit price as entered.
+        includes_tax: Whether that includes VAT.
+        rate: The VAT rate in percent.
+        tax_name: The name of the VAT.
+        quantity: The quantity after cancellations.
+        placed: The quantity when the order was placed.
+        adjustments: The deductions, for the quantity placed.
     """
 
     listed: int
@@ -81,7 +81,7 @@ class Price:
     adjustments: list[Adjustment] = field(default_factory=list)
 
     def amount(self, price: float, quantity: int = 1) -> Amount:
-        """Return so many of a price that is as prices are entered, without and with VAT."""
+        """Return the amount of a quantity at an entered price, without and with VAT."""
         share = self.rate / 100
         net = price - (price - price / (1 + share)) if self.includes_tax else price
         gross = price if self.includes_tax else price + price * share
@@ -89,17 +89,17 @@ class Price:
 
     @property
     def unit(self) -> Amount:
-        """What one costs."""
+        """The unit price."""
         return self.amount(self.listed)
 
     @property
     def before(self) -> Amount:
-        """What all cost before discounts."""
+        """The price of all units before discounts."""
         return self.amount(self.listed, self.quantity)
 
     @property
     def after(self) -> Amount:
-        """What all cost: of a discount each takes its share, also those that were cancelled."""
+        """The price of all units; each unit takes its share of a discount, cancelled ones too."""
         of_one = (
             sum(adjustment.amount / self._discounted for adjustment in self.adjustments)
             if self.quantity
@@ -109,7 +109,7 @@ class Price:
 
     @property
     def leading(self) -> int:
-        """What all cost, with VAT if prices are entered so."""
+        """The price of all units, with VAT if prices are entered with it."""
         return self.after[self.includes_tax]
 
     @property
@@ -117,7 +117,7 @@ class Price:
         return max(self.placed, self.quantity)
 
     def discounts(self) -> list[tuple[Adjustment, Amount]]:
-        """Return what was taken off those that are left."""
+        """Return the deductions from the remaining units."""
         of_all = self._discounted or 1
         return [
             (adjustment, self.amount(adjustment.amount / of_all * self.quantity))
@@ -125,25 +125,25 @@ class Price:
         ]
 
     def take_off(self, source: str, description: str, amount: int) -> None:
-        """Take something off, and not more than there is."""
+        """Deduct an amount, but not more than is left."""
         limited = max(-self.leading, amount)
         if limited:
             self.adjustments.append(Adjustment(source, description, limited))
 
 
 def rounded(value: float) -> int:
-    """Return the nearest whole number; of two, the one above."""
+    """Return the nearest whole number; a half is rounded up."""
     return math.floor(value + 0.5)
 
 
 def total(prices: Iterable[Price]) -> Amount:
-    """Return what several come to."""
+    """Return the sum of several prices."""
     amounts = [price.after for price in prices]
     return Amount(sum(amount.excl for amount in amounts), sum(amount.incl for amount in amounts))
 
 
 def tax_summary(prices: Iterable[Price]) -> list[dict[str, Any]]:
-    """Return the VAT; a rate comes once for each name that it has."""
+    """Return the VAT by rate and name."""
     rows: dict[tuple[str, float], dict[str, Any]] = {}
     for price in prices:
         new = {"description": price.tax_name, "taxRate": price.rate, "taxBase": 0, "taxTotal": 0}
@@ -154,7 +154,7 @@ def tax_summary(prices: Iterable[Price]) -> list[dict[str, Any]]:
 
 
 def apply(promotions: Iterable[Promotion], lines: list[Price], freight: list[Price]) -> None:
-    """Work out anew what promotions take off."""
+    """Recalculate the deductions of promotions."""
     for part in (*lines, *freight):
         part.adjustments.clear()
     for promotion in promotions:
@@ -169,14 +169,14 @@ def apply(promotions: Iterable[Promotion], lines: list[Price], freight: list[Pri
 
 
 def _off(promotion: Promotion, amount: int) -> int:
-    """Return what a promotion takes off an amount."""
+    """Return the deduction of a promotion from an amount."""
     if promotion.action == "order_fixed_discount":
         return -min(int(promotion.discount), amount)
     return rounded(-amount * (promotion.discount / 100))
 
 
 def prorated(weights: list[int], amount: int) -> list[int]:
-    """Divide an amount by weights: øre that are left go to whom most was rounded off."""
+    """Divide an amount by weights; the shares rounded down most get the remaining øre."""
     whole = sum(weights)
     exact = [amount * (weight / whole) if whole else amount / len(weights) for weight in weights]
     shares = [math.floor(share) for share in exact]

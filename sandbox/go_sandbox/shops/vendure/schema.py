@@ -1,8 +1,8 @@
-"""The part of Vendure's admin API that is served, as its schema of version 3.7 has it.
+"""The part of Vendure's admin API that is served, as in its schema of version 3.7.
 
-Left out are members that are not used, not members that would be refused, and what is worked out
-among the fields to filter and to sort by. `CurrencyCode`, `LanguageCode` and `ErrorCode`, which are
-long enums, are text.
+Members that are not used are left out, not members that would be refused, and so are calculated
+fields to filter and to sort by. `CurrencyCode`, `LanguageCode` and `ErrorCode`, which are long
+enums, are text.
 """
 
 from __future__ import annotations

@@ -39,14 +39,14 @@ DEFAULTS = ("defaultBillingAddress", "defaultShippingAddress")
 class Vendure:
     """Customers, products and orders of one shop.
 
-    Records are kept as the API shows them, without what is worked out. Each kind of record counts
+    Records are kept as the API shows them, without calculated members. Each kind of record counts
     its own ids. Most stamps are of whole seconds, as the database sets them; those that Vendure
     sets itself have milliseconds.
 
     Attributes:
         user: The administrator who may do everything.
-        password: That one's password.
-        tokens: The sessions that are open.
+        password: The administrator's password.
+        tokens: The open sessions.
         prices_include_tax: Whether prices are entered with VAT.
         clock_skew_seconds: How far the clock is ahead; raise it to let time pass.
     """
@@ -124,7 +124,7 @@ class Vendure:
         return [variant["id"] for variant in product["variants"]]
 
     def price_of(self, variant: Record) -> Price:
-        """Return what one of a variant costs."""
+        """Return the unit price of a variant."""
         name = f"{RATES[variant['rate']]} Norge"
         return Price(variant["entered"], self.prices_include_tax, int(variant["rate"]), name)
 
@@ -136,7 +136,7 @@ class Vendure:
         stock: int | None = None,
         **members: Any,  # noqa: ANN401
     ) -> None:
-        """Change what a variant has; its stamp moves even if it has that already."""
+        """Change members of a variant; its stamp moves even if nothing changes."""
         record = self._kinds["ProductVariant"][variant]
         further = {"entered": price, "stockOnHand": stock}
         record.update(
@@ -182,13 +182,13 @@ class Vendure:
         )
 
     def edit_customer(self, customer: Record, members: Mapping[str, Any]) -> None:
-        """Change what a customer has; the stamp moves if that is something else."""
+        """Change members of a customer; the stamp moves only if something changes."""
         if any(customer[name] != value for name, value in members.items()):
             customer.update(members, updatedAt=self.stamp())
         self._note(customer, "CUSTOMER_DETAIL_UPDATED")
 
     def add_address(self, customer: Record, members: Mapping[str, Any]) -> Record:
-        """Give a customer an address; what is not given is empty text."""
+        """Give a customer an address; members that are not given are empty text."""
         empty = dict.fromkeys(ADDRESS, "") | dict.fromkeys(DEFAULTS, False)
         address = self._new("Address", **empty)
         customer["addresses"].append(address)
@@ -197,7 +197,7 @@ class Vendure:
         return address
 
     def edit_address(self, address_id: str, members: Mapping[str, Any]) -> Record | None:
-        """Change an address, which does not move the customer's stamp; None if there is none."""
+        """Change an address without moving the customer's stamp; None if it does not exist."""
         customer, address = self._address(address_id)
         if customer and address:
             self._fill(customer, address, members)
@@ -205,7 +205,7 @@ class Vendure:
         return address
 
     def remove_address(self, customer: str, place: int) -> None:
-        """Remove a customer's address; another one then serves for what it served."""
+        """Remove a customer's address; another one takes its roles as default."""
         record = self._kinds["Customer"][customer]
         removed = record["addresses"].pop(place)
         for address in record["addresses"][:1]:
@@ -224,7 +224,7 @@ class Vendure:
         address.update(members, updatedAt=self.stamp())
 
     def add_coupon(self, code: str, action: str, discount: float = 0) -> None:
-        """Add a promotion that a code gives, such as `order_percentage_discount`."""
+        """Add a promotion with a coupon code; the action is such as `order_percentage_discount`."""
         source = f"PROMOTION:{len(self._promotions) + 1}"
         self._promotions.append(Promotion(source, code, action, discount))
 
@@ -239,7 +239,7 @@ class Vendure:
         freight: str = "Bring",
         coupons: Iterable[str] = (),
     ) -> Record:
-        """Put variants into a cart, as a customer by their e-mail address, or as a guest."""
+        """Put variants into the cart of a customer, by the e-mail address, or of a guest."""
         order = self._order("AddingItems", self._buyer(email, guest or {}))
         order["lines"] = [
             self._line(self._kinds["ProductVariant"][variant_id], count)
@@ -257,7 +257,7 @@ class Vendure:
         return order
 
     def draft(self) -> str:
-        """Begin an order that the merchant writes."""
+        """Create a draft order of the merchant."""
         return str(self._order("Draft", None)["id"])
 
     def _order(self, state: str, customer: Record | None) -> Record:
@@ -282,7 +282,7 @@ class Vendure:
         return order
 
     def _buyer(self, email: str, guest: Mapping[str, str]) -> Record:
-        """Return the customer; who was a guest before is the same one.
+        """Return the customer; a guest with the same e-mail address is the same customer.
 
         Raises:
             ValueError: A guest has the e-mail address of a customer with a user.
@@ -335,7 +335,7 @@ class Vendure:
         self._note(order, "ORDER_STATE_TRANSITION")
 
     def _pay(self, order: Record, method: str, state: str) -> None:
-        """Pay what is still to be paid."""
+        """Pay the amount still due."""
         paid = sum(payment["amount"] for payment in order["payments"])
         payment = self._new("Payment", method=method, state=state, refunds=[])
         payment["amount"] = total(prices(order)).incl - paid
@@ -351,9 +351,9 @@ class Vendure:
         self._move(record, "PaymentSettled")
 
     def refund(self, order: str, amount: int, lines: Mapping[str, int] | None = None) -> None:
-        """Begin to pay back so many øre, for so many of these lines if any are named.
+        """Begin to pay back so many øre, for these quantities of lines if any are named.
 
-        A refund is pending until the merchant says that the money went back; only then does it
+        A refund is pending until the merchant settles it; only then does it
         appear in the history.
         """
         (payment,) = self._kinds["Order"][order]["payments"]
@@ -366,7 +366,7 @@ class Vendure:
         payment["refunds"].append(refund)
 
     def settle_refunds(self, order: str) -> None:
-        """Say that the money of all refunds was paid back."""
+        """Settle all refunds, whose money was paid back."""
         record = self._kinds["Order"][order]
         for refund in (refund for paid in record["payments"] for refund in paid["refunds"]):
             if refund["state"] == "Pending":
@@ -374,7 +374,7 @@ class Vendure:
                 self._note(record, "ORDER_REFUND_TRANSITION")
 
     def ship(self, order: str) -> None:
-        """Send all that an order has."""
+        """Send all lines of an order."""
         record = self._kinds["Order"][order]
         self._note(record, "ORDER_FULFILLMENT", *["ORDER_FULFILLMENT_TRANSITION"] * 2)
         self._move(record, "Shipped")
@@ -382,7 +382,7 @@ class Vendure:
     def cancel(
         self, order: str, lines: Mapping[str, int] | None = None, *, shipping: bool = False
     ) -> None:
-        """Cancel an order, or so many of some lines; its stamp moves."""
+        """Cancel an order, or these quantities of its lines; its stamp moves."""
         record = self._kinds["Order"][order]
         for line in record["lines"]:
             price = line["price"]
@@ -403,7 +403,7 @@ class Vendure:
         surcharges: Iterable[Mapping[str, Any]],
         refunds: Iterable[Mapping[str, Any]] = (),
     ) -> None:
-        """Add surcharges to an order that was placed; what it is more is paid at once."""
+        """Add surcharges to an order that was placed; the difference is paid at once."""
         record = self._kinds["Order"][order]
         before = record["state"]
         self._move(record, "Modifying")
@@ -432,7 +432,7 @@ PARTS = ("lines", "shippingLines", "surcharges")
 
 
 def prices(order: Record) -> list[Price]:
-    """Return what the parts of an order cost."""
+    """Return the prices of the parts of an order."""
     return [part["price"] for name in PARTS for part in order[name]]
 
 

@@ -1,4 +1,4 @@
-"""Serves the REST API: who may call it, its routes, and the headers of its lists."""
+"""Serves the REST API: access, routes, and the headers of its lists."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Api:
         self._shop = shop
 
     def customers(self, request: Request) -> Response:
-        """List customers: by name unless told otherwise, and only users of the role customer."""
+        """List customers: by name by default, and only users with the role customer."""
         return self._list(request, "customers", self._shop.all("customers"), Shapes.customer)
 
     def products(self, request: Request) -> Response:
@@ -113,7 +113,7 @@ class Api:
         return self._list(request, "orders", self._shop.all("orders"), Shapes.order)
 
     def refunds_of_order(self, request: Request) -> Response:
-        """List the refunds of an order, ten to a page like everything."""
+        """List the refunds of an order, ten to a page like every list."""
         self._admit(request)
         order_id = request.path_params["parent_id"]
         if self._shop.get("orders", order_id) is None:
@@ -128,7 +128,7 @@ class Api:
         return self._list(request, "refunds", self._shop.all("refunds"), Shapes.refund_of_all)
 
     def taxes(self, request: Request) -> Response:
-        """List the tax rates, all on the first page: there are few."""
+        """List the few tax rates, all on the first page."""
         self._admit(request)
         shapes, rates = self._shapes(request), self._shop.rules.rates
         body = [shapes.tax_rate(tax_class, rate) for tax_class, rate in rates.items()]
@@ -136,7 +136,7 @@ class Api:
         return JSONResponse(shown, headers={"X-WP-Total": str(len(body)), "X-WP-TotalPages": "1"})
 
     def setting(self, request: Request) -> Response:
-        """Answer one option of the settings."""
+        """Answer an option of the settings."""
         self._admit(request)
         rules = self._shop.rules
         options = {
@@ -171,7 +171,7 @@ class Api:
         return JSONResponse(body, headers={**headers, **({"Link": links} if links else {})})
 
     def _page_links(self, request: Request, listing: Listing) -> str:
-        """Return the pages before and after. All parameters are in them, keys too if sent so."""
+        """Return the links to the pages before and after, with all parameters, including keys."""
         base = f"{self._site(request)}{request.url.path}"
         links = []
         for page, relation in ((listing.page - 1, "prev"), (listing.page + 1, "next")):
@@ -210,9 +210,9 @@ class Api:
         return endpoint
 
     def _found(self, request: Request, kind: str, table: str) -> Record:
-        """Return the record of the address; one in the trash is still there.
+        """Return the record in the address, which may be in the trash.
 
-        To change what does not exist is 400, to read it 404 (`WC_REST_CRUD_Controller`).
+        Changing a missing record is 400, reading it is 404 (`WC_REST_CRUD_Controller`).
         """
         record = self._shop.get(table, request.path_params["id"])
         parent = request.path_params.get("parent_id")
@@ -228,7 +228,7 @@ class Api:
         raise RestError(status, f"woocommerce_rest_{POST_TYPES[kind]}_invalid_id", "Invalid ID.")
 
     def _delete(self, request: Request, kind: str, table: str, record: Record) -> None:
-        """Delete for good with `force`; else move to the trash, which customers do not have."""
+        """Delete permanently with `force`; else move to the trash, which customers do not have."""
         if request.query_params.get("force", "false") in ("true", "1"):
             self._shop.erase(table, record["id"])
         elif kind in ("customers", "refunds"):
@@ -252,7 +252,7 @@ class Api:
         return self._shop.site_url or f"{request.url.scheme}://{request.url.netloc}"
 
     def _admit(self, request: Request) -> None:
-        """Refuse who has no key, a wrong secret, or not the permission (401 in each case).
+        """Refuse a caller without a key, with a wrong secret, or without permission (401).
 
         The key and the secret may be in the query; then a header is not looked at. An unknown key
         is nobody: the answer is that nobody may see this, not that the key is wrong.

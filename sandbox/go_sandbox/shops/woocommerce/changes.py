@@ -1,6 +1,6 @@
-"""What a caller changes in a record: which members are taken, and what they may hold.
+"""Changes of a record by a caller: the writable members and their values.
 
-Members that are read-only or unknown are passed over without a word (`filter_writable_props`), and
+Members that are read-only or unknown are silently ignored (`filter_writable_props`), and
 so is null: only an empty text empties a member.
 """
 
@@ -40,7 +40,7 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def read_changes(kind: str, body: Record) -> Record:
-    """Return what a body changes in a record of this kind.
+    """Return the members that a body changes in a record of this kind.
 
     Raises:
         RestError: 400 for a value of another type than its member's, such as a number as a price.
@@ -68,7 +68,7 @@ def read_changes(kind: str, body: Record) -> Record:
 
 
 def _objection(kind: str, name: str, value: object) -> str | None:
-    """Return why a value is not taken, in WordPress's words; None if it is."""
+    """Return why a value is refused, in WordPress's words; None if it is accepted."""
     if name in ADDRESSES:
         return _address_objection(name, value)
     if name in TEXTS[kind] and not isinstance(value, str):
@@ -98,7 +98,7 @@ def _address_objection(name: str, value: object) -> str | None:
 def change(shop: WooCommerce, kind: str, record: Record, changes: Record) -> None:
     """Change a record.
 
-    An order that is sent lines or an address has all its VAT and sums worked out anew
+    A change of an order's lines or address recalculates all its VAT and sums
     (`WC_REST_Orders_Controller::save_object`).
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class RestError(Exception):
-    """An error that is answered: `{"code": …, "message": …, "data": {"status": …}}`."""
+    """An error answer: `{"code": …, "message": …, "data": {"status": …}}`."""
 
     def __init__(self, status: int, code: str, message: str, **data: object) -> None:
         super().__init__(message)
@@ -13,7 +13,7 @@ class RestError(Exception):
 
 
 def invalid_parameters(reasons: dict[str, str]) -> RestError:
-    """Return the error that names parameters whose values are not taken, and why."""
+    """Return the error that names parameters with invalid values, and why."""
     message = f"Invalid parameter(s): {', '.join(reasons)}"
     details = {
         name: {"code": "rest_invalid_param", "message": reason, "data": None}

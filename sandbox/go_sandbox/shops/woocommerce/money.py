@@ -1,7 +1,7 @@
-"""What WooCommerce makes of a basket: coupons, VAT and totals, rounded as its source rounds.
+"""The calculation of a basket: coupons, VAT and totals, rounded as in WooCommerce's source.
 
 Amounts are Decimal in the shop's currency. Items keep more digits than are shown
-(`WC_Cart_Totals`: what is stored is not rounded, totals are), so the shown parts of an order need
+(`WC_Cart_Totals`: stored amounts are not rounded, totals are), so the shown parts of an order need
 not add up.
 """
 
@@ -57,13 +57,13 @@ class TaxRules:
         return Decimal(1).scaleb(-self.decimals)
 
     def rounded(self, amount: Decimal) -> Decimal:
-        """Return an amount as totals have it."""
+        """Return an amount rounded as in totals."""
         return amount.quantize(self.unit, ROUND_HALF_UP)
 
     def taxes(self, amount: Decimal, tax_class: str | None, *, included: bool = False) -> Taxes:
         """Return the VAT of an amount, in it or on top of it, with more digits than are shown.
 
-        It is empty for what is not taxable (None) and for a class without a rate
+        It is empty for untaxed goods (None) and for a class without a rate
         (`WC_Tax::calc_tax`).
         """
         rate = None if tax_class is None else self.rates.get(tax_class)
@@ -74,7 +74,7 @@ class TaxRules:
         return {rate.id: (amount * rate.percent / base).quantize(digits, ROUND_HALF_UP)}
 
     def line_tax(self, tax: Decimal) -> Decimal:
-        """Return the VAT of a line as it is summed up.
+        """Return the VAT of a line as it enters the sum.
 
         Half an øre goes down where prices include VAT, so that the two parts of a price still add
         up to it (`wc_get_tax_rounding_mode`).
@@ -85,7 +85,7 @@ class TaxRules:
         return tax.quantize(self.unit, mode)
 
     def line_amount(self, amount: Decimal) -> Decimal:
-        """Return the amount of a line as it is summed up (`WC_Item_Totals`)."""
+        """Return the amount of a line as it enters the sum (`WC_Item_Totals`)."""
         return amount if self.round_at_subtotal else self.rounded(amount)
 
     def total_tax(self, taxes: Taxes) -> Decimal:
@@ -95,8 +95,8 @@ class TaxRules:
 
 @dataclass(frozen=True)
 class Coupon:
-    """A coupon: `percent` of the goods, or so many krone off each (`fixed_product`) or all
-    (`fixed_cart`); krone with VAT in them where prices have."""  # noqa: D205, D209
+    """A coupon: `percent` of the goods, or kroner off each (`fixed_product`) or all
+    (`fixed_cart`), with VAT where prices include it."""  # noqa: D205, D209
 
     code: str
     kind: str
@@ -105,7 +105,7 @@ class Coupon:
 
 @dataclass
 class Item:
-    """Goods in a basket: `amount` is price times quantity, with VAT in it where prices have."""
+    """Goods in a basket: `amount` is price times quantity, with VAT where prices include it."""
 
     amount: Decimal
     quantity: int
@@ -118,14 +118,14 @@ class Item:
         return self.amount - sum(self.taken_off.values(), ZERO)
 
     def take_off(self, code: str, amount: Decimal) -> Decimal:
-        """Take off what a coupon gives, but no more than is left; return what was taken."""
+        """Deduct a coupon, but no more than is left; return the amount deducted."""
         taken = min(amount, self.left)
         self.taken_off[code] = self.taken_off.get(code, ZERO) + taken
         return taken
 
 
 def apply_coupons(rules: TaxRules, coupons: Iterable[Coupon], items: Sequence[Item]) -> None:
-    """Spread coupons over items, dearest item first, as `WC_Discounts` does."""
+    """Divide coupons among items, the most expensive first, as `WC_Discounts` does."""
     order = ("fixed_product", "percent", "fixed_cart")
     for coupon in sorted(coupons, key=lambda coupon: (order.index(coupon.kind), coupon.amount)):
         dearest = sorted(items, key=lambda item: -item.amount * item.quantity)
@@ -180,7 +180,7 @@ class Priced:
 
 
 def priced_item(rules: TaxRules, item: Item) -> Priced:
-    """Return the line that an item of a basket becomes."""
+    """Return the line of an item of a basket."""
     included = rules.prices_include_tax
     before = rules.taxes(item.amount, item.tax_class, included=included)
     after = rules.taxes(item.left, item.tax_class, included=included)
@@ -202,9 +202,9 @@ def priced_charge(rules: TaxRules, amount: Decimal, tax_class: str | None) -> Pr
 def priced_rebate(
     rules: TaxRules, amount: Decimal, lines: Iterable[tuple[str | None, Priced]]
 ) -> Priced:
-    """Return the line of a negative fee: its VAT is split over the rates of what it is taken off.
+    """Return the line of a negative fee, whose VAT is divided among the rates of the order.
 
-    It never takes more than there is (`WC_Cart_Totals::get_fees_from_cart`).
+    It never exceeds the order (`WC_Cart_Totals::get_fees_from_cart`).
     """
     costs: dict[str | None, Decimal] = defaultdict(lambda: ZERO)
     for tax_class, line in lines:
@@ -218,7 +218,7 @@ def priced_rebate(
 
 
 def coupon_sums(rules: TaxRules, items: Iterable[Item]) -> dict[str, tuple[Decimal, Decimal]]:
-    """Return what each coupon took off, without VAT and its VAT."""
+    """Return the deduction of each coupon without VAT, and its VAT."""
     sums: dict[str, tuple[Decimal, Decimal]] = {}
     for item in items:
         for code, amount in item.taken_off.items():

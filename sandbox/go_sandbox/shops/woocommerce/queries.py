@@ -1,4 +1,4 @@
-"""What a caller of a list asks for, and which records that picks.
+"""The parameters of a list, and the records that they select.
 
 Parameters that a list does not have are ignored, as WordPress does (`WP_REST_Request` keeps them,
 nothing reads them): customers, who have no `modified_after`, are all listed.
@@ -84,7 +84,7 @@ class Query:
         return text
 
     def _statuses(self, kind: str) -> Sequence[str]:
-        """Return the statuses asked for; only orders may be asked for several at once."""
+        """Return the requested statuses; only for orders may there be several."""
         if kind == "orders":
             asked = self._given.get("status", "any").split(",")
             for number, status in enumerate(asked):
@@ -109,7 +109,7 @@ def _first_order(kind: str) -> str:
 
 
 def _sorts(kind: str, shop: WooCommerce) -> tuple[str, ...]:
-    """Return how a list can be sorted, what it is by default first."""
+    """Return how a list can be sorted, the default first."""
     if kind == "customers":
         return ("name", "id", "include", "registered_date")
     more = ("price", "popularity", "rating", "menu_order") if kind == "products" else ()
@@ -122,9 +122,9 @@ def _listed(choices: Sequence[str]) -> str:
 
 
 def pick(query: Query, records: Sequence[Record], zone: ZoneInfo) -> Listing:
-    """Return the page asked for; past the end it is empty.
+    """Return the requested page; past the end it is empty.
 
-    `offset` takes the place of `page` (`WP_Query`).
+    `offset` replaces `page` (`WP_Query`).
     """
     found = [record for record in records if _is_asked_for(query, record, zone)]
     found.sort(key=lambda record: _sort_key(query.orderby, record), reverse=query.order == "desc")
@@ -151,16 +151,16 @@ def _is_asked_for(query: Query, record: Record, zone: ZoneInfo) -> bool:
 
 
 def _has_status(asked: Sequence[str], status: str | None) -> bool:
-    """Return whether a status is asked for; `any` leaves the trash and what plug-ins hide out."""
+    """Return whether a status is requested; `any` excludes the trash and statuses plug-ins hide."""
     if "any" in asked:
         return status != "trash"
     return status in asked
 
 
 def boundary(text: str, zone: ZoneInfo, *, are_gmt: bool) -> str:
-    """Return the moment with which stamps in GMT are compared, in whole seconds.
+    """Return the moment to which stamps in GMT are compared, in whole seconds.
 
-    A stamp without a zone is local time, or GMT if `dates_are_gmt` says so. One with a zone is
+    A stamp without a zone is local time, or GMT with `dates_are_gmt`. One with a zone is
     turned into local time first (`WP_Date_Query::build_mysql_datetime`), and then, with
     `dates_are_gmt`, taken for GMT: so the two together are off by the site's zone.
     """

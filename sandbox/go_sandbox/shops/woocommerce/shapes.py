@@ -1,4 +1,4 @@
-"""What the API shows of a record: amounts as text with two decimals, stamps without a zone."""
+"""Records as the API shows them: amounts as text with two decimals, stamps without a zone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Shapes:
     Args:
         shop: the shop.
         root: the address of the API, for links.
-        decimals: with how many decimals amounts of orders are shown (parameter `dp`); by default
+        decimals: the number of decimals of orders' amounts (parameter `dp`); by default
             as many as prices have. Lines are kept with more, so more show more.
     """
 
@@ -54,7 +54,7 @@ class Shapes:
         }
 
     def product(self, record: Record) -> Record:
-        """Return a product. A variable one has the lowest price of its variations, no own one."""
+        """Return a product. A variable one has the lowest price of its variations, not its own."""
         variations = self._shop.variations_of(record["id"])
         price = price_text(record)
         if record["type"] == "variable":
@@ -191,7 +191,7 @@ class Shapes:
         }
 
     def _shown_tax_class(self, record: Record) -> str:
-        """Return the tax class; a variation's is that of its product where it has none of its own.
+        """Return the tax class; a variation without one has that of its product.
 
         `WC_Product_Variation::get_tax_class` answers so in the view context.
         """
@@ -268,7 +268,7 @@ class Shapes:
         return f"{value.quantize(Decimal(1).scaleb(-self._decimals), ROUND_HALF_UP):f}"
 
     def _stamps(self, record: Record, *names: str) -> Record:
-        """Return stamps in the site's zone, and in GMT with `_gmt`; neither says its zone."""
+        """Return stamps in the site's zone, and in GMT with `_gmt`; neither states its zone."""
         shown: Record = {}
         for name in names:
             gmt = record[f"{name}_gmt"]

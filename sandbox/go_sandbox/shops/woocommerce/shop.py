@@ -44,14 +44,14 @@ class WooCommerce:
     Attributes:
         clock_skew_seconds: how far the clock is ahead; raise it to let time pass.
         time_zone: the site's time zone, of stamps without `_gmt`.
-        permissions: what the API key may do: read, write or read_write.
+        permissions: those of the API key: read, write or read_write.
         has_refunds_list: whether `/refunds` exists (since 9.0, pull request 46895).
         has_variations_list: whether `/variations` exists (since 10.3,
             `WC_REST_Variations_Controller`).
         sorts_by_modified: whether lists may be sorted by `modified`; the documentation of 2024
             does not name it, `WC_REST_CRUD_Controller` does.
         refunds_move_date_modified: whether a refund moves the stamp of its order. It does since
-            pull request 37047 (7.6); some gateways still write around it
+            pull request 37047 (7.6); some gateways still bypass it
             (woocommerce-paypal-payments issue 1125).
         orders_tell_refunds: whether orders list their refunds; issue 65488 reports an empty list.
         tells_rate_percent: whether tax lines state their rate; those in the examples of the
@@ -59,9 +59,9 @@ class WooCommerce:
         trash_moves_date_modified: whether moving an order to the trash moves its stamp; earlier
             versions of `OrdersTableDataStore::trash_order` do not.
         is_over_http: whether the site knows that it is called without TLS. Then keys are not
-            taken (`WC_REST_Authentication::authenticate`). It is not by default: as behind a
+            accepted (`WC_REST_Authentication::authenticate`). By default it does not, as behind a
             proxy that ends TLS.
-        site_url: where links of answers point; by default where the caller asked. Behind a proxy
+        site_url: the address in links; by default the address of the request. Behind a proxy
             it may be an inner address (`rest_url`).
     """
 
@@ -101,7 +101,7 @@ class WooCommerce:
         self._next = {"post": 101, "user": 2, "item": 1, "meta": 1001}
 
     def get(self, kind: str, record_id: int) -> Record | None:
-        """Return one record as it is kept, trashed ones included; not a copy."""
+        """Return a record as it is kept, even in the trash; not a copy."""
         return self._kinds[kind].get(record_id)
 
     def all(self, kind: str) -> list[Record]:
@@ -150,7 +150,7 @@ class WooCommerce:
     ) -> int:
         """Register a customer and return their id.
 
-        A user who was not made by the shop has no `date_modified` (`WC_Customer_Data_Store` reads
+        A user not created by the shop has no `date_modified` (`WC_Customer_Data_Store` reads
         it from the user's meta data): `is_stamped=False`.
         """
         with self.lock:
@@ -182,7 +182,7 @@ class WooCommerce:
         meta_data: Mapping[str, Any] | None = None,
         **members: object,
     ) -> int:
-        """Make a product and return its id; `price` is the regular price, as it is entered.
+        """Add a product and return its id; `price` is the regular price, as entered.
 
         Stock is kept if `stock_quantity` is given. A product that has variations is
         `type="variable"`, and has no price of its own.
@@ -199,7 +199,7 @@ class WooCommerce:
         meta_data: Mapping[str, Any] | None = None,
         **members: object,
     ) -> int:
-        """Make a variation of a product and return its id; `attributes` such as colour → red.
+        """Add a variation of a product and return its id; `attributes` such as colour → red.
 
         Its own tax class may be `parent` (the default): then it has that of its product.
         """
@@ -263,7 +263,7 @@ class WooCommerce:
         return str(product["tax_class"])
 
     def add_coupon(self, code: str, kind: str, amount: str) -> None:
-        """Make a coupon: percent, fixed_cart or fixed_product."""
+        """Add a coupon: percent, fixed_cart or fixed_product."""
         self.coupons[code] = Coupon(code, kind, Decimal(amount))
 
     def place_order(
@@ -286,13 +286,13 @@ class WooCommerce:
         Args:
             lines: ids of products or variations, each with a quantity.
             customer_id: 0 for a guest.
-            billing: who gets the invoice.
-            shipping: where it goes; by default to the billing address.
-            freight: what freight costs, without VAT.
+            billing: the billing address.
+            shipping: the delivery address; by default the billing address.
+            freight: the price of freight without VAT.
             fees: name, amount without VAT and tax class (None: not taxable) of each; a negative fee
-                is a rebate, whose VAT is split over the rates of the order.
+                is a rebate, whose VAT is divided among the rates of the order.
             coupons: codes of the coupons used.
-            is_vat_exempt: whether the buyer pays no VAT; prices lose that of the shop's country.
+            is_vat_exempt: whether the buyer pays no VAT; prices lose the VAT of the shop's country.
             status: the order's first status.
             meta_data: by name.
             members: other members of the order, such as payment_method.
@@ -434,13 +434,13 @@ class WooCommerce:
         ]
 
     def _reduce_stock(self, products: Iterable[tuple[Record, int]]) -> None:
-        """Take what was sold off the stock; the product's stamp does not move (issue 17841)."""
+        """Deduct sold goods from the stock; the product's stamp does not move (issue 17841)."""
         for product, quantity in products:
             if product["manage_stock"]:
                 product["stock_quantity"] -= quantity
 
     def add_up(self, order: Record) -> None:
-        """Work out the sums and the tax lines of an order from its lines."""
+        """Calculate the sums and the tax lines of an order from its lines."""
         goods = [priced(line) for line in order["line_items"]]
         freight = [priced(line) for line in order["shipping_lines"]]
         fees = [priced(line) for line in order["fee_lines"]]
@@ -458,9 +458,9 @@ class WooCommerce:
         ]
 
     def recalculate(self, order: Record) -> None:
-        """Work out all VAT of an order anew from its amounts without VAT, as an edit does.
+        """Recalculate all VAT of an order from its amounts without VAT, as an edit does.
 
-        So VAT that was worked out from prices with VAT may move by an øre
+        So VAT that was calculated from prices with VAT may change by an øre
         (`WC_Abstract_Order::calculate_taxes`).
         """
         for line in (*order["line_items"], *order["fee_lines"]):
@@ -476,10 +476,10 @@ class WooCommerce:
         line["subtotal_taxes"] = self.rules.taxes(line["subtotal"], tax_class)
 
     def set_status(self, order: Record, status: str) -> None:
-        """Move an order to a status, with what follows from it.
+        """Move an order to a status, with the consequences.
 
-        The first status in which it counts as paid gives `date_paid`. To set it to `refunded`
-        refunds what is left, without naming lines (`wc_order_fully_refunded`).
+        The first status in which it counts as paid sets `date_paid`. Setting it to `refunded`
+        refunds the rest without naming lines (`wc_order_fully_refunded`).
         """
         order["status"] = status
         if status in PAID_STATUSES and order["date_paid_gmt"] is None:
@@ -503,7 +503,7 @@ class WooCommerce:
         amount: str | None = None,
         reason: str = "",
     ) -> int:
-        """Pay back and return the refund's id; what pays all back sets the order to `refunded`.
+        """Pay back and return the refund's id; a full refund sets the order to `refunded`.
 
         Args:
             order_id: the order.
@@ -511,10 +511,10 @@ class WooCommerce:
                 an amount, that of the quantity, or all of a freight or fee. VAT follows in
                 proportion. None pays back a sum that names no lines.
             amount: the sum with VAT; by default that of the lines.
-            reason: what the merchant writes.
+            reason: the merchant's text.
 
         Raises:
-            ValueError: when that is more than is left of the order.
+            ValueError: that is more than is left of the order.
         """
         with self.lock:
             order = self._kinds["orders"][order_id]
@@ -583,8 +583,8 @@ class WooCommerce:
     ) -> None:
         """Change members of a record as on its screen; addresses are merged.
 
-        Every save moves the stamp, one that changes nothing too (pull request 19595); but that of a
-        customer only where something changed (`wc_meta_update_last_update_time`).
+        Every save moves the stamp, even if nothing changes (pull request 19595); but that of a
+        customer only if something changed (`wc_meta_update_last_update_time`).
         """
         with self.lock:
             record = self._kinds[kind][record_id]
@@ -600,7 +600,7 @@ class WooCommerce:
                 self.touch(record)
 
     def edit_line(self, order_id: int, line_id: int, quantity: int) -> None:
-        """Change the quantity of a line on the order's screen; 0 takes the line away."""
+        """Change the quantity of a line on the order's screen; 0 removes the line."""
         with self.lock:
             order = self._kinds["orders"][order_id]
             line = next(line for line in order["line_items"] if line["id"] == line_id)
@@ -635,18 +635,18 @@ class WooCommerce:
                 self.trash(kind, variation["id"])
 
     def erase(self, kind: str, record_id: int) -> None:
-        """Delete a record for good: nothing shows that it was there."""
+        """Delete a record permanently and without a trace."""
         with self.lock:
             del self._kinds[kind][record_id]
 
 
 def address(given: Mapping[str, str] | None) -> Record:
-    """Return an address with all its members; those that are not given are empty."""
+    """Return an address with all members; those that are not given are empty."""
     return {name: (given or {}).get(name, "") for name in ADDRESS}
 
 
 def is_on_sale(product: Record) -> bool:
-    """Return whether a product has a sale price, and is not to be on sale at another time only.
+    """Return whether a product has a sale price that applies now, by the dates of the sale.
 
     `WC_Product::is_on_sale`, where the dates of the sale decide that.
     """
@@ -654,12 +654,12 @@ def is_on_sale(product: Record) -> bool:
 
 
 def price_of(product: Record) -> Decimal:
-    """Return what a product costs now; nothing if it has no price."""
+    """Return the current price of a product, if it has one."""
     return Decimal(price_text(product) or 0)
 
 
 def price_text(product: Record) -> str:
-    """Return what a product costs now, as the merchant wrote it."""
+    """Return the current price of a product, as the merchant entered it."""
     return str(product["sale_price" if is_on_sale(product) else "regular_price"])
 
 
@@ -674,5 +674,5 @@ def amounts(line: Priced) -> Record:
 
 
 def priced(line: Record) -> Priced:
-    """Return the amounts of a line that is kept."""
+    """Return the amounts of a stored line."""
     return Priced(line["subtotal"], line["total"], line["subtotal_taxes"], line["taxes"])
