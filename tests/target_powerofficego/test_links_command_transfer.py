@@ -7,9 +7,9 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 
+import commands
 import pytest
 from click.testing import CliRunner
 from target_powerofficego.links_command import main
@@ -18,7 +18,6 @@ EXPORTED = (
     *("namespaces", "links", "settled", "unsettled", "waits", "conflicts", "erasures", "runs"),
     "payments",
 )
-_PROGRAM = [sys.executable, "-c", "from target_powerofficego.links_command import main; main()"]
 WAITED_FOR = "1003"
 """A rejected customer whose order is parked."""
 
@@ -183,7 +182,7 @@ def test_an_export_from_before_text_hashes_were_stored_is_imported(
 
 def test_an_export_has_every_character_in_any_locale(ledger, links, listed, customer):
     ledger.run(customer(email="no e-mail", name="Łukasz Grønvåg"))
-    line = [*_PROGRAM, "--link-store", ledger.link_store, "export"]
+    line = [commands.script("powerofficego-links"), "--link-store", ledger.link_store, "export"]
     latin_1 = {**os.environ, "PYTHONIOENCODING": "latin-1"}
 
     ended = subprocess.run(line, env=latin_1, capture_output=True, check=True)
