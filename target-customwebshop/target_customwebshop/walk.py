@@ -175,7 +175,7 @@ class BackWalk(Walk[BackTools]):
             except ChangedMeanwhile:
                 link = self.tools.store.links.get(self.entity, link.shop_id) or link
         raise Undecidable(
-            Hold("it was edited in the shop again and again while this was to be written")
+            Hold("somebody kept editing it in the shop while this run was writing it")
         )
 
     def _require_not_unsupported(self, entry: Record) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tap_customwebshop.shop.auth import Auth
     from tap_customwebshop.shop.streams import FileStream
 
-_CHECK = "Check the first records of each stream for what would be wrong in the accounts."
+_CHECK = "Check the first records of each stream for what would go wrong in the accounts."
 _EXPLAIN = "Show the first record of each stream beside the shop's row and Go's properties."
 _OTHER_AUTH = (
     " The header 'Authorization: Bearer' was sent. If the shop expects another, or a log-in, write"

@@ -187,7 +187,7 @@ class Mapper:
             return records
         self._failed += 1
         if self._failed >= _MOST_FAILURES and not self._succeeded:
-            raise ShopFileError(f"{reason} All {self._failed} {self._stream} so far failed.")
+            raise ShopFileError(f"{reason} All {self._failed} {self._stream} failed so far.")
         raise ShopFunctionError(reason)
 
     def trace(self, row: Any, place: str, notes: Notes) -> list[Record]:  # noqa: ANN401 - JSON

@@ -132,7 +132,8 @@ def _override(table: Table, name: str, override: Any) -> Table:  # noqa: ANN401 
     if not isinstance(members, dict) or not members or set(members) - _MEMBERS:
         raise ValueError("give a direction, or an object of direction, source, constant and go")
     for member in sorted(_TEXTS & set(members)):
-        _require(isinstance(members[member], str), f"{member} must be text")
+        is_default = member == "direction" and members[member] is None
+        _require(is_default or isinstance(members[member], str), f"{member} must be text")
     _require("source" not in members or "constant" not in members, "give either source or constant")
     _require(name not in _FIXED[table.entity], "this row cannot be changed")
     rows = {row.name: row for row in table.rows}

@@ -78,7 +78,7 @@ def main() -> None:
 
     Each run retries the records that are rejected or held. Correct them in the shop or in
     PowerOffice Go, or acknowledge them so that `check` no longer counts them. Commands that change
-    links, and `export` and `import`, do nothing while a run is under way.
+    links, and `export` and `import`, stop with an error while a run is under way.
     """
 
 

@@ -117,7 +117,10 @@ def _describe(erasable: Erasable) -> list[str]:
     orders = len(erasable.order_links) + len(erasable.waiting_orders)
     plural = "" if orders == 1 else "s"
     lines = [
-        f"this erases everything about customer {named}, and the buyer of {orders} order{plural}",
+        (
+            f"this erases customer {named} from the link store,"
+            f" and the buyer of {orders} order{plural}"
+        ),
         *(
             f"Go has another customer with that e-mail address (id {go_id}), which is not changed;"
             " deal with it in Go"

@@ -131,8 +131,8 @@ _LINKS = (
         default=24,
         title="Full check, hours",
         description="How often everything in Go is listed again, because edits of addresses and"
-        " stock do not change Go's stamps. The accounts named in settings are checked at start-up"
-        " as often, and otherwise before the first record is settled.",
+        " stock do not change Go's stamps. At start-up, the accounts named in settings are checked"
+        " just as often; in other runs, before the first record is settled.",
     ),
 )
 

@@ -55,7 +55,7 @@ def _line_for(error: ValidationError) -> str:
         return f"{setting} must be one of: {', '.join(values)}"
     if rule in _LIMITS:
         return f"{name} must be {_LIMITS[rule]} {allowed}"
-    return f"{name} has a value that is not allowed ({rule}: {allowed})"
+    return f"{name} has an invalid value ({rule}: {allowed})"
 
 
 def unknown_settings(names: Iterable[str], known: Collection[str]) -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-powerofficego")
 
-_STORED_AS = "erased"
+_KEPT_AS = "erased"
 """The entity name under which the store keeps that Go refused to archive."""
 
 
@@ -34,7 +34,7 @@ def archive_erased(tools: Tools) -> None:
         StopRun, BrakeReached, LinkStoreError: the run cannot go on.
     """
     for erasure in tools.store.erasures.open():
-        if tools.store.unsettled.resting(_STORED_AS, erasure.shop_id) is not None:
+        if tools.store.unsettled.resting(_KEPT_AS, erasure.shop_id) is not None:
             continue
         try:
             _archive(tools, erasure)
@@ -74,13 +74,13 @@ def _archive(tools: Tools, erasure: Erasure) -> None:
 def _end(tools: Tools, erasure: Erasure) -> None:
     with tools.store.transaction():
         tools.store.erasures.end(erasure)
-        tools.store.unsettled.clear(_STORED_AS, erasure.shop_id)
+        tools.store.unsettled.clear(_KEPT_AS, erasure.shop_id)
 
 
 def _retry_later(tools: Tools, erasure: Erasure, reason: str) -> None:
     tools.store.unsettled.put(
         "parked",
-        _STORED_AS,
+        _KEPT_AS,
         erasure.shop_id,
         payload={"id": erasure.shop_id},
         read_at=now(),

@@ -66,7 +66,7 @@ def settle_at_start(tools: Tools, intents: Sequence[Intent]) -> None:
             _log_result(intent, "Go does not show it; it is looked for again with its record")
         except Refused as refused:
             logger.warning(
-                "%s %s: Go does not let us check what became of an unanswered %s (%s); the next run"
+                "%s %s: what became of an unanswered %s cannot be checked in Go (%s); the next run"
                 " checks again, and nothing is written to it until then",
                 intent.entity,
                 intent.shop_id,

@@ -61,7 +61,7 @@ def test_what_was_stored_is_read_by_name():
         "is_invoiced": True,
         "credited": {"r3": "0f0f"},
         "known_refunds": ("r1", "r3", "r2"),
-        "taken_back": KEPT["taken_back"],
+        "withdrawn": KEPT["taken_back"],
     }
     assert {name: getattr(state, name) for name in expected} == expected
     in_order = {"rows": [*state.rows], "credit_marks": [*state.credit_marks.items()]}
@@ -83,7 +83,7 @@ def test_what_is_written_has_the_form_that_is_read():
         .at_stage(Stage.CONFIRMED, "processing", AT)
         .unlocked(AT)
         .with_credit_marks({"r3": "0f0f", "r2": None}, AT)
-        .with_taken_back("r2", ["ab", "Go made it otherwise"], AT)
+        .with_withdrawn("r2", ["ab", "Go made it otherwise"], AT)
     )
     assert kept(state) == KEPT
 

@@ -37,7 +37,7 @@ _Key = TypeVar("_Key", int, "tuple[int, int]")
 
 def rate_differences(lines: Iterable[OrderLine], answer: Mapping[str, Any]) -> tuple[str, ...]:
     """Return a sentence for each line whose VAT rate differs in Go, whether edited or not."""
-    in_go = lines_by_reference(answer)
+    in_go = lines_by_key(answer)
     differences = []
     for line in lines:
         rate = in_go.get(line.reference, {}).get("VatRate")
@@ -64,7 +64,7 @@ def expected_total(
     That is the shop's total, but lines that were edited in Go, or exist only there, count as Go has
     them. Our own line for rounding is left out.
     """
-    in_go = lines_by_reference(answer)
+    in_go = lines_by_key(answer)
     in_go.pop(ROUNDING, None)
     expected = total
     for line in lines:
@@ -108,7 +108,7 @@ def sums_by_rate(
     wanted_lines = {line.reference: line for line in lines if line.reference not in edited_in_go}
     pairs = [
         (percent(line["VatRate"]), money_in_go(line), wanted_lines.get(str(line.get(_REFERENCE))))
-        for key, line in lines_by_reference(answer).items()
+        for key, line in lines_by_key(answer).items()
         if key != ROUNDING and None not in (line.get("VatRate"), line.get("NetAmount"))
     ]
     wanted = sum_by((rate, money if line is None else line.total) for rate, money, line in pairs)
@@ -141,7 +141,7 @@ def vat_roundings(answer: Mapping[str, Any]) -> tuple[bool, ...]:
 
     Both are returned if both give the total. If neither does, only False is: on each line.
     """
-    lines = lines_by_reference(answer)
+    lines = lines_by_key(answer)
     total = total_in_go(answer) - total_in_go(lines.pop(ROUNDING, None))
     sums = sum_by((percent(line.get("VatRate") or 0), money_in_go(line)) for line in lines.values())
     by_line = sum(sums.values(), NOTHING).incl
@@ -210,7 +210,7 @@ def vat_difference(lines: Iterable[OrderLine], header: Mapping[str, Any]) -> str
     return f"VAT: the shop says {round_to_ore(tax)}, Go says {round_to_ore(in_go.tax)}"
 
 
-def lines_by_reference(answer: Mapping[str, Any]) -> dict[str | None, Mapping[str, Any]]:
+def lines_by_key(answer: Mapping[str, Any]) -> dict[str | None, Mapping[str, Any]]:
     """Return the lines in Go's answer by our reference, those without one by their Id."""
     lines = answer.get("SalesOrderLines") or ()
     return {line.get(_REFERENCE) or line.get("Id"): line for line in lines}
@@ -304,7 +304,7 @@ def find_correction(
     """
     if answer.get("TotalAmount") is None:
         return None
-    current = total_in_go(answer) - total_in_go(lines_by_reference(answer).get(ROUNDING))
+    current = total_in_go(answer) - total_in_go(lines_by_key(answer).get(ROUNDING))
     missing = _in_ore(expected_total(lines, total, answer, edited_in_go=edited_in_go) - current)
     before = before or Correction()
     go_lines = _movable_lines(lines, answer, edited_in_go, before.prices)
@@ -341,7 +341,7 @@ def _movable_lines(
     sent: Mapping[str, Decimal],
 ) -> list[_GoLine]:
     """Return the lines that may be moved: those whose amount in Go follows from their price."""
-    in_go = lines_by_reference(answer)
+    in_go = lines_by_key(answer)
     movable = []
     for line in lines:
         entry = in_go.get(line.reference)

@@ -341,7 +341,7 @@ def _taxes(order: Record, increases: list[tuple[Decimal | None, Money]]) -> list
         if not increase.tax and (not increase.excl or rate not in rates):
             continue
         if rate not in rates:
-            shown_rate = "not known" if rate is None else f"{rate_key(rate)} %"
+            shown_rate = "which is not known" if rate is None else f"{rate_key(rate)} %"
             raise Unusable(
                 "the order's `taxes` in the shop have no row for the VAT rate of an edited line"
                 f" ({shown_rate})"

@@ -243,18 +243,18 @@ class OrderState:
         return (*self.refunds, *self.credit_marks)
 
     @property
-    def taken_back(self) -> dict[str, list[str]]:
+    def withdrawn(self) -> dict[str, list[str]]:
         """The credit notes that were deleted because Go's amounts differed from those sent.
 
         By refund id: the mark of what was to be credited, and the reason for the hold.
         """
         return dict(self._kept(_TAKEN_BACK) or {})
 
-    def with_taken_back(
+    def with_withdrawn(
         self, name: str, entry: Sequence[str], read_at: datetime.datetime
     ) -> OrderState:
-        """Return the state with a credit note that was taken back."""
-        return self._with(_TAKEN_BACK, {**self.taken_back, name: list(entry)}, read_at)
+        """Return the state with a credit note that was withdrawn."""
+        return self._with(_TAKEN_BACK, {**self.withdrawn, name: list(entry)}, read_at)
 
     def _kept(self, name: str) -> Value:
         return self.base[name].shop if name in self.base else None

@@ -271,8 +271,10 @@ def _wanted_by_rate(sums: Sums, stated: StatedSums) -> dict[Decimal | None, Mone
         if not stated.by_rate and stated.known_excl is not None:
             _add(round_to_ore(stated.known_excl) - sum(excl.values(), ZERO), excl, of_lines)
         missing = stated.incl - sum(excl.values(), ZERO) - sum(tax.values(), ZERO)
-        missing = _move_back(missing, tax, {rate: of_lines[rate].tax for rate in of_lines})
-        missing = _move_back(missing, excl, {rate: of_lines[rate].excl for rate in of_lines})
+        missing = _move_back(missing, tax, {rate: amount.tax for rate, amount in of_lines.items()})
+        missing = _move_back(
+            missing, excl, {rate: amount.excl for rate, amount in of_lines.items()}
+        )
         taxed = {
             rate: amount
             for rate, amount in of_lines.items()

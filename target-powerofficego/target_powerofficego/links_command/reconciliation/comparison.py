@@ -368,7 +368,7 @@ class _Comparer:
         if waiting.due is None:
             return _finding("open", order, entry, text, is_difference=not waiting.is_acknowledged)
         if waiting.due != in_go:
-            text += f"; with that change, the total with VAT is {waiting.due}, but {in_go} in Go"
+            text += f"; the total with VAT is then {waiting.due} in the shop, but {in_go} in Go"
         return _finding("open", order, entry, text, is_difference=waiting.due != in_go)
 
     def _missing_finding(self, order: KnownOrder) -> Finding:

@@ -323,7 +323,7 @@ class Crediting:
             " it by hand in Go, then acknowledge"
         )
         withdrawn = (self._content_key(note), reason)
-        state = state_of(self.link).with_taken_back(name, withdrawn, self.arrival.read_at)
+        state = state_of(self.link).with_withdrawn(name, withdrawn, self.arrival.read_at)
         self.link = self.tools.save(self.link, state)
         _delete(self.tools, link)
         raise Undecidable(Hold(reason))
@@ -334,7 +334,7 @@ class Crediting:
         Raises:
             Undecidable: with a Hold, when it was, because Go gave it other amounts.
         """
-        key, reason = state_of(self.link).taken_back.get(name, (None, ""))
+        key, reason = state_of(self.link).withdrawn.get(name, (None, ""))
         if key == self._content_key(note):
             self._withdraw(name, "Go made its credit note with other amounts")
             raise Undecidable(Hold(reason))

@@ -271,7 +271,8 @@ def require_as_invoiced(
         Undecidable: with a Hold, when it has.
     """
     if changed := changed_on_invoice(table, order, state):
-        names = " and ".join(f"the {name}" for name in changed)
+        *first, last = (f"the {name}" for name in changed)
+        names = f"{', '.join(first)} and {last}" if first else last
         reason = (
             f"it is invoiced in Go (invoice {invoice.body.get('InvoiceNo')}), and the shop then"
             f" changed {names}: an invoice is never edited (total with VAT: {order.total} in the"

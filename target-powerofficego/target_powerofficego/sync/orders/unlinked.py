@@ -109,7 +109,7 @@ def link_existing(tools: OrderTools, order: OrderInGoForm, match: LinkChange) ->
     link = _write_reference(tools, order, link, entry)
     if differing:
         prefix = "on its invoice " if invoice else ""
-        # not an OrderDiffers itself: the order in Go may not be ours, so it is never taken back
+        # not an OrderDiffers itself: the order in Go may not be ours, so it is never withdrawn
         raise Undecidable(OrderDiffers([f"{prefix}{differing}"]).change)
     return Settled(order, link, match)
 
