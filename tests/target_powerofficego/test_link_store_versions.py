@@ -1,4 +1,4 @@
-"""The next run migrates a link store that an earlier version wrote."""
+"""A link store of an earlier version is migrated by the next run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner
-from target_powerofficego.links_command import main
 from target_powerofficego.store import tables
 from target_powerofficego.store.link_store import LinkStore
 
@@ -66,7 +64,13 @@ CREATE TABLE runs (
     PRIMARY KEY (id), FOREIGN KEY(namespace) REFERENCES namespaces (id));
 INSERT INTO about VALUES (1);
 """
-"""The schema as version 1 created it; never to be changed."""
+"""The schema as version 1 created it. Do not change it."""
+
+BACK_TO_VERSION_6 = (
+    "ALTER TABLE settled DROP COLUMN text_hash; DROP TABLE notices;"
+    " UPDATE about SET schema_version = 6"
+)
+"""Removes what later versions added."""
 
 TABLES_OF_VERSION_1 = (
     *("namespaces", "links", "settled", "intents", "unsettled", "waits"),
@@ -85,19 +89,27 @@ def as_version_1(path):
             store.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM newer.{table}")
 
 
-def version_of(path):
+def query(path, statement):
     with closing(sqlite3.connect(path)) as store:
-        return store.execute("SELECT schema_version FROM about").fetchall()
+        return store.execute(statement).fetchall()
+
+
+def version_of(path):
+    return query(path, "SELECT schema_version FROM about")
 
 
 def tables_of(path):
+    return {name for (name,) in query(path, "SELECT name FROM sqlite_master")}
+
+
+def change(path, statements):
     with closing(sqlite3.connect(path)) as store:
-        return {name for (name,) in store.execute("SELECT name FROM sqlite_master")}
+        store.executescript(statements)
 
 
 @pytest.fixture
 def records(customer, product, order):
-    """A customer, a product and an order that are created in Go, and a product that is not."""
+    """A customer, a product and an order that are created in Go, and a product that is rejected."""
     return [customer(), product(), order(), product(id="502", sku=None)]
 
 
@@ -124,20 +136,14 @@ def test_a_run_migrates_a_store_of_version_1_and_writes_nothing_to_go(
     assert [record.shop_id for record in ledger.unsettled("reject")] == ["502"]
 
 
-def test_a_run_migrates_a_store_of_version_3_and_posts_what_was_paid(ledger, box, records, order):
-    """Version 3 lacked payments, settings of runs, stamps and hashes of settled records, doubts
-    and notices."""
+def test_a_run_migrates_a_store_of_version_3_and_posts_a_payment(ledger, records, order, payment):
     ledger.run(*records)
-    with closing(sqlite3.connect(ledger.link_store)) as store, store:
-        store.execute("DROP TABLE payments")
-        store.execute("DROP TABLE doubts")
-        store.execute("DROP TABLE notices")
-        store.execute("ALTER TABLE settled DROP COLUMN stamp")
-        store.execute("ALTER TABLE settled DROP COLUMN text_hash")
-        store.execute("ALTER TABLE runs DROP COLUMN settings")
-        store.execute("UPDATE about SET schema_version = 3")
-    paid = {"id": "p1", "method": "vipps", "status": "paid", "amount": "250.00"}
-    payment = {**paid, "paid_at": "2026-01-05T09:31:00Z"}
+    change(
+        ledger.link_store,
+        "DROP TABLE payments; DROP TABLE doubts; DROP TABLE notices;"
+        " ALTER TABLE settled DROP COLUMN stamp; ALTER TABLE settled DROP COLUMN text_hash;"
+        " ALTER TABLE runs DROP COLUMN settings; UPDATE about SET schema_version = 3",
+    )
 
     outcome = ledger.run(order(payments=[payment]), payment_accounts={"vipps": 1901})
 
@@ -149,28 +155,22 @@ def test_a_run_migrates_a_store_of_version_6_and_stores_the_hashes_of_unchanged_
     ledger, customer
 ):
     ledger.run(customer())
-    with closing(sqlite3.connect(ledger.link_store)) as store, store:
-        store.execute("ALTER TABLE settled DROP COLUMN text_hash")
-        store.execute("DROP TABLE notices")
-        store.execute("UPDATE about SET schema_version = 6")
+    change(ledger.link_store, BACK_TO_VERSION_6)
 
     assert ledger.run(customer()).writes == []
 
     assert version_of(ledger.link_store) == [(8,)]
-    with closing(sqlite3.connect(ledger.link_store)) as store:
-        assert store.execute("SELECT text_hash FROM settled").fetchall() != [(None,)]
+    assert query(ledger.link_store, "SELECT text_hash FROM settled") != [(None,)]
 
 
-def test_an_edit_after_the_store_was_migrated_is_one_patch(
-    ledger, version_1, records, customer, order
-):
+def test_an_edit_in_the_run_that_migrates_is_one_patch(ledger, version_1, customer, order):
     outcome = ledger.run(customer(phone="+4740000000"), order(reference="PO 7"))
 
     assert sorted(call.split("/")[1] for call in outcome.calls()) == ["Customers", "SalesOrders"]
     assert {call.split()[0] for call in outcome.calls()} == {"PATCH"}
 
 
-def test_a_dry_run_on_a_store_of_version_1_decides_all_and_leaves_it_as_it_is(
+def test_a_dry_run_on_a_store_of_version_1_plans_and_leaves_it_unchanged(
     ledger, version_1, customer
 ):
     outcome = ledger.run(customer(phone="+4740000000"), dry_run=True)
@@ -180,8 +180,8 @@ def test_a_dry_run_on_a_store_of_version_1_decides_all_and_leaves_it_as_it_is(
     assert version_of(version_1) == [(1,)]
 
 
-def test_the_command_leaves_a_store_of_version_1_to_the_next_run(version_1):
-    result = CliRunner().invoke(main, ["--link-store", str(version_1), "check"])
+def test_the_links_command_leaves_the_migration_to_the_next_run(links, version_1):
+    result = links("check")
 
     assert result.exit_code == 1
     assert result.output == (
@@ -211,8 +211,10 @@ def test_a_migration_that_is_interrupted_leaves_version_1(ledger, version_1, rec
 @pytest.mark.parametrize("exists", [False, True], ids=["created", "migrated"])
 def test_many_shops_can_begin_in_one_link_store_at_once(ledger, exists):
     if exists:
-        with closing(LinkStore(str(ledger.link_store), when_older="migrate")) as store:
-            make_older(store)
+        store = LinkStore(str(ledger.link_store), when_older="migrate")
+        with closing(store), store.transaction():
+            for statement in BACK_TO_VERSION_6.split(";"):
+                store.connection.execute(sa.text(statement))
     at_once = threading.Barrier(8)
 
     def begin(number):
@@ -225,32 +227,22 @@ def test_many_shops_can_begin_in_one_link_store_at_once(ledger, exists):
         assert set(pool.map(begin, range(8))) == {tables.SCHEMA_VERSION}
 
 
-def make_older(store):
-    """Undo what the last two steps of the migrations added."""
-    with store.transaction():
-        store.connection.execute(sa.text("ALTER TABLE settled DROP COLUMN text_hash"))
-        store.connection.execute(sa.text("DROP TABLE notices"))
-        store.connection.execute(sa.update(tables.about).values(schema_version=6))
-
-
-def test_a_store_of_a_newer_version_asks_for_an_upgrade(ledger, customer):
+def test_a_store_of_a_newer_version_is_refused_with_advice_to_upgrade(ledger, links, customer):
     ledger.run(customer())
-    with closing(sqlite3.connect(ledger.link_store)) as store, store:
-        store.execute("UPDATE about SET schema_version = 99")
+    change(ledger.link_store, "UPDATE about SET schema_version = 99")
 
     outcome = ledger.run(customer())
-    result = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), "check"])
+    result = links("check")
 
     assert (outcome.status, result.exit_code) == (1, 1)
-    line = "was written by a newer version of this program: upgrade target-powerofficego"
-    assert line in outcome.log
-    assert line in result.output
+    message = "was written by a newer version of this program: upgrade target-powerofficego"
+    assert message in outcome.log
+    assert message in result.output
     assert version_of(ledger.link_store) == [(99,)]
 
 
 def test_a_store_whose_creation_was_interrupted_is_completed(ledger, customer):
-    with closing(sqlite3.connect(ledger.link_store)) as store, store:
-        store.execute("CREATE TABLE about (schema_version INTEGER NOT NULL PRIMARY KEY)")
+    change(ledger.link_store, "CREATE TABLE about (schema_version INTEGER NOT NULL PRIMARY KEY)")
 
     outcome = ledger.run(customer())
 

@@ -6,10 +6,10 @@ import datetime
 import json
 import os
 import subprocess
-import sys
 import time
-from pathlib import Path
+from contextlib import ExitStack
 
+import commands
 import pytest
 from click.testing import CliRunner
 from clocks import machine_off_by
@@ -18,27 +18,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from target_powerofficego.links_command import main
 from target_powerofficego.target import TargetPowerOfficeGo
 
-SCRIPT = Path(sys.executable).with_name("powerofficego-links")
-
 
 @pytest.fixture
-def links(ledger):
-    """Runs the command on the link store of the test's runs."""
-
-    def run(*words):
-        return CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
-
-    return run
-
-
-@pytest.fixture
-def numbers(links):
+def numbers(rows):
     """Returns the numbers that `rejects` or `holds` lists, in the order of the shop's ids."""
 
     def of(listing, *words):
-        lines = links(listing, "--format", "json", *words).output.splitlines()
-        rows = sorted((json.loads(line) for line in lines), key=lambda row: row["shop_id"])
-        return [row["id"] for row in rows]
+        return [row["id"] for row in sorted(rows(listing, *words), key=lambda row: row["shop_id"])]
 
     return of
 
@@ -55,7 +41,7 @@ def test_check_exits_0_after_a_run_in_which_everything_was_written(
 
 
 @pytest.mark.parametrize(("longest", "status"), [("3h", 1), ("190m", 0), ("1d", 0)])
-def test_check_names_the_age_of_the_newest_run_and_fails_if_none_is_newer(
+def test_check_shows_the_age_of_the_newest_run_and_fails_if_it_is_too_old(
     ledger, links, customer, longest, status
 ):
     with machine_off_by(-datetime.timedelta(minutes=185)):
@@ -66,11 +52,11 @@ def test_check_names_the_age_of_the_newest_run_and_fails_if_none_is_newer(
     assert result.exit_code == status
     age = "the newest run for the shop testshop ended 3 hours ago (run 1, forward)"
     assert result.stdout.splitlines()[0] == age
-    why = f"{age}: check that runs are still being started, and see their log\n"
-    assert result.stderr == (why if status else "")
+    problem = f"{age}: check that runs are still being started, and see their log\n"
+    assert result.stderr == (problem if status else "")
 
 
-def test_a_shop_whose_runs_stopped_is_not_hidden_by_those_of_another(ledger, links, customer):
+def test_runs_of_another_shop_do_not_hide_that_those_of_one_stopped(ledger, links, customer):
     with machine_off_by(-datetime.timedelta(days=2, hours=1)):
         ledger.run(customer())
     ledger.run(shop_name="another", new_namespace=True)
@@ -86,18 +72,15 @@ def test_a_shop_whose_runs_stopped_is_not_hidden_by_those_of_another(ledger, lin
     assert "has no shop anohter; it has another, testshop" in unknown.stderr
 
 
-def test_a_run_that_is_under_way_is_new_enough_however_long_it_takes(ledger, links):
+def test_a_run_under_way_is_new_enough_however_long_it_takes(ledger, links, under_way):
     ledger.run()
-    with machine_off_by(-datetime.timedelta(hours=5)):
-        under_way = TargetPowerOfficeGo(config=ledger.config())
-        run = under_way.begin()
-    try:
+    with ExitStack() as stack:
+        with machine_off_by(-datetime.timedelta(hours=5)):
+            stack.enter_context(under_way())
         result = links("check", "--newer-than", "3h")
-        assert result.exit_code == 0
-        assert "has been under way for 5 hours (run 2, forward)" in result.output
-    finally:
-        under_way.process_endofpipe()
-        run.close()
+
+    assert result.exit_code == 0
+    assert "has been under way for 5 hours (run 2, forward)" in result.output
 
 
 def test_check_exits_1_after_a_run_whose_tap_sent_nothing(ledger, links, customer, product):
@@ -105,21 +88,21 @@ def test_check_exits_1_after_a_run_whose_tap_sent_nothing(ledger, links, custome
     assert ledger.command_on("").status == 0
 
     result = links("check", "--newer-than", "3h")
-    of_json = json.loads(links("check", "--format", "json").stdout)
+    report = json.loads(links("check", "--format", "json").stdout)
 
     assert result.exit_code == 1
     assert result.stderr == (
         "the last run for the shop testshop did not get everything (run 2, forward): its"
         " tap stopped before it had read all; see the log, and run it again\n"
     )
-    assert [run["state"] for run in of_json["runs"]] == ["incomplete"]
+    assert [run["state"] for run in report["runs"]] == ["incomplete"]
     assert "no input" in links("runs").output
     ledger.run(customer())
     assert links("check").exit_code == 0
 
 
 @pytest.mark.parametrize("last", ["a record", "a schema"])
-def test_a_tap_that_ends_without_a_state_because_none_changed_is_complete(
+def test_a_tap_without_a_last_state_because_none_changed_was_complete(
     ledger, links, lines_of, customer, product, last
 ):
     ledger.run(product())
@@ -133,7 +116,7 @@ def test_a_tap_that_ends_without_a_state_because_none_changed_is_complete(
 
 
 @pytest.mark.parametrize("age", ["3", "h", "-1h", "3 h", "3w"])
-def test_an_age_is_a_number_and_a_unit(links, age):
+def test_an_age_without_a_number_or_a_known_unit_is_refused(links, age):
     result = links("check", "--newer-than", age)
     assert result.exit_code == 2
     assert "write for example 90m, 3h or 2d" in result.output
@@ -155,7 +138,7 @@ def test_check_counts_rejects_and_holds_by_entity_and_exits_3(
     ]
 
 
-def test_check_exits_3_even_if_runs_are_set_never_to_fail(ledger, links, product):
+def test_check_exits_3_even_if_fail_on_is_never(ledger, links, product):
     outcome = ledger.run(product(sku=None), fail_on="never")
 
     assert outcome.status == 0
@@ -164,20 +147,20 @@ def test_check_exits_3_even_if_runs_are_set_never_to_fail(ledger, links, product
 
 def test_check_prints_json_with_stable_keys_for_a_health_check(ledger, links, product):
     ledger.run(product(sku=None), product(id="502", sku=None))
-    (one, _) = ledger.unsettled("reject")
-    links("acknowledge", str(one.id))
-    waiting = links("--format", "json", "check", "--newer-than", "3h")
+    (record, _) = ledger.unsettled("reject")
+    links("acknowledge", record.id)
+    while_waiting = links("--format", "json", "check", "--newer-than", "3h")
     ledger.run(product(), product(id="502", sku="ULL-2"))
-    solved = links("check", "--format", "json")
+    once_solved = links("check", "--format", "json")
 
-    assert waiting.exit_code == 3
-    report = json.loads(waiting.output)
+    assert while_waiting.exit_code == 3
+    report = json.loads(while_waiting.output)
     (run,) = report.pop("runs")
     assert run.pop("finished_at") >= run.pop("started_at")
     assert run == {"id": 1, "way": "forward", "exit_status": 3, "state": "ended"}
-    (of_products,) = report.pop("open")
-    assert of_products.pop("oldest").endswith("Z")
-    assert of_products == {
+    (products,) = report.pop("open")
+    assert products.pop("oldest").endswith("Z")
+    assert products == {
         "way": "forward",
         "entity": "products",
         "kind": "reject",
@@ -191,8 +174,8 @@ def test_check_prints_json_with_stable_keys_for_a_health_check(ledger, links, pr
         "is_newer": True,
         "problems": [],
     }
-    report = json.loads(solved.output)
-    assert (solved.exit_code, report["exit_status"], report["waiting"]) == (0, 0, 0)
+    report = json.loads(once_solved.output)
+    assert (once_solved.exit_code, report["exit_status"], report["waiting"]) == (0, 0, 0)
     assert (report["open"], report["is_newer"]) == ([], None)
 
 
@@ -212,14 +195,14 @@ def test_check_prints_each_shop_as_json_with_its_own_status_and_problems(ledger,
     assert (testshop["runs"][0]["state"], testshop["is_newer"]) == ("did not end", True)
 
 
-def test_what_is_parked_is_in_the_json_and_waits_for_nobody(ledger, links, product, order):
+def test_parked_records_are_in_the_json_but_do_not_wait_for_a_person(ledger, links, product, order):
     ledger.run(product(sku=None), order())
     ledger.acknowledge_all()
 
     report = json.loads(links("check", "--format", "json").output)
 
     assert (report["exit_status"], report["waiting"]) == (0, 0)
-    assert [(one["entity"], one["kind"], one["number"]) for one in report["open"]] == [
+    assert [(group["entity"], group["kind"], group["number"]) for group in report["open"]] == [
         ("orders", "parked", 1),
         ("products", "reject", 1),
     ]
@@ -228,15 +211,15 @@ def test_what_is_parked_is_in_the_json_and_waits_for_nobody(ledger, links, produ
 def test_prometheus_can_read_the_metrics(ledger, links, customer, product, order):
     with machine_off_by(-datetime.timedelta(hours=5)):
         ledger.run(customer(), product(sku=None), product(id="502", sku=None), order())
-    (one, _) = ledger.unsettled("reject")
-    links("acknowledge", str(one.id))
+    (record, _) = ledger.unsettled("reject")
+    links("acknowledge", record.id)
 
     result = links("check", "--format", "prometheus")
 
     assert result.exit_code == 3
-    families = {one.name: one for one in text_string_to_metric_families(result.stdout)}
-    assert all(one.type == "gauge" and one.documentation for one in families.values())
-    assert all(one.samples for one in families.values())
+    families = {family.name: family for family in text_string_to_metric_families(result.stdout)}
+    assert all(family.type == "gauge" and family.documentation for family in families.values())
+    assert all(family.samples for family in families.values())
     shop, of_run = {"shop": "testshop"}, {"shop": "testshop", "way": "forward"}
     rejects = {**of_run, "entity": "products", "kind": "reject"}
     assert value_of(families, "open_records", rejects) == 2
@@ -255,7 +238,7 @@ def test_prometheus_can_read_the_metrics(ledger, links, customer, product, order
     assert 5 * 3600 <= ago < 5 * 3600 + 600
 
 
-def test_the_metrics_of_a_run_that_was_cut_off_keep_those_of_the_one_that_ended(
+def test_metrics_after_a_run_was_cut_off_still_show_the_last_run_that_ended(
     ledger, links, customer
 ):
     ledger.run(customer())
@@ -263,7 +246,7 @@ def test_the_metrics_of_a_run_that_was_cut_off_keep_those_of_the_one_that_ended(
 
     result = links("check", "--format", "prometheus")
 
-    families = {one.name: one for one in text_string_to_metric_families(result.stdout)}
+    families = {family.name: family for family in text_string_to_metric_families(result.stdout)}
     of_run = {"shop": "testshop", "way": "forward"}
     assert result.exit_code == 1
     assert value_of(families, "run_cut_off", of_run) == 1
@@ -274,46 +257,46 @@ def test_the_metrics_of_a_run_that_was_cut_off_keep_those_of_the_one_that_ended(
 def value_of(families, name, labels):
     """Return the value of the one sample with these labels."""
     samples = families[f"powerofficego_{name}"].samples
-    (value,) = [one.value for one in samples if one.labels == labels]
+    (value,) = [sample.value for sample in samples if sample.labels == labels]
     return value
 
 
-def test_what_is_acknowledged_fails_neither_the_check_nor_the_next_run(
-    ledger, links, numbers, product
-):
+def test_acknowledged_records_fail_neither_check_nor_the_next_run(ledger, links, numbers, product):
     ledger.run(product(sku=None), product(id="502", sku=None))
     first, second = numbers("rejects")
 
-    one = links("acknowledge", str(first))
-    assert one.output == f"{first}: the reject of products 501 is acknowledged\n"
+    result = links("acknowledge", first)
+    assert result.output == f"{first}: the reject of products 501 is acknowledged\n"
     assert links("check").exit_code == 3
 
-    assert links("acknowledge", str(second)).exit_code == 0
+    assert links("acknowledge", second).exit_code == 0
     assert links("check").exit_code == 0
     assert ledger.run().status == 0
     assert numbers("rejects") == []
     assert numbers("rejects", "--all") == [first, second]
 
 
-def test_several_are_acknowledged_at_once_and_printed_as_json(ledger, links, numbers, product):
+def test_several_are_acknowledged_at_once_and_printed_as_json(ledger, rows, numbers, product):
     ledger.run(product(sku=None), product(id="502", sku=None))
-    result = links("acknowledge", "--format", "json", *(str(one) for one in numbers("rejects")))
 
-    rows = [json.loads(line) for line in result.output.splitlines()]
-    assert {(row["entity"], row["shop_id"]) for row in rows} == {
+    acknowledged = rows("acknowledge", *numbers("rejects"))
+
+    assert {(row["entity"], row["shop_id"]) for row in acknowledged} == {
         ("products", "501"),
         ("products", "502"),
     }
-    assert all(row["acknowledged_at"].endswith("Z") for row in rows)
+    assert all(row["acknowledged_at"].endswith("Z") for row in acknowledged)
 
 
-def test_all_are_acknowledged_at_once_or_all_of_one_entity(ledger, box, links, customer, product):
+def test_all_records_or_all_of_an_entity_are_acknowledged_at_once(
+    ledger, box, links, customer, product
+):
     for _ in range(2):
         box.go.create("Customers", {**A_PERSON, "EmailAddress": "kari@example.no"})
     ledger.run(customer(), product(sku=None), product(id="502", sku=None))
 
-    of_products = links("acknowledge", "--all", "--entity", "products")
-    assert len(of_products.output.splitlines()) == 2
+    of_entity = links("acknowledge", "--all", "--entity", "products")
+    assert len(of_entity.output.splitlines()) == 2
     assert "\ncustomers: 1 hold waits" in links("check").output
 
     of_all = links("acknowledge", "--all")
@@ -322,14 +305,13 @@ def test_all_are_acknowledged_at_once_or_all_of_one_entity(ledger, box, links, c
     assert links("acknowledge", "--all").output == "nothing waits for a person\n"
 
 
-def test_a_payment_that_waits_is_listed_as_check_says_and_acknowledged_by_its_entity(
-    ledger, box, links, customer, product, order
+def test_the_command_that_check_names_lists_a_waiting_payment(
+    ledger, box, links, customer, product, order, payment
 ):
     ledger.settings["payment_accounts"] = {"vipps": 1901}
-    one = {"id": "p1", "method": "vipps", "status": "paid", "amount": "250.00"}
     body = {"title": "Bank voucher validation error(s)", "status": 400, "detail": "period closed"}
     box.faults.add(method="POST", path="/vouchers/bankjournals", status=400, body=body)
-    ledger.run(customer(), product(), order(payments=[{**one, "paid_at": "2026-01-05T09:31:00Z"}]))
+    ledger.run(customer(), product(), order(payments=[payment]))
 
     line = links("check").output.splitlines()[-1]
     assert line.startswith("payments: 1 reject waits for a person; see powerofficego-links ")
@@ -342,15 +324,15 @@ def test_a_payment_that_waits_is_listed_as_check_says_and_acknowledged_by_its_en
 
 
 @pytest.mark.parametrize("words", [(), ("1", "--all"), ("1", "--entity", "orders")])
-def test_acknowledge_asks_which_records_are_meant(links, words):
+def test_acknowledge_takes_either_numbers_or_all(links, words):
     assert links("acknowledge", *words).exit_code == 2
 
 
-def test_an_unknown_number_is_an_error_and_nothing_is_acknowledged(ledger, links, numbers, product):
+def test_an_unknown_number_is_refused_and_nothing_is_acknowledged(ledger, links, numbers, product):
     ledger.run(product(sku=None))
     (number,) = numbers("rejects")
 
-    result = links("acknowledge", str(number), "77")
+    result = links("acknowledge", number, "77")
 
     assert result.exit_code == 1
     assert (
@@ -359,22 +341,20 @@ def test_an_unknown_number_is_an_error_and_nothing_is_acknowledged(ledger, links
     assert links("check").exit_code == 3
 
 
-def test_a_reject_with_a_new_reason_waits_again_after_it_was_acknowledged(
+def test_an_acknowledged_reject_waits_again_when_its_reason_changes(
     ledger, links, numbers, product
 ):
     ledger.run(product(sku=None))
-    links("acknowledge", str(numbers("rejects")[0]))
+    links("acknowledge", *numbers("rejects"))
 
     ledger.run(product(name=None))
 
     assert links("check").exit_code == 3
 
 
-def test_the_command_works_while_a_run_is_under_way(ledger, links, numbers, product, lines_of):
+def test_the_command_works_while_a_run_is_under_way(ledger, links, numbers, product, under_way):
     ledger.run(product(sku=None))
-    under_way = TargetPowerOfficeGo(config=ledger.config())
-    run = under_way.begin()
-    try:
+    with under_way() as run:
         with run.store.transaction():
             run.store.go_entries.put_watermark(
                 "customers", None, run.store.runs.newest()[0].started_at
@@ -382,14 +362,11 @@ def test_the_command_works_while_a_run_is_under_way(ledger, links, numbers, prod
             assert links("check").exit_code == 3
             listing = links("runs").output
             assert ("under way" in listing, "did not end" in listing) == (True, False)
-        assert links("acknowledge", str(numbers("rejects")[0])).exit_code == 0
+        assert links("acknowledge", *numbers("rejects")).exit_code == 0
         assert links("check").exit_code == 0
-    finally:
-        under_way.process_endofpipe()
-        run.close()
 
 
-def test_after_a_run_that_was_killed_check_says_so_and_exits_1(ledger, links, product):
+def test_check_reports_a_run_that_was_killed_and_exits_1(ledger, links, product):
     ledger.run(product(sku=None))
     for _ in range(2):
         kill(ledger)
@@ -406,7 +383,7 @@ def test_after_a_run_that_was_killed_check_says_so_and_exits_1(ledger, links, pr
     assert links("runs").output.count("did not end") == 2
 
 
-def test_after_a_run_that_broke_check_names_it_and_exits_1(ledger, links, customer):
+def test_check_reports_a_run_that_failed_and_exits_1(ledger, links, customer):
     ledger.run(customer())
     broken = ledger.run({"type": "RECORD", "stream": "invoices", "record": {"id": "1"}})
 
@@ -437,13 +414,12 @@ def kill(ledger):
     TargetPowerOfficeGo(config=ledger.config()).begin().close()
 
 
-def test_the_console_script_reads_the_environment_and_passes_its_exit_status_on(ledger, product):
+def test_the_console_script_reads_the_environment_and_returns_the_exit_status(ledger, product):
     ledger.run(product(sku=None))
-    variable = {"TARGET_POWEROFFICEGO_LINK_STORE": str(ledger.link_store)}
 
     ended = subprocess.run(
-        [SCRIPT, "check"],
-        env={**os.environ, **variable},
+        [commands.script("powerofficego-links"), "check"],
+        env={**os.environ, "TARGET_POWEROFFICEGO_LINK_STORE": str(ledger.link_store)},
         capture_output=True,
         text=True,
         check=False,
@@ -481,7 +457,7 @@ def test_a_run_and_check_name_the_command_that_works_where_they_run(
     assert line.endswith(f"; see {command}rejects --entity products")
 
 
-def test_the_last_line_of_a_run_says_that_nothing_waits_or_what_would(ledger, customer, product):
+def test_the_last_line_of_a_run_counts_what_waits_or_would_wait(ledger, customer, product):
     planned = ledger.run(customer(), product(sku=None), dry_run=True)
     assert planned.log.splitlines()[-1].endswith(
         "this is what a run would do: nothing was written to PowerOffice Go; 1 reject would wait"
@@ -499,7 +475,7 @@ def test_the_last_line_of_a_run_says_that_nothing_waits_or_what_would(ledger, cu
 
 
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_an_option_beats_the_environment_before_and_after_the_command(
+def test_an_option_before_or_after_the_command_overrides_the_environment(
     ledger, product, tmp_path, place
 ):
     ledger.run(product(sku=None))
@@ -513,7 +489,7 @@ def test_an_option_beats_the_environment_before_and_after_the_command(
     assert result.exit_code == 3
 
 
-def test_a_run_that_could_not_start_does_not_count_as_a_good_one(ledger, links):
+def test_a_run_that_could_not_start_does_not_count_as_successful(ledger, links):
     assert ledger.run(client_key="wrong").status == 1
 
     result = links("check")
@@ -524,7 +500,7 @@ def test_a_run_that_could_not_start_does_not_count_as_a_good_one(ledger, links):
 
 
 class Exploding(str):
-    """A text that makes the code that reads it fail."""
+    """A text that cannot be read without an error."""
 
     def _explode(self, *_):
         msg = "Kari Nordmann"
@@ -534,7 +510,7 @@ class Exploding(str):
 
 
 def test_a_fault_of_this_program_is_reported_separately_with_its_place(
-    ledger, links, customer, caplog
+    ledger, links, rows, customer, caplog
 ):
     target = TargetPowerOfficeGo(config=ledger.config())
     run = target.begin()
@@ -552,8 +528,7 @@ def test_a_fault_of_this_program_is_reported_separately_with_its_place(
     assert result.exit_code == 3
     assert "customers: 2 rejects wait for a person" in result.output
     assert "1 reject is a fault of this program; report" in result.output
-    rows = [json.loads(line) for line in links("--format", "json", "rejects").output.splitlines()]
-    assert {row["shop_id"]: row["title"] for row in rows} == {
+    assert {row["shop_id"]: row["title"] for row in rows("rejects")} == {
         "1001": "a fault of this program",
         "2": None,
     }

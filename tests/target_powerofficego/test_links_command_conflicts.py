@@ -1,37 +1,19 @@
-"""`powerofficego-links conflicts`: what both sides changed, kept with its values and its winner."""
+"""`powerofficego-links conflicts`: what both sides changed, with its values and the winner."""
 
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 from decimal import Decimal
 
 import pytest
-from click.testing import CliRunner
-from target_powerofficego.links_command import main
 
 
 @pytest.fixture
-def links(ledger):
-    """Runs the command on the link store of the test's runs; returns what it printed."""
-
-    def run(*words):
-        result = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    return run
-
-
-@pytest.fixture
-def conflicts(links):
-    """Runs the command and returns its JSON lines."""
-
-    def run(*words):
-        output = links("--format", "json", "conflicts", *words)
-        return [json.loads(line) for line in output.splitlines()]
-
-    return run
+def conflicts(rows):
+    """Lists the conflicts, as the JSON of each."""
+    return functools.partial(rows, "conflicts")
 
 
 def just_now():
@@ -51,13 +33,13 @@ def edit_both(ledger, box, customer):
     return edit
 
 
-def test_without_conflicts_there_is_one_sentence(ledger, links, customer):
+def test_without_conflicts_one_sentence_is_printed(ledger, listed, customer):
     ledger.run(customer())
 
-    assert links("conflicts") == "no property was changed on both sides\n"
+    assert listed("conflicts") == "no property was changed on both sides\n"
 
 
-def test_a_conflict_that_is_held_is_listed_without_its_values(edit_both, links, conflicts):
+def test_a_held_conflict_is_listed_without_its_values(edit_both, listed, conflicts):
     edit_both()
 
     (row,) = conflicts()
@@ -66,15 +48,15 @@ def test_a_conflict_that_is_held_is_listed_without_its_values(edit_both, links, 
     assert row["winner"] is None
     assert "stamps do not show" in row["why"]
     assert row["run"] == 2
-    table = links("conflicts")
+    table = listed("conflicts")
     assert "held" in table
     for value in ("40000000", "99887766", "91234567"):
         assert value not in table
         assert value not in json.dumps(row)
 
 
-def test_with_show_values_the_values_of_both_sides_and_the_old_ones_are_listed(
-    edit_both, links, conflicts
+def test_show_values_lists_the_values_of_both_sides_and_the_previous_ones(
+    edit_both, listed, conflicts
 ):
     edit_both()
 
@@ -82,11 +64,11 @@ def test_with_show_values_the_values_of_both_sides_and_the_old_ones_are_listed(
 
     assert (row["shop_value"], row["go_value"]) == ("+4740000000", "99887766")
     assert row["base_value"]["shop"] == "+4791234567"
-    assert "99887766" in links("conflicts", "--show-values")
+    assert "99887766" in listed("conflicts", "--show-values")
 
 
-def test_a_conflict_that_a_person_settled_is_listed_as_settled(
-    edit_both, ledger, links, conflicts, customer
+def test_a_conflict_that_a_person_resolved_is_listed_as_settled(
+    edit_both, ledger, listed, conflicts, customer
 ):
     edit_both()
     (row,) = conflicts()
@@ -97,14 +79,14 @@ def test_a_conflict_that_a_person_settled_is_listed_as_settled(
     assert ledger.unsettled() == []
     (row,) = conflicts()
     assert (row["winner"], row["is_settled"]) == (None, True)
-    table = links("conflicts")
+    table = listed("conflicts")
     assert "settled" in table
     assert "held" not in table
 
 
 @pytest.mark.parametrize(("owner", "number"), [("shop", "+4740000000"), ("go", "99887766")])
-def test_a_conflict_that_an_owner_decided_names_the_winner(
-    edit_both, box, links, conflicts, owner, number
+def test_a_conflict_that_the_owner_won_names_the_winner(
+    edit_both, box, listed, conflicts, owner, number
 ):
     edit_both(owners={"customers": owner})
 
@@ -112,10 +94,10 @@ def test_a_conflict_that_an_owner_decided_names_the_winner(
 
     assert row["winner"] == owner
     assert box.go.entries("Customers")[0]["PhoneNumber"] == number
-    assert owner in links("conflicts")
+    assert owner in listed("conflicts")
 
 
-def test_a_conflict_that_comes_again_as_it_was_is_one_row_seen_later(edit_both, ledger, conflicts):
+def test_the_same_conflict_in_later_runs_is_one_row(edit_both, ledger, conflicts):
     edit_both()
     (first,) = conflicts()
     ledger.run()
@@ -127,7 +109,7 @@ def test_a_conflict_that_comes_again_as_it_was_is_one_row_seen_later(edit_both, 
     assert row["run"] == first["run"]
 
 
-def test_a_conflict_with_another_value_is_another_row_and_the_newest_comes_first(
+def test_a_conflict_over_another_value_is_another_row_and_the_newest_comes_first(
     edit_both, conflicts
 ):
     edit_both()
@@ -146,16 +128,16 @@ def test_conflicts_are_filtered_by_entity(edit_both, conflicts):
     assert conflicts("--entity", "orders") == []
 
 
-def test_an_order_line_that_both_sides_changed_is_kept_member_by_member(
+def test_a_property_of_an_order_line_that_both_sides_changed_is_listed(
     ledger, box, conflicts, customer, product, order, line
 ):
     ledger.run(customer(), product(), order())
-    (there,) = box.go.entries("SalesOrders")
-    (go_line,) = there["SalesOrderLines"]
-    box.go.edit("SalesOrders", there["Id"], {"lines": {go_line["Id"]: {"Quantity": 5}}})
-    three = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
+    (entry,) = box.go.entries("SalesOrders")
+    (go_line,) = entry["SalesOrderLines"]
+    box.go.edit("SalesOrders", entry["Id"], {"lines": {go_line["Id"]: {"Quantity": 5}}})
+    edited = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
 
-    ledger.run(order(lines=[three], updated_at=just_now()))
+    ledger.run(order(lines=[edited], updated_at=just_now()))
 
     (row,) = conflicts("--show-values", "--entity", "orders")
     assert row["property"] == "line 1: Quantity"
@@ -165,12 +147,12 @@ def test_an_order_line_that_both_sides_changed_is_kept_member_by_member(
     assert hold.reason == "line 1: both sides changed Quantity"
 
 
-def test_an_order_reference_that_both_sides_changed_is_kept(
+def test_an_order_reference_that_both_sides_changed_is_listed(
     ledger, box, conflicts, customer, product, order
 ):
     ledger.run(customer(), product(), order(reference="PO 1"))
-    (there,) = box.go.entries("SalesOrders")
-    box.go.edit("SalesOrders", there["Id"], {"PurchaseOrderReference": "PO 2"})
+    (entry,) = box.go.entries("SalesOrders")
+    box.go.edit("SalesOrders", entry["Id"], {"PurchaseOrderReference": "PO 2"})
 
     ledger.run(order(reference="PO 3", updated_at=just_now()))
 
@@ -178,13 +160,13 @@ def test_an_order_reference_that_both_sides_changed_is_kept(
     assert (row["property"], row["shop_value"], row["go_value"]) == ("reference", "PO 3", "PO 2")
 
 
-def test_a_delivery_address_that_both_sides_changed_is_kept(
+def test_a_delivery_address_that_both_sides_changed_is_listed(
     ledger, box, conflicts, customer, address
 ):
     shipping = address(id="a1", type="shipping", line1="Fjellveien 9")
     ledger.run(customer(addresses=[address(), shipping]))
-    (there,) = box.go.entries("ContactDeliveryAddresses")
-    box.go.edit("ContactDeliveryAddresses", there["Id"], {"AddressLine1": "Fjellveien 10"})
+    (entry,) = box.go.entries("ContactDeliveryAddresses")
+    box.go.edit("ContactDeliveryAddresses", entry["Id"], {"AddressLine1": "Fjellveien 10"})
     moved = {**shipping, "line1": "Fjellveien 11"}
 
     ledger.run(customer(addresses=[address(), moved], updated_at=just_now()))
@@ -195,10 +177,10 @@ def test_a_delivery_address_that_both_sides_changed_is_kept(
     assert row["base_value"]["go"] == "Fjellveien 9"
 
 
-def test_a_contact_person_that_both_sides_changed_is_kept(ledger, box, conflicts, company):
+def test_a_contact_person_that_both_sides_changed_is_listed(ledger, box, conflicts, company):
     ledger.run(company(first_name="Kari", last_name="Berg"))
-    (there,) = box.go.entries("ContactPersons")
-    box.go.edit("ContactPersons", there["Id"], {"LastName": "Dal"})
+    (entry,) = box.go.entries("ContactPersons")
+    box.go.edit("ContactPersons", entry["Id"], {"LastName": "Dal"})
 
     ledger.run(company(first_name="Kari", last_name="Fjell", updated_at=just_now()))
 
@@ -207,7 +189,7 @@ def test_a_contact_person_that_both_sides_changed_is_kept(ledger, box, conflicts
     assert (row["shop_value"], row["go_value"]) == ("Fjell", "Dal")
 
 
-def test_a_dry_run_keeps_no_conflict(edit_both, conflicts):
+def test_a_dry_run_records_no_conflict(edit_both, conflicts):
     edit_both(dry_run=True)
 
     assert conflicts() == []

@@ -1,55 +1,24 @@
-"""`powerofficego-links link` and `unlink`: a person links a record to an entry in Go."""
+"""`powerofficego-links link` and `unlink`: a person links a record with an entry in Go."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from click.testing import CliRunner
-from target_powerofficego.links_command import main
-from target_powerofficego.target import TargetPowerOfficeGo
+from ledger import A_PERSON
 
 
 @pytest.fixture
-def links(ledger):
-    """Runs the command on the link store of the test's runs."""
-
-    def run(*words):
-        line = ["--link-store", ledger.link_store, *words]
-        return CliRunner().invoke(main, [str(word) for word in line])
-
-    return run
-
-
-@pytest.fixture
-def linked(links):
+def linked(rows):
     """Returns the Go ids of what is linked, by entity and shop id."""
-
-    def read():
-        lines = links("links", "--format", "json").output.splitlines()
-        rows = [json.loads(line) for line in lines]
-        return {(row["entity"], row["shop_id"]): row["go_id"] for row in rows}
-
-    return read
+    return lambda: {(row["entity"], row["shop_id"]): row["go_id"] for row in rows("links")}
 
 
 @pytest.fixture
 def two_karis(ledger, box, customer):
     """Two customers in Go with the e-mail address of customer 1001, who is held because of it."""
-    made = [
-        box.go.create(
-            "Customers",
-            {
-                "IsPerson": True,
-                "FirstName": "K.",
-                "LastName": "Nordmann",
-                "EmailAddress": "kari@example.no",
-            },
-        )
-        for _ in range(2)
-    ]
+    person = {**A_PERSON, "FirstName": "K.", "EmailAddress": "kari@example.no"}
+    entries = [box.go.create("Customers", person) for _ in range(2)]
     assert ledger.run(customer()).count("customers", "held") == 1
-    return made
+    return entries
 
 
 def without_stamps(entry):
@@ -59,10 +28,8 @@ def without_stamps(entry):
 # Customers
 
 
-def test_a_held_customer_is_linked_by_hand_and_nothing_but_our_reference_changes(
-    ledger, box, links, two_karis
-):
-    _, second = two_karis
+def test_linking_a_held_customer_changes_only_our_reference_in_go(ledger, box, links, two_karis):
+    first, second = two_karis
     result = links("link", "customers", "1001", second["Id"])
     outcome = ledger.run()
 
@@ -74,33 +41,33 @@ def test_a_held_customer_is_linked_by_hand_and_nothing_but_our_reference_changes
     assert outcome.status == 0
     assert outcome.count("customers", "linked") == 1
     assert outcome.calls() == [f"PATCH /Customers/{second['Id']}"]
-    now_there = {one["Id"]: one for one in box.go.entries("Customers")}
+    in_go = {entry["Id"]: entry for entry in box.go.entries("Customers")}
     expected = {**second, "ExternalImportReference": "testshop:1001"}
-    assert without_stamps(now_there[second["Id"]]) == without_stamps(expected)
-    assert now_there[two_karis[0]["Id"]] == two_karis[0]
+    assert without_stamps(in_go[second["Id"]]) == without_stamps(expected)
+    assert in_go[first["Id"]] == first
     assert ledger.unsettled() == []
 
 
-def test_without_write_references_nothing_at_all_changes_in_go(ledger, links, two_karis):
+def test_without_write_references_linking_changes_nothing_in_go(ledger, links, two_karis):
     links("link", "customers", "1001", two_karis[0]["Id"])
 
     assert ledger.run(write_references=False).writes == []
 
 
-def test_a_later_edit_of_the_linked_customer_is_one_patch_of_what_was_edited(
-    ledger, box, links, two_karis, customer
-):
+def test_a_later_edit_of_the_linked_customer_is_one_patch(ledger, box, links, two_karis, customer):
     links("link", "customers", "1001", two_karis[1]["Id"])
     ledger.run()
 
     outcome = ledger.run(customer(first_name="Kari Anne"))
 
     (patch,) = outcome.writes
-    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/FirstName"]
+    assert [operation["path"] for operation in patch.json() if operation["op"] == "replace"] == [
+        "/FirstName"
+    ]
     assert len(box.go.entries("Customers")) == 2
 
 
-def test_the_order_that_waited_goes_to_the_linked_customer(
+def test_a_parked_order_is_written_for_the_linked_customer(
     ledger, box, links, two_karis, product, order
 ):
     ledger.run(product(), order())
@@ -109,30 +76,32 @@ def test_the_order_that_waited_goes_to_the_linked_customer(
     outcome = ledger.run()
 
     assert outcome.status == 0
-    (there,) = box.go.entries("SalesOrders")
-    assert there["CustomerId"] == two_karis[1]["Id"]
+    (entry,) = box.go.entries("SalesOrders")
+    assert entry["CustomerId"] == two_karis[1]["Id"]
 
 
-def test_a_held_guest_is_linked_by_the_id_that_the_hold_shows(
+def test_a_held_guest_is_linked_by_the_id_in_the_hold(
     ledger, box, links, two_karis, product, guest_order
 ):
     ledger.run(product(), guest_order())
-    (guest,) = [one for one in ledger.unsettled("hold") if one.shop_id.startswith("guest:")]
+    (guest,) = [
+        record for record in ledger.unsettled("hold") if record.shop_id.startswith("guest:")
+    ]
     links("link", "customers", guest.shop_id, two_karis[0]["Id"])
     links("link", "customers", "1001", two_karis[1]["Id"])
 
     outcome = ledger.run()
 
     assert outcome.status == 0
-    (there,) = box.go.entries("SalesOrders")
-    assert there["CustomerId"] == two_karis[0]["Id"]
+    (entry,) = box.go.entries("SalesOrders")
+    assert entry["CustomerId"] == two_karis[0]["Id"]
 
 
-def test_a_customer_whose_entry_is_gone_at_the_next_run_is_not_created(
+def test_a_linked_customer_whose_entry_was_deleted_is_held_and_not_created(
     ledger, box, links, two_karis
 ):
-    for one in two_karis:
-        box.go.delete("Customers", one["Id"])
+    for entry in two_karis:
+        box.go.delete("Customers", entry["Id"])
     links("link", "customers", "1001", two_karis[0]["Id"])
 
     outcome = ledger.run(full_check_hours=0.000001)
@@ -142,7 +111,7 @@ def test_a_customer_whose_entry_is_gone_at_the_next_run_is_not_created(
     assert "removed in Go" in ledger.unsettled("hold")[0].reason
 
 
-def test_an_entry_that_another_customer_has_is_refused_unless_it_is_shared(
+def test_the_entry_of_another_customer_is_refused_without_follower(
     ledger, box, links, linked, two_karis, customer, product, order
 ):
     links("link", "customers", "1001", two_karis[0]["Id"])
@@ -169,7 +138,7 @@ def test_an_entry_that_another_customer_has_is_refused_unless_it_is_shared(
 def test_an_entry_with_the_reference_of_another_record_is_refused(ledger, box, links, customer):
     box.go.create("Customers", {"Name": "Fjell AS", "ExternalImportReference": "othershop:7"})
     ledger.run(customer())
-    (other,) = [one for one in box.go.entries("Customers") if one["Name"] == "Fjell AS"]
+    (other,) = [entry for entry in box.go.entries("Customers") if entry["Name"] == "Fjell AS"]
 
     result = links("link", "customers", "1005", other["Id"])
 
@@ -180,7 +149,7 @@ def test_an_entry_with_the_reference_of_another_record_is_refused(ledger, box, l
 # Products
 
 
-def test_a_held_product_is_linked_by_hand_and_nothing_changes(ledger, box, links, product):
+def test_linking_a_held_product_changes_nothing_in_go(ledger, box, links, product):
     first, second = (
         box.go.create("Products", {"Code": code, "Name": "Genser", "Gtin": "7038010009457"})
         for code in ("A-1", "A-2")
@@ -198,7 +167,9 @@ def test_a_held_product_is_linked_by_hand_and_nothing_changes(ledger, box, links
 
     (patch,) = ledger.run(product(gtin="7038010009457", cost_price="41.00")).writes
     assert patch.path.endswith(f"/Products/{second['Id']}")
-    assert [one["path"] for one in patch.json() if one["op"] == "replace"] == ["/UnitCost"]
+    assert [operation["path"] for operation in patch.json() if operation["op"] == "replace"] == [
+        "/UnitCost"
+    ]
 
 
 # Orders
@@ -208,7 +179,9 @@ def test_a_held_product_is_linked_by_hand_and_nothing_changes(ledger, box, links
 def two_orders(ledger, box, customer, product, order):
     """Order 9001, held because an invoice and a Draft in Go have its reference."""
     ledger.run(customer(), product(), order(), order(id="9002"))
-    by_reference = {one["ExternalImportReference"]: one for one in box.go.entries("SalesOrders")}
+    by_reference = {
+        entry["ExternalImportReference"]: entry for entry in box.go.entries("SalesOrders")
+    }
     invoiced, draft = by_reference["testshop:9002"], by_reference["testshop:9001"]
     box.go.send_invoice(invoiced["Id"])
     reference = {"ExternalImportReference": "testshop:9001"}
@@ -218,7 +191,7 @@ def two_orders(ledger, box, customer, product, order):
     return invoiced, draft
 
 
-def test_a_held_order_is_linked_by_hand_and_no_line_is_posted_again(ledger, box, links, two_orders):
+def test_linking_a_held_order_changes_nothing_in_go(ledger, box, links, two_orders):
     _, second = two_orders
     before = box.go.entries("SalesOrders")
 
@@ -241,12 +214,12 @@ def test_a_later_edit_of_the_linked_order_is_one_patch(ledger, box, links, two_o
     outcome = ledger.run(order(reference="PO 7"))
 
     assert outcome.calls() == [f"PATCH /SalesOrders/{second['Id']}"]
-    (there,) = box.go.entries("SalesOrders")
-    assert there["PurchaseOrderReference"] == "PO 7"
-    assert len(there["SalesOrderLines"]) == 1
+    (entry,) = box.go.entries("SalesOrders")
+    assert entry["PurchaseOrderReference"] == "PO 7"
+    assert len(entry["SalesOrderLines"]) == 1
 
 
-def test_an_order_without_a_reference_gets_ours_and_is_then_found_without_a_link_store(
+def test_an_order_linked_by_hand_gets_our_reference_and_is_found_by_it(
     ledger, box, links, customer, product, order
 ):
     ledger.run(customer(), product())
@@ -265,27 +238,25 @@ def test_an_order_without_a_reference_gets_ours_and_is_then_found_without_a_link
             ],
         },
     )
-    ledger.run(order(id="9002"))  # so that the index has read the orders
+    ledger.run(order(id="9002"))  # the index has then read the orders
     links("link", "--yes", "orders", "9001", by_hand["Id"])
 
     outcome = ledger.run(order())
 
     assert outcome.calls() == [f"PATCH /SalesOrders/{by_hand['Id']}"]
-    there = {one["Id"]: one for one in box.go.entries("SalesOrders")}[by_hand["Id"]]
-    assert there["ExternalImportReference"] == "testshop:9001"
-    assert len(there["SalesOrderLines"]) == 1
+    (entry,) = [entry for entry in box.go.entries("SalesOrders") if entry["Id"] == by_hand["Id"]]
+    assert entry["ExternalImportReference"] == "testshop:9001"
+    assert len(entry["SalesOrderLines"]) == 1
 
     ledger.lose_link_store()
     assert ledger.run(customer(), product(), order(), order(id="9002")).writes == []
 
 
-def test_an_order_linked_by_hand_whose_total_is_not_the_shops_is_held(
-    ledger, links, two_orders, order, line
-):
-    three = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
+def test_an_order_linked_by_hand_with_another_total_is_held(ledger, links, two_orders, order, line):
+    edited = line(quantity="3", total_excl="300.00", total_tax="75.00", total_incl="375.00")
     links("link", "orders", "9001", two_orders[1]["Id"])
 
-    outcome = ledger.run(order(lines=[three]))
+    outcome = ledger.run(order(lines=[edited]))
 
     assert outcome.status == 3
     assert outcome.writes == []
@@ -295,7 +266,7 @@ def test_an_order_linked_by_hand_whose_total_is_not_the_shops_is_held(
 # What is refused
 
 
-def test_an_entry_that_go_did_not_have_is_refused(links, linked, two_karis):
+def test_an_unknown_entry_is_refused(links, linked, two_karis):
     result = links("link", "customers", "1001", "77")
 
     assert result.exit_code == 1
@@ -305,7 +276,7 @@ def test_an_entry_that_go_did_not_have_is_refused(links, linked, two_karis):
     assert linked() == {}
 
 
-def test_a_record_that_is_linked_already_is_refused_with_the_command_to_unlink_it(
+def test_a_linked_record_is_refused_with_the_command_to_unlink_it(
     ledger, box, links, linked, customer
 ):
     other = box.go.create("Customers", {"Name": "Fjell AS"})
@@ -338,23 +309,23 @@ def test_products_and_orders_cannot_have_followers(links, two_karis):
     assert links("link", "--follower", "products", "501", "1").exit_code == 2
 
 
-def test_a_run_under_way_lets_nothing_be_linked_or_unlinked(ledger, links, linked, customer):
+@pytest.mark.parametrize(
+    "words", [("unlink", "--yes", "customers", "1001"), ("link", "customers", "1", "1")]
+)
+def test_no_record_is_linked_or_unlinked_while_a_run_is_under_way(
+    ledger, links, linked, customer, under_way, words
+):
     ledger.run(customer())
     before = linked()
-    under_way = TargetPowerOfficeGo(config=ledger.config())
-    run = under_way.begin()
-    try:
-        for words in (("unlink", "--yes", "customers", "1001"), ("link", "customers", "1", "1")):
-            result = links(*words)
-            assert result.exit_code == 1
-            assert result.output.startswith("Error: a run for the shop testshop is under way")
-    finally:
-        under_way.process_endofpipe()
-        run.close()
+    with under_way():
+        result = links(*words)
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: a run for the shop testshop is under way")
     assert linked() == before
 
 
-def test_with_two_shops_in_a_store_the_shop_must_be_named(ledger, links, linked, customer):
+def test_with_two_shops_in_the_link_store_the_shop_must_be_named(ledger, links, linked, customer):
     ledger.run(customer())
     ledger.run(customer(id="7"), shop_name="othershop", new_namespace=True)
 
@@ -402,7 +373,7 @@ def test_an_unlinked_order_is_found_again_and_not_posted_twice(
     assert len(box.go.entries("SalesOrders")) == 1
 
 
-def test_where_nobody_can_be_asked_unlink_needs_yes(ledger, links, linked, customer):
+def test_without_a_terminal_unlink_requires_yes(ledger, links, linked, customer):
     ledger.run(customer())
 
     result = links("unlink", "customers", "1001")

@@ -1,51 +1,25 @@
-"""`powerofficego-links links`, and the filters of what waits."""
+"""`powerofficego-links links`, and the filters of rejects, holds and parked records."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from click.testing import CliRunner
 from ledger import A_PERSON
-from target_powerofficego.links_command import main
 
 
-@pytest.fixture
-def links(ledger):
-    """Runs the command on the link store of the test's runs; returns what it printed."""
-
-    def run(*words):
-        result = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    return run
-
-
-@pytest.fixture
-def rows(links):
-    """Runs the command and returns its JSON lines."""
-
-    def run(*words):
-        return [json.loads(line) for line in links("--format", "json", *words).splitlines()]
-
-    return run
-
-
-def test_links_lists_which_record_is_which_entry_in_go(
-    ledger, box, links, rows, customer, product, order
+def test_links_lists_the_entry_in_go_of_each_record(
+    ledger, box, listed, rows, customer, product, order
 ):
     ledger.run(customer(), product(), order())
 
-    found = {(row["entity"], row["shop_id"]): row for row in rows("links")}
+    links = {(row["entity"], row["shop_id"]): row for row in rows("links")}
 
-    assert set(found) == {("customers", "1001"), ("orders", "9001"), ("products", "501")}
-    (there,) = box.go.entries("Customers")
-    kari = found["customers", "1001"]
-    assert (kari["go_id"], kari["is_follower"]) == (str(there["Id"]), False)
-    assert kari["linked_at"].endswith("Z")
-    assert "base" not in kari
-    heading = links("links").splitlines()[0]
+    assert set(links) == {("customers", "1001"), ("orders", "9001"), ("products", "501")}
+    (entry,) = box.go.entries("Customers")
+    link = links["customers", "1001"]
+    assert (link["go_id"], link["is_follower"]) == (str(entry["Id"]), False)
+    assert link["linked_at"].endswith("Z")
+    assert "base" not in link
+    heading = listed("links").splitlines()[0]
     assert [part.strip() for part in heading.split("  ") if part.strip()] == [
         "entity",
         "shop id",
@@ -55,7 +29,7 @@ def test_links_lists_which_record_is_which_entry_in_go(
     ]
 
 
-def test_followers_are_listed_as_such(ledger, rows, company):
+def test_followers_are_listed_as_followers(ledger, rows, company):
     ledger.run(company(), company(id="2002", email="andre@example.no"))
 
     followers = {row["shop_id"]: row["is_follower"] for row in rows("links")}
@@ -65,19 +39,19 @@ def test_followers_are_listed_as_such(ledger, rows, company):
     assert len(rows("links", "--go-id", go_id)) == 2
 
 
-def test_links_are_filtered_by_entity_and_ids(ledger, links, rows, customer, product):
+def test_links_are_filtered_by_entity_and_ids(ledger, listed, rows, customer, product):
     ledger.run(customer(), customer(id="1002", email="per@example.no"), product())
 
     assert [row["shop_id"] for row in rows("links", "--entity", "products")] == ["501"]
     assert [row["shop_id"] for row in rows("links", "--shop-id", "1002")] == ["1002"]
     assert rows("links", "--entity", "products", "--shop-id", "1002") == []
-    assert links("links", "--go-id", "77") == "no such record is linked\n"
+    assert listed("links", "--go-id", "77") == "no such record is linked\n"
 
 
-def test_the_base_is_listed_only_on_request(ledger, links, rows, customer):
+def test_the_base_of_a_link_is_listed_only_with_show_values(ledger, listed, rows, customer):
     ledger.run(customer())
 
-    assert "kari@example.no" not in links("links") + links("links", "--format", "json")
+    assert "kari@example.no" not in listed("links") + listed("links", "--format", "json")
     (row,) = rows("links", "--show-values")
     assert row["base"]["email"] == {"shop": "kari@example.no", "go": "kari@example.no"}
 
@@ -98,11 +72,11 @@ def two_waiting(ledger, product):
         (("--reason", "no sku", "--shop-id", "502"), []),
     ],
 )
-def test_what_waits_is_filtered_by_shop_id_and_reason(two_waiting, rows, words, shop_ids):
+def test_rejects_are_filtered_by_shop_id_and_reason(two_waiting, rows, words, shop_ids):
     assert sorted(row["shop_id"] for row in rows("rejects", *words)) == shop_ids
 
 
-def test_holds_and_parked_records_have_the_same_filters(
+def test_holds_and_parked_records_are_filtered_in_the_same_way(
     ledger, box, rows, customer, product, order
 ):
     for _ in range(2):

@@ -1,45 +1,19 @@
-"""What `powerofficego-links` lists of real runs: rejects, holds, parked, differences and runs."""
+"""The lists of `powerofficego-links`: rejects, holds, parked records, differences and runs."""
 
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import pty
 import signal
 import subprocess
-import sys
-from pathlib import Path
+from contextlib import suppress
 
+import commands
 import pytest
-from click.testing import CliRunner
 from ledger import A_PERSON, singer_lines
-from target_powerofficego.links_command import main
 
-SCRIPT = Path(sys.executable).with_name("powerofficego-links")
 PERSONAL = ("Kari", "Nordmann", "kari@example.no", "91234567", "99887766", "Storgata")
-
-
-@pytest.fixture
-def links(ledger):
-    """Runs the command on the link store of the test's runs; returns what it printed."""
-
-    def run(*words):
-        result = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    return run
-
-
-@pytest.fixture
-def rows(links):
-    """Runs the command and returns its JSON lines."""
-
-    def run(*words):
-        return [json.loads(line) for line in links("--format", "json", *words).splitlines()]
-
-    return run
 
 
 @pytest.fixture
@@ -64,10 +38,10 @@ def in_conflict(ledger, box, customer):
     ledger.run(customer(phone="91234568", updated_at=now.isoformat()))
 
 
-def test_a_reject_is_listed_on_one_line_that_no_pipe_cuts(ledger, links, product):
+def test_without_a_terminal_a_reject_is_one_line_of_any_length(ledger, listed, product):
     ledger.run(product(name="Ull" * 150, sku=None, price_excl="12,50 kr"))
 
-    heading, _, reject = links("rejects").splitlines()
+    heading, _, reject = listed("rejects").splitlines()
 
     assert [part.strip() for part in heading.split("  ") if part.strip()] == [
         "ID",
@@ -84,10 +58,10 @@ def test_a_reject_is_listed_on_one_line_that_no_pipe_cuts(ledger, links, product
     assert "501" in reject
 
 
-def test_a_terminal_too_narrow_for_the_table_shows_each_reject_as_a_block(ledger, product):
+def test_a_narrow_terminal_shows_each_reject_as_a_block(ledger, product):
     ledger.run(product(sku=None))
 
-    printed = on_a_terminal(60, SCRIPT, "rejects", "--link-store", str(ledger.link_store))
+    printed = on_a_terminal(60, "rejects", "--link-store", str(ledger.link_store))
 
     assert "shop id: 501" in printed
     joined = " ".join(printed.split())
@@ -97,7 +71,7 @@ def test_a_terminal_too_narrow_for_the_table_shows_each_reject_as_a_block(ledger
 def test_a_wide_terminal_shows_rejects_as_a_table(ledger, product):
     ledger.run(product(sku=None))
 
-    printed = on_a_terminal(170, SCRIPT, "rejects", "--link-store", str(ledger.link_store))
+    printed = on_a_terminal(170, "rejects", "--link-store", str(ledger.link_store))
 
     heading, _, reject, *_ = printed.splitlines()
     assert "attempts" in heading
@@ -105,7 +79,7 @@ def test_a_wide_terminal_shows_rejects_as_a_table(ledger, product):
     assert "…" not in printed
 
 
-def test_go_s_refusal_shows_its_title_and_when_it_is_tried_again(refused, rows):
+def test_what_go_refused_is_listed_with_the_title_and_the_next_attempt(refused, rows):
     (row,) = rows("rejects")
 
     assert row["title"] == "Invalid customer"
@@ -114,19 +88,21 @@ def test_go_s_refusal_shows_its_title_and_when_it_is_tried_again(refused, rows):
     assert row["acknowledged_at"] is None
 
 
-def test_go_s_detail_and_the_record_are_listed_only_on_request(refused, links, rows):
-    assert not named_in(links("rejects") + links("rejects", "--format", "json"))
+def test_the_detail_of_a_refusal_and_the_record_are_listed_only_with_show_values(
+    refused, listed, rows
+):
+    assert not personal_values_in(listed("rejects") + listed("rejects", "--format", "json"))
 
     (row,) = rows("rejects", "--show-values")
     assert row["detail"] == "Kari Nordmann is no one"
     assert row["payload"]["email"] == "kari@example.no"
-    table = links("rejects", "--show-values")
+    table = listed("rejects", "--show-values")
     assert "Kari Nordmann is no one" in table
     assert "kari@example.no" in table
 
 
-def test_what_waits_is_listed_with_the_number_or_sku_that_people_know_it_by(
-    ledger, links, rows, order, product, customer
+def test_rejects_are_listed_with_the_number_or_sku_of_the_record(
+    ledger, listed, rows, order, product, customer
 ):
     ledger.run(
         order(number="10047", status="sent"),
@@ -141,10 +117,10 @@ def test_what_waits_is_listed_with_the_number_or_sku_that_people_know_it_by(
         ("products", "502"): None,
         ("customers", "1001"): None,
     }
-    assert "number or SKU" in links("rejects").splitlines()[0]
+    assert "number or SKU" in listed("rejects").splitlines()[0]
 
 
-def test_an_attempt_is_counted_once_a_run_however_often_the_run_takes_the_record_up(
+def test_a_run_counts_as_one_attempt_even_if_it_processes_the_record_twice(
     ledger, rows, product, guest_order
 ):
     for attempts in (1, 2):
@@ -153,33 +129,33 @@ def test_an_attempt_is_counted_once_a_run_however_often_the_run_takes_the_record
         assert [row["attempts"] for row in rows("rejects", "--entity", "customers")] == [attempts]
 
 
-def test_a_hold_names_the_properties_in_conflict_but_no_value(in_conflict, links, rows):
+def test_a_hold_lists_the_properties_in_conflict_without_values(in_conflict, listed, rows):
     (row,) = rows("holds")
 
     assert "phone" in row["reason"]
-    assert not named_in(links("holds"))
+    assert not personal_values_in(listed("holds"))
 
 
-def test_with_show_values_a_hold_lists_the_value_of_each_side(in_conflict, rows):
+def test_show_values_lists_the_values_of_both_sides_of_a_hold(in_conflict, rows):
     (row,) = rows("holds", "--show-values")
 
     assert "phone: the shop says 91234568, Go says 99887766" in row["detail"]
 
 
-def test_a_hold_names_both_candidates(ledger, box, links, customer):
+def test_a_hold_lists_all_candidates_in_go(ledger, box, listed, customer):
     first, second = (
         box.go.create("Customers", {**A_PERSON, "EmailAddress": "kari@example.no"})
         for _ in range(2)
     )
     ledger.run(customer())
 
-    output = links("holds")
+    output = listed("holds")
 
     assert f"id {first['Id']}" in output
     assert f"id {second['Id']}" in output
 
 
-def test_lists_are_filtered_by_entity(ledger, rows, customer, product):
+def test_rejects_are_filtered_by_entity(ledger, rows, customer, product):
     ledger.run(product(sku=None), customer(name=None, phone=[]))
 
     assert {row["entity"] for row in rows("rejects")} == {"customers", "products"}
@@ -188,7 +164,7 @@ def test_lists_are_filtered_by_entity(ledger, rows, customer, product):
 
 
 def test_an_order_whose_customer_is_held_is_listed_as_parked(
-    ledger, box, links, rows, customer, product, order
+    ledger, box, listed, rows, customer, product, order
 ):
     for _ in range(2):
         box.go.create("Customers", {**A_PERSON, "EmailAddress": "kari@example.no"})
@@ -198,63 +174,51 @@ def test_an_order_whose_customer_is_held_is_listed_as_parked(
 
     assert (row["entity"], row["shop_id"], row["kind"]) == ("orders", "9001", "parked")
     assert row["reason"] == "waits for customers 1001"
-    assert "waits for customers 1001" in links("parked")
+    assert "waits for customers 1001" in listed("parked")
 
 
-def test_lists_without_rows_say_so(ledger, links, customer):
+def test_an_empty_list_is_one_sentence(ledger, listed, customer):
     ledger.run(customer())
 
-    assert links("rejects") == "no open rejects\n"
-    assert links("holds") == "no open holds\n"
-    assert links("parked") == "no records are parked\n"
-    assert links("differences") == "no linked record differs\n"
+    assert listed("rejects") == "no open rejects\n"
+    assert listed("holds") == "no open holds\n"
+    assert listed("parked") == "no records are parked\n"
+    assert listed("differences") == "no linked record differs\n"
 
 
-def test_what_differs_since_the_first_meeting_is_listed_without_values(
-    ledger, box, links, rows, customer, address
+def test_differences_since_a_record_was_linked_are_listed_without_values(
+    ledger, box, listed, rows, customer, address
 ):
-    entry = box.go.create(
-        "Customers",
-        {
-            "FirstName": "Kari",
-            "LastName": "Nordmann",
-            "IsPerson": True,
-            "EmailAddress": "KARI@example.no",
-            "PhoneNumber": "99887766",
-        },
-    )
+    contact = {"EmailAddress": "KARI@example.no", "PhoneNumber": "99887766"}
+    entry = box.go.create("Customers", {**A_PERSON, **contact})
     shipping = address(type="shipping", line1="Fjellveien 9")
     ledger.run(customer(addresses=[address(), shipping]))
 
-    found = rows("differences", "--entity", "customers")
+    differences = rows("differences", "--entity", "customers")
 
-    assert {row["go_id"] for row in found} == {str(entry["Id"])}
-    assert {row["shop_id"] for row in found} == {"1001"}
-    differing = {row["property"] for row in found}
-    assert "phone" in differing
-    assert not {"id", "email", "first_name", "shipping_address", "contact_person"} & differing
-    assert not named_in(links("differences"))
+    assert {row["go_id"] for row in differences} == {str(entry["Id"])}
+    assert {row["shop_id"] for row in differences} == {"1001"}
+    properties = {row["property"] for row in differences}
+    assert "phone" in properties
+    assert not {"id", "email", "first_name", "shipping_address", "contact_person"} & properties
+    assert not personal_values_in(listed("differences"))
     assert rows("differences", "--entity", "orders") == []
 
 
-def test_what_differs_shows_both_values_when_asked_for(ledger, box, links, rows, product):
+def test_show_values_lists_both_values_of_a_difference(ledger, box, listed, rows, product):
     box.go.create("Products", {"Code": "ULL-1", "Name": "Genser", "UnitPrice": 90})
     ledger.run(product())
 
     by_property = {row["property"]: row for row in rows("differences", "--show-values")}
 
-    assert (by_property["name"]["shop_value"], by_property["name"]["go_value"]) == (
-        "Ullgenser",
-        "Genser",
-    )
-    table = links("differences", "--show-values")
+    name = by_property["name"]
+    assert (name["shop_value"], name["go_value"]) == ("Ullgenser", "Genser")
+    table = listed("differences", "--show-values")
     assert "Ullgenser" in table
     assert "Genser" in table
 
 
-def test_what_differs_is_listed_once_even_if_another_shop_reads_the_same_go(
-    ledger, box, rows, product
-):
+def test_differences_are_not_repeated_for_another_shop_with_the_same_go(ledger, box, rows, product):
     box.go.create("Products", {"Code": "ULL-1", "Name": "Genser", "UnitPrice": 90})
     ledger.run(product())
     before = rows("differences", "--show-values")
@@ -270,15 +234,15 @@ def test_records_that_go_stored_unchanged_have_no_differences(
 ):
     ledger.settings["sales_accounts"] = {"25": 3000}
     shipping = address(type="shipping", line1="Fjellveien 9")
-    nowhere = customer(id="2", email="ola@example.no", addresses=[address(country_code=None)])
-    people = [customer(addresses=[address(), shipping]), company(), nowhere]
-    outcome = ledger.run(*people, product(), order())
+    no_country = customer(id="2", email="ola@example.no", addresses=[address(country_code=None)])
+    customers = [customer(addresses=[address(), shipping]), company(), no_country]
+    outcome = ledger.run(*customers, product(), order())
 
     assert outcome.status == 0
     assert rows("differences", "--show-values") == []
 
 
-def test_runs_are_listed_newest_first_with_their_outcomes(ledger, links, rows, customer):
+def test_runs_are_listed_newest_first_with_their_outcomes(ledger, listed, rows, customer):
     ledger.run(customer())
     ledger.run(customer(phone="99887766"))
 
@@ -290,12 +254,12 @@ def test_runs_are_listed_newest_first_with_their_outcomes(ledger, links, rows, c
     assert newest["calls"]["writes"] == 1
     assert newest["finished_at"].endswith("Z")
     assert [row["id"] for row in rows("runs", "--newest", "1")] == [newest["id"]]
-    output = links("runs")
-    assert "customers: 1 changed" in output
-    assert "1 writes" in output
+    table = listed("runs")
+    assert "customers: 1 changed" in table
+    assert "1 writes" in table
 
 
-def test_a_run_that_a_signal_ended_is_listed_with_the_exit_status_it_had(ledger, rows, customer):
+def test_a_run_that_a_signal_ended_is_listed_with_its_exit_status(ledger, rows, customer):
     running = ledger.start()
     running.stdin.write(singer_lines(customer()))
     running.stdin.flush()
@@ -308,23 +272,21 @@ def test_a_run_that_a_signal_ended_is_listed_with_the_exit_status_it_had(ledger,
     assert [row["exit_status"] for row in rows("runs")] == [143]
 
 
-def test_runs_lists_how_many_invoices_were_sent_and_how_many_vouchers_posted(
-    ledger, box, links, rows, customer, product, order
+def test_runs_are_listed_with_the_number_of_invoices_and_vouchers(
+    ledger, box, listed, rows, customer, product, order, payment
 ):
     box.go.switches.allow_send_invoice = True
     ledger.settings.update(payment_accounts={"vipps": 1901}, invoice_on=["completed"])
-    paid = {"id": "p1", "method": "vipps", "status": "paid", "amount": "250.00"}
-    payments = [{**paid, "paid_at": "2026-01-05T09:31:00Z"}]
-    ledger.run(customer(), product(), order(status="completed", payments=payments))
+    ledger.run(customer(), product(), order(status="completed", payments=[payment]))
 
-    output = links("runs")
+    output = listed("runs")
 
     assert "orders: 1 created, 1 invoiced; payments: 1 created" in output
     assert rows("runs")[0]["outcomes"]["orders"] == {"created": 1, "invoiced": 1}
 
 
-def test_a_run_to_which_the_tap_sent_nothing_is_listed_as_one_without_input(
-    ledger, links, rows, product
+def test_a_run_to_which_the_tap_sent_nothing_is_listed_as_having_no_input(
+    ledger, listed, rows, product
 ):
     ledger.run(product(sku=None))
     log = ledger.command_on("").log
@@ -336,10 +298,10 @@ def test_a_run_to_which_the_tap_sent_nothing_is_listed_as_one_without_input(
     assert (first["has_input"], newest["has_input"]) == (True, False)
     assert (first["has_whole_input"], newest["has_whole_input"]) == (True, False)
     assert newest["outcomes"] == {"products": {"rejected": 1}}
-    assert "no input; products: 1 rejected" in links("runs")
+    assert "no input; products: 1 rejected" in listed("runs")
 
 
-def test_a_run_without_input_is_not_the_first_that_counts(ledger, box, lines_of, customer):
+def test_a_run_without_input_does_not_count_as_the_first(ledger, box, customer):
     ledger.command_on("")
     box.go.create("Customers", {"Name": "Fjell AS"})
 
@@ -348,13 +310,13 @@ def test_a_run_without_input_is_not_the_first_that_counts(ledger, box, lines_of,
     assert (outcome.status, outcome.writes) == (1, [])
 
 
-def test_a_column_in_which_no_record_has_anything_is_left_out(ledger, links, product, refused):
-    of_both = links("rejects").splitlines()[0]
-    assert ("title of the refusal" in of_both, "next attempt" in of_both) == (True, True)
-    assert "acknowledged" not in of_both
+def test_an_empty_column_is_omitted(ledger, listed, product, refused):
+    heading = listed("rejects").splitlines()[0]
+    assert ("title of the refusal" in heading, "next attempt" in heading) == (True, True)
+    assert "acknowledged" not in heading
 
     ledger.run(product(sku=None))
-    heading = links("rejects", "--entity", "products").splitlines()[0]
+    heading = listed("rejects", "--entity", "products").splitlines()[0]
 
     assert heading.split("  ")[0].strip() == "ID"
     assert "reason" in heading
@@ -362,38 +324,40 @@ def test_a_column_in_which_no_record_has_anything_is_left_out(ledger, links, pro
         assert column not in heading
 
 
-def test_text_of_the_shop_cannot_steer_the_terminal_or_break_a_line(ledger, links, product):
+def test_text_of_the_shop_cannot_control_the_terminal_or_break_a_line(ledger, listed, product):
     ledger.run(product(price_excl="\x1b[31m1\n2[bold]"))
 
-    output = links("rejects")
+    output = listed("rejects")
 
     assert "\x1b" not in output
     assert len(output.splitlines()) == 3
     assert "[bold]" in output
 
 
-def named_in(text):
-    return [one for one in PERSONAL if one in text]
+def personal_values_in(text):
+    return [value for value in PERSONAL if value in text]
 
 
-def on_a_terminal(columns, *command):
-    """Run a command on a terminal with this many columns, and return what it printed."""
-    mine, its = pty.openpty()
+def on_a_terminal(columns, *words):
+    """Run the command on a terminal with this many columns, and return what it printed."""
+    terminal, output = pty.openpty()
+    command = [commands.script("powerofficego-links"), *words]
     environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
-    with subprocess.Popen(command, stdout=its, env=environment):
-        os.close(its)
-        printed = b""
-        try:
-            while read := os.read(mine, 4096):
-                printed += read
-        except OSError:  # Linux ends a terminal that nobody writes to any more with an error
-            pass
-        finally:
-            os.close(mine)
+    printed = b""
+    with (
+        subprocess.Popen(command, stdout=output, env=environment),
+        os.fdopen(terminal, "rb", 0) as read_end,
+    ):
+        os.close(output)
+        with suppress(OSError):  # with which Linux ends a terminal that no process writes to
+            while part := read_end.read(4096):
+                printed += part
     return printed.decode()
 
 
-def test_an_edit_in_go_that_the_shop_does_not_have_is_a_difference(ledger, box, rows, customer):
+def test_an_edit_in_go_that_was_not_written_to_the_shop_is_a_difference(
+    ledger, box, rows, customer
+):
     ledger.run(customer())
     (entry,) = box.go.entries("Customers")
     box.go.edit("Customers", entry["Id"], {"PhoneNumber": "+4740000000"})

@@ -1,40 +1,26 @@
-"""`powerofficego-links retry`: the next run retries what Go refused, without waiting for hours."""
+"""`powerofficego-links retry`: the next run retries what Go refused, instead of hours later."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from click.testing import CliRunner
-from target_powerofficego.links_command import main
-
-
-@pytest.fixture
-def links(ledger):
-    """Runs the command on the link store of the test's runs."""
-
-    def run(*words):
-        return CliRunner().invoke(main, ["--link-store", str(ledger.link_store), *words])
-
-    return run
 
 
 @pytest.fixture
 def refused(ledger, box, customer, product):
-    """A customer and a product that Go refused once; returns the numbers of their rejects."""
+    """The numbers of the rejects of a customer and a product that Go refused once, by entity."""
     for path in ("/Customers$", "/Products$"):
         box.faults.add(method="POST", path=path, status=400, body={"title": "No", "status": 400})
     ledger.run(customer(), product())
-    return {one.entity: str(one.id) for one in ledger.unsettled("reject")}
+    return {record.entity: str(record.id) for record in ledger.unsettled("reject")}
 
 
-def test_what_go_refused_rests_without_a_retry_and_is_not_counted(ledger, refused):
+def test_a_refused_record_is_neither_retried_nor_counted_by_the_next_run(ledger, refused):
     outcome = ledger.run()
 
     assert (outcome.writes, outcome.summary["records"]) == ([], {})
 
 
-def test_the_next_run_tries_a_record_at_once(ledger, box, links, refused):
+def test_the_next_run_retries_a_record(ledger, box, links, refused):
     result = links("retry", refused["customers"])
     outcome = ledger.run()
 
@@ -46,27 +32,26 @@ def test_the_next_run_tries_a_record_at_once(ledger, box, links, refused):
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_several_numbers_are_accepted_and_printed_as_json(ledger, links, refused):
-    result = links("retry", "--format", "json", *refused.values())
+def test_several_records_are_retried_at_once_and_printed_as_json(ledger, rows, refused):
+    retried = rows("retry", *refused.values())
 
-    rows = [json.loads(line) for line in result.output.splitlines()]
-    assert {row["entity"] for row in rows} == {"customers", "products"}
-    assert {row["next_attempt_at"] for row in rows} == {None}
+    assert {row["entity"] for row in retried} == {"customers", "products"}
+    assert {row["next_attempt_at"] for row in retried} == {None}
     assert sorted(ledger.run().calls()) == ["POST /Customers", "POST /Products"]
 
 
-def test_all_that_rests_may_be_tried(ledger, links, refused):
+def test_all_postponed_records_are_retried(ledger, links, refused):
     assert len(links("retry", "--all").output.splitlines()) == 2
     assert sorted(ledger.run().calls()) == ["POST /Customers", "POST /Products"]
 
 
-def test_all_of_one_entity_may_be_tried(ledger, links, refused):
+def test_all_postponed_records_of_an_entity_are_retried(ledger, links, refused):
     links("retry", "--all", "--entity", "products")
 
     assert ledger.run().calls() == ["POST /Products"]
 
 
-def test_an_unknown_number_is_one_line_and_changes_nothing(ledger, links, refused):
+def test_an_unknown_number_is_refused_and_nothing_is_changed(ledger, links, refused):
     result = links("retry", refused["customers"], "77")
 
     assert result.exit_code == 1
@@ -74,7 +59,7 @@ def test_an_unknown_number_is_one_line_and_changes_nothing(ledger, links, refuse
     assert ledger.run().writes == []
 
 
-def test_when_nothing_rests_it_says_so(ledger, links, product):
+def test_retry_reports_that_no_record_is_postponed(ledger, links, product):
     ledger.run(product(sku=None))
 
     result = links("retry", "--all")
@@ -84,15 +69,15 @@ def test_when_nothing_rests_it_says_so(ledger, links, product):
 
 
 @pytest.mark.parametrize("words", [(), ("1", "--all"), ("1", "--entity", "orders")])
-def test_it_asks_which_records_are_meant(links, words):
+def test_retry_takes_either_numbers_or_all(links, words):
     assert links("retry", *words).exit_code == 2
 
 
-def test_a_second_refusal_rests_longer_than_the_first(ledger, box, links, refused):
+def test_a_second_refusal_postpones_a_record_for_longer(ledger, box, links, refused):
     box.faults.add(method="POST", path="/Customers$", status=400, body={"title": "No"})
     links("retry", refused["customers"])
     ledger.run()
 
-    (again,) = [one for one in ledger.unsettled("reject") if one.entity == "customers"]
-    assert again.attempts == 2
-    assert (again.next_attempt_at - again.last_seen).total_seconds() > 3600
+    (reject,) = [record for record in ledger.unsettled("reject") if record.entity == "customers"]
+    assert reject.attempts == 2
+    assert (reject.next_attempt_at - reject.last_seen).total_seconds() > 3600

@@ -1,68 +1,43 @@
-"""`powerofficego-links export` and `import`: a link store is moved or restored completely."""
+"""`powerofficego-links export` and `import`: a link store is moved or restored in full."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 
+import commands
 import pytest
 from click.testing import CliRunner
 from target_powerofficego.links_command import main
-from target_powerofficego.target import TargetPowerOfficeGo
 
-KEPT = (
+EXPORTED = (
     *("namespaces", "links", "settled", "unsettled", "waits", "conflicts", "erasures", "runs"),
     "payments",
 )
-_PROGRAM = [sys.executable, "-c", "from target_powerofficego.links_command import main; main()"]
 WAITED_FOR = "1003"
-"""A customer that is rejected, and that an order waits for."""
-PAYMENT = {
-    "id": "p1",
-    "method": "vipps",
-    "status": "paid",
-    "amount": "250.00",
-    "paid_at": "2026-01-05T09:31:00Z",
-}
+"""A rejected customer whose order is parked."""
 
 
 @pytest.fixture
-def links(ledger):
-    """Runs the command on the link store of the test's runs, with text as its input."""
-
-    def run(*words, text=None):
-        line = ["--link-store", str(ledger.link_store), *words]
-        return CliRunner().invoke(main, line, input=text)
-
-    return run
-
-
-@pytest.fixture
-def exported(links):
+def exported(listed):
     """Exports the link store and returns the text."""
-
-    def run(*words):
-        result = links("export", *words)
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    return run
+    return functools.partial(listed, "export")
 
 
 @pytest.fixture
-def records(customer, product, order, guest_order):
-    """Records with every outcome: linked, rejected, held, parked, and erased afterwards."""
+def records(customer, product, order, guest_order, payment):
+    """Records that will be linked, rejected, held, parked or erased."""
     return [
         customer(),
         customer(id="1002", email="per@example.no"),
         customer(id=WAITED_FOR, email="no e-mail"),
         product(price_excl="100.10", price_incl="125.13"),
         product(id="502", sku=None),
-        order(payments=[PAYMENT]),
+        order(payments=[payment]),
         order(id="9002", total_refunded="50.00"),
         order(id="9003", customer_id=WAITED_FOR),
         guest_order(id="9004"),
@@ -70,79 +45,84 @@ def records(customer, product, order, guest_order):
 
 
 def rows_of(path):
-    """Return the rows of the tables that are transferred, without the ids of this database."""
+    """Return the rows of the exported tables, without the ids of this database."""
     with closing(sqlite3.connect(path)) as store:
         store.row_factory = sqlite3.Row
-        found = {}
-        for table in KEPT:
-            rows = [dict(row) for row in store.execute(f"SELECT * FROM {table}")]
-            own_ids = ("id", "namespace", "run", "unsettled_id")
-            stripped = [{k: v for k, v in row.items() if k not in own_ids} for row in rows]
-            found[table] = sorted(stripped, key=str)
-        return found
+        return {
+            table: sorted(map(without_ids, store.execute(f"SELECT * FROM {table}")), key=str)
+            for table in EXPORTED
+        }
+
+
+def without_ids(row):
+    ids = ("id", "namespace", "run", "unsettled_id")
+    return {column: value for column, value in dict(row).items() if column not in ids}
 
 
 @pytest.fixture
 def filled(ledger, links, box, records, customer):
-    """A link store with rows in every table, and the records that it was made from."""
+    """The records that filled every table of the link store."""
     box.go.create("Customers", {"Name": "Per AS", "EmailAddress": "per@example.no"})
     ledger.settings["payment_accounts"] = {"vipps": 1901}
     ledger.run(*records)
-    (there,) = [
-        one for one in box.go.entries("Customers") if one["EmailAddress"] == "kari@example.no"
+    (entry,) = [
+        entry for entry in box.go.entries("Customers") if entry["EmailAddress"] == "kari@example.no"
     ]
-    box.go.edit("Customers", there["Id"], {"PhoneNumber": "99887766"})
+    box.go.edit("Customers", entry["Id"], {"PhoneNumber": "99887766"})
     edited = customer(phone="+4740000000")
     ledger.run(edited, owners={"customers": "go"})
-    for one in ledger.unsettled("reject", "hold"):
-        if one.shop_id != WAITED_FOR:
-            links("acknowledge", str(one.id))
+    for record in ledger.unsettled("reject", "hold"):
+        if record.shop_id != WAITED_FOR:
+            links("acknowledge", record.id)
     assert links("erase", "customer", "1002", "--yes").exit_code == 0
     ledger.run()
     return [edited, *records[1:]]
 
 
-_WHOLE: list[str] = []
+_FULL_EXPORT: list[str] = []
 
 
 @pytest.fixture
-def whole(request):
-    """The export of a link store with rows in every table, made once for all that alter it."""
-    if not _WHOLE:
+def full_export(request):
+    """The export of a link store with rows in every table, made once per process."""
+    if not _FULL_EXPORT:
         request.getfixturevalue("filled")
-        _WHOLE.append(request.getfixturevalue("exported")())
+        _FULL_EXPORT.append(request.getfixturevalue("exported")())
         request.getfixturevalue("ledger").lose_link_store()
-    return _WHOLE[0]
+    return _FULL_EXPORT[0]
 
 
-def test_a_lost_store_comes_back_with_all_it_knew_and_the_same_input_writes_nothing(
-    ledger, box, exported, links, filled
+def test_an_import_restores_a_lost_store_and_the_same_input_writes_nothing(
+    ledger, box, exported, listed, filled
 ):
     before = rows_of(ledger.link_store)
     text = exported()
     ledger.lose_link_store()
 
-    result = links("import", text=text)
+    printed = listed("import", text=text)
 
-    assert result.exit_code == 0, result.output
-    assert result.output.startswith("imported ")
-    assert result.output.endswith(" links of testshop\n")
+    assert printed.startswith("imported ")
+    assert printed.endswith(" links of testshop\n")
     assert rows_of(ledger.link_store) == before
-    assert all(before[table] for table in KEPT)
+    assert all(before[table] for table in EXPORTED)
 
-    there = {kind: box.go.entries(kind) for kind in ("Customers", "Products", "SalesOrders")}
+    in_go = {kind: box.go.entries(kind) for kind in ("Customers", "Products", "SalesOrders")}
     outcome = ledger.run(*filled, owners={"customers": "go"})
     assert outcome.writes == []
-    open_ones = [one for one in ledger.unsettled("reject", "hold") if not one.acknowledged_at]
-    assert [one.shop_id for one in open_ones] == [WAITED_FOR]
-    assert {kind: box.go.entries(kind) for kind in there} == there
+    waiting = [
+        record.shop_id
+        for record in ledger.unsettled("reject", "hold")
+        if not record.acknowledged_at
+    ]
+    assert waiting == [WAITED_FOR]
+    assert {kind: box.go.entries(kind) for kind in in_go} == in_go
     assert rows_of(ledger.link_store)["unsettled"]
 
 
-def test_an_import_of_an_export_exports_the_same_again(ledger, exported, links, filled):
+def test_an_imported_export_is_exported_unchanged(ledger, exported, listed, filled):
     text = exported()
     ledger.lose_link_store()
-    links("import", text=text)
+    listed("import", text=text)
 
     assert without_head(exported()) == without_head(text)
 
@@ -151,66 +131,64 @@ def without_head(text):
     return [json.loads(line) for line in text.splitlines()[1:]]
 
 
-def test_each_line_is_an_object_with_its_kind_and_exact_decimals(exported, filled):
+def test_each_line_is_an_object_with_a_kind_and_exact_decimals(exported, filled):
     lines = exported().splitlines()
     kinds = [json.loads(line)["kind"] for line in lines]
 
     assert json.loads(lines[0])["format"] == 6
     assert kinds[0] == "powerofficego-links"
     assert kinds[-1] == "end"
-    assert set(kinds) >= set(KEPT)
+    assert set(kinds) >= set(EXPORTED)
     assert not {"go_entries", "go_keys", "watermarks"} & set(kinds)
     assert any("100.10" in line for line in lines if '"kind":"links"' in line)
 
 
-def test_an_export_from_before_payments_were_kept_comes_in(ledger, exported, links, filled):
+def test_an_export_from_before_payments_were_stored_is_imported(ledger, exported, listed, filled):
     text = exported()
     head, *lines, _ = text.splitlines()
     older = [without_settings(line) for line in lines if '"kind":"payments"' not in line]
     end = json.dumps({"kind": "end", "rows": len(older)})
     ledger.lose_link_store()
 
-    result = links("import", text="\n".join([with_value("format", 2)(head), *older, end]))
+    listed("import", text="\n".join([with_value("format", 2)(head), *older, end]))
 
-    assert result.exit_code == 0, result.output
     assert rows_of(ledger.link_store)["links"]
     assert rows_of(ledger.link_store)["payments"] == []
 
 
-def test_an_export_from_before_settings_were_kept_comes_in(ledger, exported, links, filled):
+def test_an_export_from_before_settings_were_stored_is_imported(ledger, exported, listed, filled):
     head, *lines = exported().splitlines()
     older = [without_settings(line) for line in lines]
     ledger.lose_link_store()
 
-    result = links("import", text="\n".join([with_value("format", 3)(head), *older]))
+    listed("import", text="\n".join([with_value("format", 3)(head), *older]))
 
-    assert result.exit_code == 0, result.output
     assert {row["settings"] for row in rows_of(ledger.link_store)["runs"]} == {None}
 
 
-def test_an_export_from_before_bytes_were_noted_comes_in(ledger, links, exported, customer):
+def test_an_export_from_before_text_hashes_were_stored_is_imported(
+    ledger, listed, exported, customer
+):
     ledger.run(customer())
     head, *lines = exported().splitlines()
     older = [line.replace(f',"text_hash":{text_hash_in(line)}', "") for line in lines]
     ledger.lose_link_store()
 
-    result = links("import", text="\n".join([with_value("format", 5)(head), *older]))
+    listed("import", text="\n".join([with_value("format", 5)(head), *older]))
 
-    assert result.exit_code == 0, result.output
     assert {row["text_hash"] for row in rows_of(ledger.link_store)["settled"]} == {None}
     assert ledger.run(customer()).count("customers", "unchanged") == 1
 
 
-def test_an_export_has_every_character_whatever_the_locale_says(ledger, links, customer):
+def test_an_export_has_every_character_in_any_locale(ledger, links, listed, customer):
     ledger.run(customer(email="no e-mail", name="Łukasz Grønvåg"))
-    line = [*_PROGRAM, "--link-store", ledger.link_store, "export"]
-    latin = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    line = [commands.script("powerofficego-links"), "--link-store", ledger.link_store, "export"]
+    latin_1 = {**os.environ, "PYTHONIOENCODING": "latin-1"}
 
-    ended = subprocess.run(line, env=latin, capture_output=True, check=True)
+    ended = subprocess.run(line, env=latin_1, capture_output=True, check=True)
     ledger.lose_link_store()
-    result = links("import", text=ended.stdout.decode())
+    listed("import", text=ended.stdout.decode())
 
-    assert result.exit_code == 0, result.output
     assert "Łukasz Grønvåg" in ended.stdout.decode()
     assert "Łukasz Grønvåg" in links("rejects", "--show-values").stdout
 
@@ -226,33 +204,20 @@ def without_settings(line):
     return json.dumps(message)
 
 
-def test_an_unanswered_write_moves_along(ledger, links, exported, customer):
-    with closing(TargetRun(ledger)) as run:
+def test_an_unanswered_write_is_exported_and_imported(ledger, listed, exported, under_way):
+    with under_way() as run:
         run.store.intents.begin("customers", "1001", "patch", {"path": "/Customers/1", "rows": {}})
     text = exported()
     ledger.lose_link_store()
-    links("import", text=text)
+    listed("import", text=text)
 
     with closing(sqlite3.connect(ledger.link_store)) as store:
         intents = store.execute("SELECT shop_id, kind, detail FROM intents").fetchall()
     assert intents == [("1001", "patch", '{"path":"/Customers/1","rows":{}}')]
 
 
-class TargetRun:
-    """A run that is under way until it is closed."""
-
-    def __init__(self, ledger):
-        self._target = TargetPowerOfficeGo(config=ledger.config())
-        self._run = self._target.begin()
-        self.store = self._run.store
-
-    def close(self):
-        self._target.process_endofpipe()
-        self._run.close()
-
-
-def test_one_shop_of_several_is_exported_and_comes_into_another_store(
-    ledger, exported, links, tmp_path, customer
+def test_one_of_several_shops_is_exported_and_imported_into_another_store(
+    ledger, exported, tmp_path, customer
 ):
     ledger.run(customer(id="8"), shop_name="othershop")
     ledger.run(customer(), shop_name="testshop", new_namespace=True)
@@ -266,11 +231,13 @@ def test_one_shop_of_several_is_exported_and_comes_into_another_store(
     assert [row["shop_id"] for row in rows_of(other)["links"]] == ["1001"]
 
 
-def test_a_store_that_only_has_an_order_to_compare_is_empty(ledger, links, exported, customer):
+def test_a_store_with_nothing_but_an_order_to_compare_counts_as_empty(
+    ledger, links, exported, customer, under_way
+):
     ledger.run(customer())
     text = exported()
     ledger.lose_link_store()
-    with closing(TargetRun(ledger)) as run:
+    with under_way() as run:
         run.store.intents.note_comparison("orders", "9001")
 
     result = links("import", text=text)
@@ -278,7 +245,7 @@ def test_a_store_that_only_has_an_order_to_compare_is_empty(ledger, links, expor
     assert (result.exit_code, result.output) == (0, "imported 1 links of testshop\n")
 
 
-def test_a_store_that_is_not_empty_is_not_changed_without_replace(
+def test_a_store_that_is_not_empty_is_changed_only_with_replace(
     ledger, exported, links, customer, product
 ):
     ledger.run(customer(id="8", email="ola@example.no"), shop_name="othershop")
@@ -293,12 +260,12 @@ def test_a_store_that_is_not_empty_is_not_changed_without_replace(
     assert rows_of(ledger.link_store) == before
 
     assert links("import", "--replace", text=text).exit_code == 0
-    kept = {row["shop_id"] for row in rows_of(ledger.link_store)["links"]}
-    assert kept == {"8", "1001"}
+    assert {row["shop_id"] for row in rows_of(ledger.link_store)["links"]} == {"8", "1001"}
     assert ledger.run(customer(), product()).writes == []
 
 
 def changed(text, number, change):
+    """Return an export with the line of this number changed."""
     lines = text.splitlines()
     lines[number - 1] = change(lines[number - 1])
     return "\n".join(lines) + "\n"
@@ -325,14 +292,14 @@ def in_row(name, value):
 
 
 LAST_STAMP = "9999-12-31T23:59:59.999999-14:00"
-"""A moment that there is none of in UTC."""
+"""A time that cannot be converted to UTC."""
 
 WITHOUT_ZONE = "2026-01-31T12:00:00.000000"
-"""Another moment on each machine."""
+"""A time that differs between machines."""
 
 
 @pytest.mark.parametrize(
-    ("kind", "change", "why"),
+    ("kind", "change", "reason"),
     [
         ("links", lambda line: line[:-1], "it is not JSON"),
         ("links", lambda _: "[1]", "it is not a JSON object"),
@@ -377,22 +344,22 @@ WITHOUT_ZONE = "2026-01-31T12:00:00.000000"
         ),
     ],
 )
-def test_a_bad_line_is_named_by_its_number_and_nothing_is_imported(
-    ledger, links, whole, kind, change, why
+def test_an_invalid_line_is_named_by_its_number_and_nothing_is_imported(
+    ledger, links, full_export, kind, change, reason
 ):
-    number = line_of(whole, kind)
+    number = line_of(full_export, kind)
 
-    result = links("import", text=changed(whole, number, change))
+    result = links("import", text=changed(full_export, number, change))
 
     assert result.exit_code == 1
-    assert result.output.startswith(f"Error: line {number} cannot be read: {why}")
+    assert result.output.startswith(f"Error: line {number} cannot be read: {reason}")
     assert result.output.endswith("; nothing was imported\n")
     assert result.output.count("\n") == 1
     assert not ledger.link_store.exists()
 
 
-def test_an_unanswered_write_of_an_unknown_kind_is_named(ledger, exported, links):
-    with closing(TargetRun(ledger)) as run:
+def test_an_unanswered_write_of_an_unknown_kind_is_named(ledger, exported, links, under_way):
+    with under_way() as run:
         run.store.intents.begin("customers", "1001", "patch", {"path": "/Customers/1", "rows": {}})
     text = exported()
     number = line_of(text, "intents")
@@ -404,32 +371,35 @@ def test_an_unanswered_write_of_an_unknown_kind_is_named(ledger, exported, links
     assert f"line {number} cannot be read: kind is not valid" in result.output
 
 
-def test_a_line_that_comes_twice_is_named(links, whole):
-    number = line_of(whole, "links")
+def test_a_repeated_line_is_named(links, full_export):
+    number = line_of(full_export, "links")
 
-    result = links("import", text=changed(whole, number, lambda line: f"{line}\n{line}"))
+    result = links("import", text=changed(full_export, number, lambda line: f"{line}\n{line}"))
 
     assert result.exit_code == 1
     assert f"line {number + 1} cannot be read: another line has the same" in result.output
 
 
-@pytest.mark.parametrize("left", [0, 1, 5])
-def test_an_export_that_is_cut_off_is_not_imported(ledger, links, whole, left):
-    result = links("import", text="".join(whole.splitlines(keepends=True)[:left]))
+@pytest.mark.parametrize("length", [0, 1, 5])
+def test_an_export_that_is_cut_off_is_not_imported(ledger, links, full_export, length):
+    result = links("import", text="".join(full_export.splitlines(keepends=True)[:length]))
 
     assert result.exit_code == 1
-    assert f"line {left + 1} cannot be read: the export is cut off" in result.output
+    assert f"line {length + 1} cannot be read: the export is cut off" in result.output
     assert not ledger.link_store.exists()
 
 
-def test_neither_happens_while_a_run_is_under_way(ledger, exported, links, customer):
+@pytest.mark.parametrize("words", [("export",), ("import", "--replace")])
+def test_nothing_is_exported_or_imported_while_a_run_is_under_way(
+    ledger, exported, links, customer, under_way, words
+):
     ledger.run(customer())
     text = exported()
-    with closing(TargetRun(ledger)):
-        for words in (("export",), ("import", "--replace")):
-            result = links(*words, text=text)
-            assert result.exit_code == 1
-            assert "a run for the shop testshop is under way" in result.output
+    with under_way():
+        result = links(*words, text=text)
+
+    assert result.exit_code == 1
+    assert "a run for the shop testshop is under way" in result.output
 
 
 def test_an_unknown_shop_cannot_be_exported(ledger, links, customer):

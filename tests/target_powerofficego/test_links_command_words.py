@@ -1,4 +1,4 @@
-"""The words of `powerofficego-links`: its help, and one clear line if there is no link store."""
+"""The help, arguments and options of `powerofficego-links`, and errors about its link store."""
 
 from __future__ import annotations
 
@@ -53,10 +53,9 @@ def loaded(name):
     return command.loaded
 
 
-LOADED = [loaded(name) for name in main.commands]
-
-
-@pytest.mark.parametrize("command", [main, *LOADED], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "command", [main, *map(loaded, COMMANDS)], ids=lambda command: command.name
+)
 def test_every_command_and_option_has_help(command):
     assert command.help
     for option in command.params:
@@ -66,7 +65,7 @@ def test_every_command_and_option_has_help(command):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_groups_help_has_the_first_sentence_of_each_commands_help(name):
+def test_the_help_of_the_group_has_the_first_sentence_of_each_command(name):
     command = main.commands[name]
 
     assert loaded(name).name == name
@@ -83,7 +82,7 @@ def test_every_command_shows_its_help(name):
 
 
 @pytest.mark.parametrize("name", NEED_A_STORE)
-def test_a_link_store_that_does_not_exist_is_one_line_and_is_not_made(tmp_path, name):
+def test_a_missing_link_store_is_reported_in_one_line_and_not_created(tmp_path, name):
     path = tmp_path / "links.db"
 
     result = ask("--link-store", path, name, *ARGUMENTS.get(name, ()))
@@ -96,7 +95,7 @@ def test_a_link_store_that_does_not_exist_is_one_line_and_is_not_made(tmp_path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_any_option_the_link_store_is_looked_for_in_the_working_directory(
+def test_without_an_option_the_link_store_is_expected_in_the_working_directory(
     tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -108,7 +107,7 @@ def test_without_any_option_the_link_store_is_looked_for_in_the_working_director
     assert str(tmp_path / "powerofficego-links.db") in result.output
 
 
-def test_a_database_of_another_program_is_left_as_it_is(tmp_path):
+def test_a_database_of_another_program_is_left_unchanged(tmp_path):
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE songs (name TEXT)")
@@ -122,7 +121,7 @@ def test_a_database_of_another_program_is_left_as_it_is(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_file_that_is_not_a_database_is_one_line(tmp_path):
+def test_a_file_that_is_not_a_database_is_reported_in_one_line(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("not a database, but long enough to be taken for one" * 20)
 
@@ -138,7 +137,7 @@ def test_a_file_that_is_not_a_database_is_one_line(tmp_path):
     "location",
     ["nosuch://kari@example.no/links", "mysql+mysqldb://kari@127.0.0.1/links", "http://"],
 )
-def test_an_invalid_link_store_is_one_line(location):
+def test_an_invalid_link_store_is_reported_in_one_line(location):
     result = ask("--link-store", location, "check")
 
     assert result.exit_code == 1
@@ -159,24 +158,24 @@ def test_a_password_in_the_address_of_a_database_is_refused_and_not_shown(locati
     assert "hemmelig" not in result.output
 
 
-@pytest.mark.parametrize("words", [["acknowledge"], ["retry"]])
+@pytest.mark.parametrize("command", ["acknowledge", "retry"])
 @pytest.mark.parametrize("number", ["0", "-1", "first", str(2**31), str(2**63), "9" * 5000])
-def test_an_invalid_number_is_refused(ledger, customer, words, number):
+def test_an_invalid_number_is_refused(ledger, links, customer, command, number):
     ledger.run(customer(email="none"))
 
-    result = ask("--link-store", ledger.link_store, *words, "--", number)
+    result = links(command, "--", number)
 
     assert result.exit_code == 2
     assert result.output.splitlines()[-1].startswith("Error: Invalid value for '[ID...]': ")
-    assert [one.acknowledged_at for one in ledger.unsettled()] == [None]
+    assert [record.acknowledged_at for record in ledger.unsettled()] == [None]
 
 
 @pytest.mark.parametrize("command", ["runs", "conflicts"])
 @pytest.mark.parametrize("number", ["0", "-1", "all", str(2**31), str(2**63)])
-def test_an_invalid_number_of_rows_is_refused(ledger, customer, command, number):
+def test_an_invalid_number_of_rows_is_refused(ledger, links, customer, command, number):
     ledger.run(customer())
 
-    result = ask("--link-store", ledger.link_store, command, "--newest", number)
+    result = links(command, "--newest", number)
 
     assert result.exit_code == 2
     assert result.output.splitlines()[-1].startswith("Error: Invalid value for '--newest': ")
@@ -190,14 +189,15 @@ def test_an_entity_is_accepted_in_singular_and_plural(tmp_path, entity):
         result = ask("--link-store", tmp_path / "links.db", command, "--entity", entity, *words)
         assert "does not exist: nothing has been synced yet" in result.output
     for command in ("link", "unlink"):
-        parameters = loaded(command).params
-        parameter = next(one for one in parameters if one.name == "entity")
+        (parameter,) = [
+            parameter for parameter in loaded(command).params if parameter.name == "entity"
+        ]
         assert parameter.type.convert(entity, parameter, None) == plural
 
 
-@pytest.mark.parametrize("what", ["customer", "customers"])
-def test_erase_accepts_its_entity_in_singular_and_plural(tmp_path, what):
-    result = ask("--link-store", tmp_path / "links.db", "erase", what, "1001", "--yes")
+@pytest.mark.parametrize("entity", ["customer", "customers"])
+def test_erase_accepts_its_entity_in_singular_and_plural(tmp_path, entity):
+    result = ask("--link-store", tmp_path / "links.db", "erase", entity, "1001", "--yes")
 
     assert "does not exist: nothing has been synced yet" in result.output
 
@@ -209,7 +209,7 @@ def test_an_unknown_entity_is_refused():
     assert "'customers', 'products', 'orders'" in result.output
 
 
-def test_export_takes_all_shops_unless_one_is_named():
+def test_the_help_of_export_names_all_shops_as_the_default():
     result = " ".join(ask("export", "--help").output.split())
 
     assert "for all shops unless one is named" in result
@@ -217,7 +217,7 @@ def test_export_takes_all_shops_unless_one_is_named():
     assert "needed when" not in result
 
 
-def test_it_prints_its_version():
+def test_the_version_is_printed():
     result = ask("--version")
 
     assert result.exit_code == 0

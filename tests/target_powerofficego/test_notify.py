@@ -1,4 +1,4 @@
-"""`notify`: what is new is announced once, without personal data or keys."""
+"""`notify`: news is announced once, without personal data or keys."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ from target_powerofficego.target import TargetPowerOfficeGo
 PERSONAL = ("Nordmann", "Kari", "example.no", "91234567", "Storgata", "1001", "501", "502", "ULL-1")
 NEW = "testshop: 1 reject is new"
 WELL = "testshop: all is well again"
-BROKE = "testshop: a run failed"
+FAILED = "testshop: a run failed"
 SILENT = "testshop: no run for too long"
+INVALID_INPUT = {"type": "RECORD", "stream": "invoices", "record": {"id": "1"}}
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def run(ledger, receiver):
 
 @pytest.fixture
 def check(ledger, receiver):
-    """Runs `check` as from cron, with `notify` set to the receiver."""
+    """Runs `check` as cron does, with `notify` set to the receiver."""
 
     def check(*words, **variables):
         line = ["--link-store", str(ledger.link_store), "check", *words]
@@ -51,11 +52,6 @@ def check(ledger, receiver):
         return CliRunner().invoke(main, line, env=env)
 
     return check
-
-
-def broken(ledger):
-    """Return an input that makes a run fail."""
-    return {"type": "RECORD", "stream": "invoices", "record": {"id": "1"}}
 
 
 def test_a_run_in_which_nothing_new_happens_sends_nothing(run, receiver, customer):
@@ -66,7 +62,7 @@ def test_a_run_in_which_nothing_new_happens_sends_nothing(run, receiver, custome
 
 
 @pytest.mark.both_link_stores(if_slow=True)
-def test_new_rejects_and_holds_are_announced_once_and_so_is_their_end(
+def test_new_rejects_and_holds_and_their_end_are_announced_once(
     run, receiver, box, customer, product
 ):
     twins = [
@@ -96,7 +92,7 @@ def test_new_rejects_and_holds_are_announced_once_and_so_is_their_end(
     assert receiver.messages[-1]["type"] == "success"
 
 
-def test_only_what_is_new_is_counted_as_new(run, receiver, product):
+def test_only_new_rejects_are_counted_as_new(run, receiver, product):
     run(product(sku=None))
     run(product(), product(id="502", sku=None))
     run(product(id="503", sku=None))
@@ -105,14 +101,14 @@ def test_only_what_is_new_is_counted_as_new(run, receiver, product):
     assert "In total, 2 rejects wait for a person." in receiver.last
 
 
-def test_another_reason_for_the_same_reject_is_not_announced_again(run, receiver, product):
+def test_a_reject_is_not_announced_again_when_its_reason_changes(run, receiver, product):
     run(product(sku=None))
     run(product(name=None))
 
     assert receiver.titles == [NEW]
 
 
-def test_what_is_acknowledged_no_longer_waits(run, ledger, receiver, check, product):
+def test_once_all_is_acknowledged_the_end_is_announced(run, ledger, receiver, check, product):
     run(product(sku=None))
     ledger.acknowledge_all()
 
@@ -122,22 +118,22 @@ def test_what_is_acknowledged_no_longer_waits(run, ledger, receiver, check, prod
 
 
 @pytest.mark.both_link_stores(if_slow=True)
-def test_a_failed_run_is_announced_once_until_it_runs_again(run, ledger, receiver, customer):
+def test_a_failed_run_is_announced_once_until_a_run_succeeds(run, receiver, customer):
     run(customer())
     for _ in range(2):
-        assert run(broken(ledger)).status == 1
+        assert run(INVALID_INPUT).status == 1
 
     assert receiver.last.splitlines() == [
-        BROKE,
+        FAILED,
         "The run from the shop to PowerOffice Go failed: it stopped on an error.",
         "See the end of its log, and run it again.",
     ]
     assert receiver.messages[-1]["type"] == "failure"
     run(customer())
     run(customer())
-    assert receiver.titles == [BROKE, WELL]
-    run(broken(ledger))
-    assert receiver.titles == [BROKE, WELL, BROKE]
+    assert receiver.titles == [FAILED, WELL]
+    run(INVALID_INPUT)
+    assert receiver.titles == [FAILED, WELL, FAILED]
 
 
 def test_a_run_that_fails_before_it_is_recorded_is_announced_once(run, receiver, check, customer):
@@ -146,16 +142,16 @@ def test_a_run_that_fails_before_it_is_recorded_is_announced_once(run, receiver,
         assert run(client_key="another").status == 1
         assert check().exit_code == 0
 
-    assert receiver.titles == [BROKE]
+    assert receiver.titles == [FAILED]
     assert "refused it, or gave no usable answer" in receiver.last
     run(customer())
-    assert receiver.titles == [BROKE, WELL]
+    assert receiver.titles == [FAILED, WELL]
 
 
-def test_a_run_that_a_brake_stops_is_announced_with_what_waits(run, receiver, customer, product):
+def test_a_run_that_a_brake_stops_is_announced_with_its_rejects(run, receiver, customer, product):
     run(customer())
-    people = [customer(id=str(n), email=f"k{n}@example.no") for n in range(2, 5)]
-    run(product(sku=None), *people, max_creates=1, workers=1)
+    customers = [customer(id=str(n), email=f"k{n}@example.no") for n in range(2, 5)]
+    run(product(sku=None), *customers, max_creates=1, workers=1)
 
     assert receiver.titles == ["testshop: a run failed, 1 reject is new"]
     assert "a brake stopped it (max_creates, max_changes)" in receiver.last
@@ -163,16 +159,16 @@ def test_a_run_that_a_brake_stops_is_announced_with_what_waits(run, receiver, cu
 
 def test_a_tap_that_sends_nothing_is_announced(ledger, receiver, check, customer):
     ledger.run(customer())
-    ledger.command_on("", notify=receiver.address)
-    ledger.command_on("", notify=receiver.address)
+    for _ in range(2):
+        ledger.command_on("", notify=receiver.address)
     assert check().exit_code == 1
 
-    assert receiver.titles == [BROKE]
+    assert receiver.titles == [FAILED]
     assert "the tap did not finish" in receiver.last
 
 
 @pytest.mark.both_link_stores(if_slow=True)
-def test_missing_runs_are_announced_once_and_so_is_the_next_run(run, check, receiver, customer):
+def test_missing_runs_and_their_end_are_announced_once(run, check, receiver, customer):
     with machine_off_by(-datetime.timedelta(hours=5)):
         run(customer())
     for _ in range(2):
@@ -187,19 +183,17 @@ def test_missing_runs_are_announced_once_and_so_is_the_next_run(run, check, rece
     assert receiver.titles == [SILENT, WELL]
 
 
-def test_runs_that_cannot_start_do_not_make_check_announce_missing_runs_again(
-    run, check, receiver, customer
-):
+def test_missing_runs_are_not_announced_again_if_runs_cannot_start(run, check, receiver, customer):
     with machine_off_by(-datetime.timedelta(hours=5)):
         run(customer())
     for _ in range(2):
         check("--newer-than", "3h")
         run(client_key="another")
 
-    assert receiver.titles == [SILENT, BROKE]
+    assert receiver.titles == [SILENT, FAILED]
 
 
-def test_check_announces_a_killed_run_and_that_a_run_without_notify_went_well(
+def test_check_announces_a_killed_run_and_a_later_run_without_notify(
     run, ledger, check, receiver, customer
 ):
     run(customer())
@@ -210,7 +204,7 @@ def test_check_announces_a_killed_run_and_that_a_run_without_notify_went_well(
     for _ in range(2):
         assert check().exit_code == 0
 
-    assert receiver.titles == [BROKE, WELL]
+    assert receiver.titles == [FAILED, WELL]
     assert "it was cut off before its end" in receiver.messages[0]["message"]
 
 
@@ -218,22 +212,20 @@ def test_check_leaves_the_announcement_to_a_run_that_is_under_way(
     run, ledger, check, receiver, product
 ):
     ledger.run(product(sku=None))
-    under_way = TargetPowerOfficeGo(config=ledger.config(notify=receiver.address))
-    under_way.begin()
+    target = TargetPowerOfficeGo(config=ledger.config(notify=receiver.address))
+    target.begin()
     try:
         assert check().exit_code == 3
         assert receiver.messages == []
         assert run(product()).status == 1
         assert receiver.messages == []
     finally:
-        under_way.process_endofpipe()
-        under_way._notify()
+        target.process_endofpipe()
+        target._notify()
     assert receiver.titles == ["testshop: a run failed, 1 reject is new"]
 
 
-def test_check_announces_what_is_new_of_several_shops_in_one_message(
-    ledger, check, receiver, product
-):
+def test_check_announces_the_news_of_several_shops_in_one_message(ledger, check, receiver, product):
     ledger.run(product(sku=None))
     ledger.run(product(sku=None), shop_name="another", new_namespace=True)
 
@@ -246,18 +238,18 @@ def test_check_announces_what_is_new_of_several_shops_in_one_message(
     assert f"\n\n{NEW}\n" in message["message"]
 
 
-@pytest.mark.parametrize("how", ["option", "variable"])
-def test_check_announces_nothing_about_other_shops_if_one_is_named(
-    ledger, check, receiver, product, how
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [(["--shop-name", "another"], {}), ([], {"TARGET_POWEROFFICEGO_SHOP_NAME": "another"})],
+    ids=["option", "variable"],
+)
+def test_check_of_a_named_shop_announces_nothing_about_others(
+    ledger, check, receiver, product, words, variables
 ):
     ledger.run(product(sku=None))
     ledger.run(product(sku=None), shop_name="another", new_namespace=True)
 
-    result = (
-        check("--shop-name", "another")
-        if how == "option"
-        else check(TARGET_POWEROFFICEGO_SHOP_NAME="another")
-    )
+    result = check(*words, **variables)
 
     assert result.exit_code == 3
     assert receiver.titles == ["another: 1 reject is new"]
@@ -300,27 +292,28 @@ def test_a_test_message_needs_an_address(check, receiver):
 
 
 @pytest.mark.both_link_stores(if_slow=True)
-def test_of_two_processes_with_the_same_announcement_one_makes_it(ledger, customer):
+def test_only_one_of_two_processes_makes_the_same_announcement(ledger, customer):
     ledger.run(customer())
-    nothing, broke = ShopStatus().to_keep(), ShopStatus(broken={"forward": 1}).to_keep()
+    well, failed = ShopStatus().to_keep(), ShopStatus(broken={"forward": 1}).to_keep()
 
-    with ledger.store() as one, ledger.store() as other:
-        for store in (one, other):
+    with ledger.store() as first, ledger.store() as second:
+        for store in (first, second):
             store.namespaces.enter_existing("testshop")
-        assert one.notices.replace(nothing, broke)
-        assert not other.notices.replace(nothing, broke)
-        assert other.notices.last() == broke
-        assert other.notices.replace(broke, nothing)
-        assert one.notices.last() == nothing
+        assert first.notices.replace(well, failed)
+        assert not second.notices.replace(well, failed)
+        assert second.notices.last() == failed
+        assert second.notices.replace(failed, well)
+        assert first.notices.last() == well
 
 
-@pytest.mark.parametrize("path", ["go.json", "a7Kp2Qx9Zt4Wm8Rv1"])
-def test_a_config_that_check_cannot_read_is_one_line_without_what_may_be_a_key(ledger, path):
+@pytest.mark.parametrize(
+    ("path", "shown"), [("go.json", "go.json"), ("a7Kp2Qx9Zt4Wm8Rv1", "the named file")]
+)
+def test_a_config_that_check_cannot_read_is_not_named_if_it_may_be_a_key(ledger, path, shown):
     ledger.run()
 
     result = CliRunner().invoke(main, ["check", "--config", path])
 
-    shown = path if "." in path else "the named file"
     assert result.exit_code == 1
     assert result.stderr == f"Error: --config: {shown} cannot be read: No such file or directory\n"
 
@@ -331,7 +324,7 @@ def test_a_plan_sends_nothing(run, ledger, receiver, box, customer, product, set
     run(customer(), product(sku=None), **settings)
     ledger.run(customer())
     run(product(id="502", sku=None), dry_run=True)
-    run(broken(ledger), dry_run=True)
+    run(INVALID_INPUT, dry_run=True)
 
     assert receiver.messages == []
 
@@ -357,9 +350,7 @@ def test_nothing_is_announced_if_it_cannot_be_recorded(run, ledger, receiver, cu
 
 
 @pytest.mark.parametrize("status", [500, None])
-def test_a_service_that_accepts_nothing_changes_nothing_and_the_next_run_announces_it(
-    run, receiver, product, status
-):
+def test_what_a_service_did_not_accept_is_announced_by_the_next_run(run, receiver, product, status):
     receiver.status = status
     outcome = run(product(sku=None))
 
@@ -374,17 +365,15 @@ def test_a_service_that_accepts_nothing_changes_nothing_and_the_next_run_announc
     assert receiver.titles == [NEW]
 
 
-def test_what_two_processes_could_not_announce_is_all_announced_the_next_time(
-    ledger, receiver, customer
-):
-    def say(*ways):
+def test_the_next_run_announces_what_two_processes_could_not(ledger, receiver, customer):
+    def announce_failures(*ways):
         def endings(store):
             ending = Ending("testshop", 1, broken=dict.fromkeys(ways, "it failed"))
             yield find_namespace(store, "testshop"), ending
 
         announce(StoreLocation.of(str(ledger.link_store)), [receiver.address], endings)
 
-    second = threading.Thread(target=say, args=["back"])
+    second = threading.Thread(target=announce_failures, args=["back"])
     second_arrived, first_ended = threading.Event(), threading.Event()
 
     def hold_back(message):
@@ -397,17 +386,17 @@ def test_what_two_processes_could_not_announce_is_all_announced_the_next_time(
 
     ledger.run(customer())
     receiver.status, receiver.before_answer = 500, hold_back
-    say("forward")
+    announce_failures("forward")
     first_ended.set()
     second.join()
 
     receiver.status, receiver.before_answer = 200, bool
-    say("forward", "back")
+    announce_failures("forward", "back")
     assert "from the shop to PowerOffice Go failed" in receiver.last
     assert "from PowerOffice Go to the shop failed" in receiver.last
 
 
-standings = st.builds(
+statuses = st.builds(
     ShopStatus,
     waiting=st.frozensets(st.sampled_from("abc")),
     broken=st.dictionaries(st.sampled_from(["forward", "back"]), st.integers(1, 3)),
@@ -415,27 +404,27 @@ standings = st.builds(
 )
 
 
-@given(standings, standings)
-def test_an_announcement_undone_at_once_leaves_the_status_before_it(before, after):
-    shared = after.broken.keys() & before.broken.keys()
-    after = replace(after, broken={**after.broken, **{one: before.broken[one] for one in shared}})
+@given(statuses, statuses)
+def test_an_undone_announcement_leaves_the_status_before_it(before, after):
+    shared = {way: run for way, run in before.broken.items() if way in after.broken}
+    after = replace(after, broken={**after.broken, **shared})
     assert after.without(before, after) == before
 
 
-def test_failing_addresses_are_not_logged_and_the_others_get_the_message(
+def test_failing_addresses_are_not_logged_and_the_others_receive_the_message(
     run, receiver, product, monkeypatch
 ):
     monkeypatch.setenv("LOGLEVEL", "DEBUG")
     monkeypatch.setenv("TARGET_POWEROFFICEGO_LOGLEVEL", "DEBUG")
-    wrong = [
+    failing = [
         f"json://127.0.0.1:9/{SECRET}",
         f"jsons://no-such-host.invalid/{SECRET}",
         f"slack://{SECRET}",
         f"tgram://{SECRET}/1",
         f"mailtos://{SECRET}",
     ]
-    outcome = run(product(sku=None), notify=" ".join([receiver.address, *wrong]))
-    run(product(sku=None), notify=" ".join([*wrong, receiver.address]))
+    outcome = run(product(sku=None), notify=" ".join([receiver.address, *failing]))
+    run(product(sku=None), notify=" ".join([*failing, receiver.address]))
 
     assert outcome.status == 3
     assert outcome.log.splitlines()[-1] == "notify: 1 of 6 addresses accepted the message"
@@ -445,31 +434,29 @@ def test_failing_addresses_are_not_logged_and_the_others_get_the_message(
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what Apprise imports
 @pytest.mark.parametrize("scheme", SERVICES)
-def test_a_service_is_where_apprise_has_it_and_is_reached_by_tls(scheme):
-    kind = pkgutil.resolve_name(f"apprise.plugins.{SERVICES[scheme]}")
+def test_apprise_has_each_service_and_reaches_it_by_tls(scheme):
+    service = pkgutil.resolve_name(f"apprise.plugins.{SERVICES[scheme]}")
 
-    by_tls = kind.secure_protocol
-    assert scheme in ((by_tls,) if isinstance(by_tls, str) else by_tls)
-    assert kind.protocol in (None, scheme.removesuffix("s"))
+    schemes = service.secure_protocol
+    assert scheme in ((schemes,) if isinstance(schemes, str) else schemes)
+    assert service.protocol in (None, scheme.removesuffix("s"))
 
 
-def test_no_message_identifies_a_person_or_contains_a_key(
-    run, receiver, box, customer, product, order
-):
+def test_no_message_contains_personal_data_or_a_key(run, receiver, box, customer, product, order):
     body = {"title": "Kari Nordmann", "status": 400, "detail": "Kari Nordmann, Storgata 1"}
     box.faults.add(method="POST", path="/salesorders/complete$", status=400, body=body)
     run(customer(email="Kari"), product(id="502", sku=None), product(), order(customer_id=None))
-    run(broken(None), client_key="a-very-secret-key")
-    run(broken(None))
+    run(INVALID_INPUT, client_key="a-very-secret-key")
+    run(INVALID_INPUT)
 
     text = json.dumps(receiver.messages)
     assert len(receiver.messages) == 2
     keys = (box.go.application_key, box.go.client_key, box.go.subscription_key, SECRET)
-    assert [one for one in (*PERSONAL, *keys, "a-very-secret-key") if one in text] == []
+    assert [value for value in (*PERSONAL, *keys, "a-very-secret-key") if value in text] == []
 
 
 @pytest.mark.parametrize(
-    ("notify", "line"),
+    ("notify", "error"),
     [
         (
             f"json://hooks.example.com/{SECRET}",
@@ -492,16 +479,14 @@ def test_no_message_identifies_a_person_or_contains_a_key(
         ),
     ],
 )
-def test_an_address_that_would_not_be_safe_stops_the_run_at_start_up(
-    run, check, customer, notify, line
-):
+def test_an_unsafe_address_stops_the_run_at_start_up(run, check, customer, notify, error):
     outcome = run(customer(), notify=notify)
 
     assert outcome.status == 1
-    assert [one for one in outcome.log.splitlines() if one.startswith(line)] != []
+    assert any(line.startswith(error) for line in outcome.log.splitlines())
     assert SECRET not in outcome.log
     assert outcome.reads == []
     checked = check(TARGET_POWEROFFICEGO_NOTIFY=notify)
     assert checked.exit_code == 1
-    assert checked.stderr.startswith(f"Error: {line}")
+    assert checked.stderr.startswith(f"Error: {error}")
     assert SECRET not in checked.output

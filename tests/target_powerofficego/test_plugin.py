@@ -1,4 +1,4 @@
-"""The target as a Singer plug-in: its streams, its messages, its command line."""
+"""The target as a Singer plug-in: streams, messages and command line."""
 
 import json
 import os
@@ -7,25 +7,37 @@ import commands
 import pytest
 
 
-def command(*arguments, text="", **environment):
+def command(*arguments, text="", **variables):
     return commands.run(
-        "target-powerofficego", *arguments, given=text, env={**os.environ, **environment}
+        "target-powerofficego", *arguments, given=text, env={**os.environ, **variables}
     )
 
 
-def variables(ledger, **settings):
-    """Return the settings of the ledger, and these, as environment variables."""
+def run_by_variables(ledger, text, **settings):
+    """Run the command with the settings of the ledger, and these, as environment variables."""
     values = {**{name.upper(): str(value) for name, value in ledger.config().items()}, **settings}
-    return {f"TARGET_POWEROFFICEGO_{name}": value for name, value in values.items()}
+    variables = {f"TARGET_POWEROFFICEGO_{name}": value for name, value in values.items()}
+    return command("--config", "ENV", text=text, **variables)
+
+
+def schema(stream, properties):
+    return {
+        "type": "SCHEMA",
+        "stream": stream,
+        "schema": {"type": "object", "properties": properties},
+        "key_properties": ["id"],
+    }
 
 
 @pytest.mark.parametrize("name", ["customers", "Customers", "CUSTOMER", "customer"])
-def test_a_stream_is_known_in_any_case_singular_or_plural(ledger, box, customer, message, name):
+def test_a_stream_name_is_accepted_in_any_case_singular_or_plural(
+    ledger, box, customer, message, name
+):
     assert ledger.run(message(customer(), stream=name)).status == 0
     assert len(box.go.entries("Customers")) == 1
 
 
-def test_another_stream_is_reported_and_nothing_is_written(ledger, box, customer, message):
+def test_an_unsupported_stream_is_reported(ledger, customer, message):
     outcome = ledger.run(customer(), message({"id": "1"}, stream="refunds"), ends_with=1)
     assert 'the stream "refunds" is not supported' in outcome.log
     assert outcome.states == []
@@ -33,25 +45,17 @@ def test_another_stream_is_reported_and_nothing_is_written(ledger, box, customer
 
 def test_a_stream_can_be_renamed_and_changed_by_stream_maps(ledger, box, customer, message):
     maps = {"buyers": {"__alias__": "customers", "phone": "'+4799999999'", "note": "note"}}
+    declared = schema("buyers", {name: {"type": ["string", "null"]} for name in customer()})
     record = message(customer(), stream="buyers")
-    schema = {
-        "type": "SCHEMA",
-        "stream": "buyers",
-        "schema": {
-            "type": "object",
-            "properties": {name: {"type": ["string", "null"]} for name in customer()},
-        },
-        "key_properties": ["id"],
-    }
 
-    assert ledger.run(schema, record, stream_maps=maps).status == 0
+    assert ledger.run(declared, record, stream_maps=maps).status == 0
 
     (entry,) = box.go.entries("Customers")
     assert entry["PhoneNumber"] == "+4799999999"
     assert entry["LastName"] == "Nordmann"
 
 
-def test_meltanos_test_stream_is_answered_without_a_write(ledger, box, message):
+def test_meltanos_test_stream_is_accepted_without_a_write(ledger, box, message):
     box.go.create("Customers", {"Name": "Gammel AS"})
     outcome = ledger.run(
         message({"id": "test"}, stream="meltano_test_stream"), first_run="plan", ends_with=0
@@ -60,7 +64,7 @@ def test_meltanos_test_stream_is_answered_without_a_write(ledger, box, message):
     assert "nothing was written" in outcome.log
 
 
-def test_batches_are_refused_in_one_line(ledger, box, customer):
+def test_batch_messages_are_refused_in_one_line(ledger, customer):
     batch = {
         "type": "BATCH",
         "stream": "customers",
@@ -72,25 +76,20 @@ def test_batches_are_refused_in_one_line(ledger, box, customer):
     assert "Traceback" not in outcome.log
 
 
-def test_activate_version_archives_and_changes_nothing(ledger, box, customer):
+def test_activate_version_archives_nothing(ledger, box, customer):
     version = {"type": "ACTIVATE_VERSION", "stream": "customers", "version": 7}
     ledger.run(customer(), version, ends_with=0)
     assert ledger.run(customer(id="2", email="b@example.no"), version).status == 0
     assert [entry["IsArchived"] for entry in box.go.entries("Customers")] == [False, False]
 
 
-def test_a_schema_that_changes_midway_does_not_change_the_order(ledger, box, customer, message):
-    first = {
-        "type": "SCHEMA",
-        "stream": "customers",
-        "schema": {"type": "object", "properties": {"id": {}}},
-        "key_properties": ["id"],
-    }
-    changed = {**first, "schema": {"type": "object", "properties": {"id": {}, "phone": {}}}}
+def test_a_schema_that_changes_midway_does_not_change_the_order_of_records(
+    ledger, box, customer, message
+):
     ledger.run(
-        first,
+        schema("customers", {"id": {}}),
         message(customer(phone="+4711111111")),
-        changed,
+        schema("customers", {"id": {}, "phone": {}}),
         message(customer(phone="+4722222222")),
         ends_with=0,
     )
@@ -98,7 +97,7 @@ def test_a_schema_that_changes_midway_does_not_change_the_order(ledger, box, cus
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "error"),
     [
         ('{"type": "RECORD", "stream": "customers", "record": {"id": "1"}}\n', "schema"),
         ('{"type": "RECORD", "stream": "customers", "rec\n', "line 1"),
@@ -108,19 +107,19 @@ def test_a_schema_that_changes_midway_does_not_change_the_order(ledger, box, cus
         ('{"type": "SCHEMA", "stream": "customers"}\n', "schema"),
     ],
 )
-def test_a_line_that_is_not_a_message_is_reported_in_one_line(ledger, box, text, message):
+def test_a_line_that_is_not_a_message_is_reported_in_one_line(ledger, box, text, error):
     outcome = ledger.command_on(text)
-    errors = [line for line in outcome.log.splitlines() if "| ERROR" in line]
+    (line,) = [line for line in outcome.log.splitlines() if "| ERROR" in line]
     assert outcome.status == 1
-    assert len(errors) == 1
-    assert message in errors[0]
+    assert error in line
     assert "Traceback" not in outcome.log
     assert box.requests.writes() == []
 
 
 def test_all_settings_can_come_from_the_environment(ledger, box, lines_of, customer, product):
-    environment = variables(
+    ended = run_by_variables(
         ledger,
+        lines_of(customer(), product()),
         SALES_ACCOUNTS='{"25": 3000}',
         ORDER_STATUSES='["processing"]',
         WRITE_REFERENCES="false",
@@ -128,22 +127,20 @@ def test_all_settings_can_come_from_the_environment(ledger, box, lines_of, custo
         CLOCK_MARGIN="60",
     )
 
-    ended = command("--config", "ENV", text=lines_of(customer(), product()), **environment)
-
     assert ended.returncode == 0, ended.stderr
-    account = next(
+    (account,) = [
         entry["Id"]
         for entry in box.go.entries("GeneralLedgerAccounts")
         if entry["AccountNo"] == 3000
-    )
+    ]
     assert [entry["StandardSalesAccountId"] for entry in box.go.entries("Products")] == [account]
 
 
 @pytest.mark.parametrize("value", ["ja", "true "])
-def test_a_slip_in_the_variable_of_dry_run_writes_nothing(ledger, box, lines_of, customer, value):
-    environment = variables(ledger, DRY_RUN=value)
-
-    ended = command("--config", "ENV", text=lines_of(customer()), **environment)
+def test_with_an_invalid_value_of_dry_run_nothing_is_written(
+    ledger, box, lines_of, customer, value
+):
+    ended = run_by_variables(ledger, lines_of(customer()), DRY_RUN=value)
 
     assert ended.returncode == 1
     assert box.requests.all() == []
@@ -159,13 +156,13 @@ def test_about_lists_every_setting_and_marks_the_secrets():
     assert "| link_store |" in command("--about", "--format=markdown").stdout
 
 
-def test_version_and_help_answer():
+def test_version_and_help_are_printed():
     assert "target-powerofficego v" in command("--version").stdout
     assert "--config" in command("--help").stdout
 
 
 @pytest.mark.parametrize("text", ["{", '{"dry_run": true,}'])
-def test_a_config_file_that_is_not_json_is_named_among_several(tmp_path, text):
+def test_a_config_file_that_is_not_json_is_named(tmp_path, text):
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"
     good.write_text("{}")
     bad.write_text(text)
@@ -178,7 +175,7 @@ def test_a_config_file_that_is_not_json_is_named_among_several(tmp_path, text):
     assert "Traceback" not in ended.stderr
 
 
-def test_without_any_config_the_error_says_that_none_was_given():
+def test_without_any_config_the_error_reports_that_none_was_given():
     ended = command()
 
     assert ended.returncode == 1

@@ -1,4 +1,4 @@
-"""Stream maps on the target, settings that are null, and Meltano's own test of a loader."""
+"""Stream maps of the target, settings that are null, and Meltano's test of a loader."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def test_stream_maps_rename_change_filter_and_drop(ledger, box, customer, messag
 
 
 @pytest.mark.parametrize("number", [900, "900"])
-def test_the_stream_maps_of_the_readme_make_customers_of_the_rows_of_a_file(
+def test_the_stream_maps_of_the_readme_turn_rows_of_a_file_into_customers(
     ledger, box, message, request, number
 ):
     readme = (request.config.rootpath / "target-powerofficego" / "README.md").read_text("utf-8")
@@ -48,11 +48,11 @@ def test_the_stream_maps_of_the_readme_make_customers_of_the_rows_of_a_file(
         if "stream_maps" in block
     ]
     row = {"nr": number, "navn": "Fjord AS", "epost": "post@fjord.example", "by": "Bergen"}
-    kinds = {name: {"type": ["string", "number"]} for name in row}
+    properties = {name: {"type": ["string", "number"]} for name in row}
     schema = {
         "type": "SCHEMA",
         "stream": "kunder",
-        "schema": {"type": "object", "properties": kinds},
+        "schema": {"type": "object", "properties": properties},
         "key_properties": ["nr"],
     }
 
@@ -65,27 +65,27 @@ def test_the_stream_maps_of_the_readme_make_customers_of_the_rows_of_a_file(
 
 
 @pytest.mark.parametrize(
-    ("expression", "line"),
+    ("expression", "error"),
     [
         ("1 / 0", 'stream_maps: the map of "customers" fails on a record (ZeroDivisionError)'),
         ("(((", "Failed to parse expression (((."),
     ],
 )
-def test_a_stream_map_that_cannot_work_is_one_line(ledger, box, customer, expression, line):
+def test_an_invalid_stream_map_is_reported_in_one_line(ledger, box, customer, expression, error):
     outcome = ledger.run(
         customer(), stream_maps={"customers": {"first_name": expression}}, ends_with=1
     )
 
-    assert outcome.log.splitlines()[-1] == line
+    assert outcome.log.splitlines()[-1] == error
     assert box.go.entries("Customers") == []
 
 
-def test_a_setting_that_is_null_has_its_default(ledger, box, customer):
-    nothing = dict.fromkeys(
+def test_a_setting_that_is_null_takes_its_default(ledger, box, customer):
+    nulls = dict.fromkeys(
         ("workers", "first_run", "max_creates", "order_statuses", "properties", "stream_maps")
     )
 
-    assert ledger.run(customer(), **nothing).status == 0
+    assert ledger.run(customer(), **nulls).status == 0
     assert names(box) == ["Kari"]
 
 

@@ -1,4 +1,4 @@
-"""A database of another program, or a file that is not a database, is reported and left alone."""
+"""A database of another program, or another file, is reported and left unchanged."""
 
 import sqlite3
 
@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from target_powerofficego.links_command import main
 
-SOMEBODY_ELSES = {
+OTHER_DATABASES = {
     "another table": "CREATE TABLE songs (title TEXT)",
     "a table of the same name": "CREATE TABLE links (url TEXT)",
     "its own about": "CREATE TABLE about (schema_version INTEGER, author TEXT)",
@@ -22,16 +22,17 @@ def create(path, statements):
     with sqlite3.connect(path) as database:
         database.executescript(statements)
     database.close()
-    return path.read_bytes()
 
 
 def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-@pytest.mark.parametrize("statements", SOMEBODY_ELSES.values(), ids=SOMEBODY_ELSES)
+@pytest.mark.parametrize("statements", OTHER_DATABASES.values(), ids=OTHER_DATABASES)
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_a_run_leaves_the_database_of_another_program_alone(ledger, customer, statements, dry_run):
+def test_a_run_leaves_a_database_of_another_program_unchanged(
+    ledger, customer, statements, dry_run
+):
     create(ledger.link_store, statements)
     before = files(ledger.folder)
 
@@ -43,8 +44,8 @@ def test_a_run_leaves_the_database_of_another_program_alone(ledger, customer, st
     assert files(ledger.folder) == before
 
 
-@pytest.mark.parametrize("statements", SOMEBODY_ELSES.values(), ids=SOMEBODY_ELSES)
-def test_the_way_back_leaves_it_alone(both, statements):
+@pytest.mark.parametrize("statements", OTHER_DATABASES.values(), ids=OTHER_DATABASES)
+def test_the_way_back_leaves_it_unchanged(both, statements):
     create(both.ledger.link_store, statements)
     before = files(both.ledger.folder)
 
@@ -56,8 +57,8 @@ def test_the_way_back_leaves_it_alone(both, statements):
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("statements", SOMEBODY_ELSES.values(), ids=SOMEBODY_ELSES)
-def test_the_links_command_leaves_it_alone(tmp_path, statements, words):
+@pytest.mark.parametrize("statements", OTHER_DATABASES.values(), ids=OTHER_DATABASES)
+def test_the_links_command_leaves_it_unchanged(tmp_path, statements, words):
     path = tmp_path / "music.db"
     create(path, statements)
     before = files(tmp_path)
@@ -70,17 +71,15 @@ def test_the_links_command_leaves_it_alone(tmp_path, statements, words):
     assert files(tmp_path) == before
 
 
-@pytest.mark.parametrize("statements", SOMEBODY_ELSES.values(), ids=SOMEBODY_ELSES)
-def test_an_import_leaves_it_alone(ledger, customer, statements):
+@pytest.mark.parametrize("statements", OTHER_DATABASES.values(), ids=OTHER_DATABASES)
+def test_an_import_leaves_it_unchanged(ledger, links, listed, customer, statements):
     ledger.run(customer())
-    exported = CliRunner().invoke(main, ["--link-store", str(ledger.link_store), "export"]).output
+    exported = listed("export")
     ledger.lose_link_store()
     create(ledger.link_store, statements)
     before = files(ledger.folder)
 
-    result = CliRunner().invoke(
-        main, ["--link-store", str(ledger.link_store), "import", "--replace"], input=exported
-    )
+    result = links("import", "--replace", text=exported)
 
     assert result.exit_code == 1
     assert result.output.count("\n") == 1
@@ -88,7 +87,7 @@ def test_an_import_leaves_it_alone(ledger, customer, statements):
 
 
 @pytest.mark.parametrize("content", [b"Hei, dette er et brev\n" * 90, b"\0" * 4096, b"SQLite"])
-def test_a_file_that_is_not_a_database_is_reported_and_left_alone(ledger, customer, content):
+def test_a_file_that_is_not_a_database_is_reported_and_left_unchanged(ledger, customer, content):
     ledger.link_store.write_bytes(content)
 
     outcome = ledger.run(customer())
@@ -109,7 +108,7 @@ def test_a_folder_in_place_of_the_link_store_is_reported(ledger, customer, dry_r
     assert [path.name for path in ledger.folder.iterdir()] == ["links.db"]
 
 
-def test_a_store_whose_creation_was_interrupted_is_still_ours(ledger, customer):
+def test_a_link_store_whose_creation_was_interrupted_is_still_used(ledger, customer):
     ledger.run(customer())
     with sqlite3.connect(ledger.link_store) as store:
         for table in ("about", "payments", "conflicts"):
@@ -121,7 +120,9 @@ def test_a_store_whose_creation_was_interrupted_is_still_ours(ledger, customer):
 
 @pytest.mark.parametrize("ledger", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("name", ["links", "about", "runs"])
-def test_tables_of_the_same_names_in_postgresql_are_left_alone(ledger, database, customer, name):
+def test_other_tables_of_the_same_names_in_postgresql_are_left_unchanged(
+    ledger, database, customer, name
+):
     database.execute(f"CREATE TABLE {database.schema}.{name} (url TEXT)")
     query = f"SELECT tablename FROM pg_tables WHERE schemaname = '{database.schema}'"
 
@@ -133,7 +134,7 @@ def test_tables_of_the_same_names_in_postgresql_are_left_alone(ledger, database,
 
 
 @pytest.mark.parametrize("ledger", ["postgresql"], indirect=True)
-def test_tables_of_other_names_in_postgresql_do_not_matter(ledger, database, customer):
+def test_tables_of_other_names_in_postgresql_are_ignored(ledger, database, customer):
     database.execute(f"CREATE TABLE {database.schema}.songs (title TEXT)")
 
     assert ledger.run(customer()).status == 0
