@@ -564,7 +564,7 @@ def test_an_order_that_the_shop_changed_after_its_invoice_is_reported_as_open(
     assert status == DIFFERS
     (row,) = rows["difference"]
     assert row["kind"] == "open"
-    assert "the total with VAT is 375.00, but 250.00 in Go" in row["told"]
+    assert "the total with VAT is then 375.00 in the shop, but 250.00 in Go" in row["told"]
     assert rows["sums"][0]["shop"]["incl"] == "250.00", "as last agreed"
 
 
