@@ -568,7 +568,7 @@ def test_the_last_line_says_that_something_waits_in_the_other_direction(linked):
     outcome = linked.back(ends_with=0)
 
     ending = (
-        "; nothing waits for a person; something waits in the other direction, see"
+        "; nothing waits for a person; in the other direction something waits, see"
         " powerofficego-links check"
     )
     assert ending in outcome.log

@@ -147,7 +147,7 @@ def report_summary(
         calls.get("writes", 0), open_ones, is_plan=is_plan, system=system, exit_status=exit_status
     )
     if other_way_waits:
-        ending += "; something waits in the other direction, see " + links_command_for("check")
+        ending += "; in the other direction something waits, see " + links_command_for("check")
     parked = sum(outcomes.get("parked", 0) for outcomes in counts.values())
     if not is_plan:
         ending += _parked(parked - unsupported, "the next run tries again")
