@@ -124,6 +124,16 @@ def test_a_row_that_would_lead_out_of_the_path_is_named_and_the_others_are_read(
     assert "cannot be used in a path. (id 2)" in emitted.log
 
 
+def test_rows_that_fail_alike_are_one_warning_though_a_path_has_their_ids(read):
+    more = "shop.get(f'/list/{row[\"id\"]}')['x'] if row['id'] > '2' else 'x'"
+    file = "CUSTOMERS = Listing('/list')" + ROWS.replace('row["name"]', more)
+    emitted = read(
+        lambda request: FIVE if request.path == "/list" else {"y": 1}, file, fails_with=ShopError
+    )
+    assert ids(emitted) == ["1", "2"]
+    assert emitted.log.count("customers was not read. my_shop.py, line 4: /list/") == 1
+
+
 @pytest.mark.parametrize(
     "pager", ["Page('page={page}', size=2)", "Offset('offset={offset}', size=2)"]
 )
