@@ -115,7 +115,7 @@ def test_numbers_and_times_become_text_and_the_rest_is_unchanged():
         ("paid_at", "2026-01-31T12:00:00", "'paid_at' is not a time with a zone"),
         ("lines", [None], "'lines' must be an object"),
         ("lines", ({"id": "1"},), "'lines' must be a list"),
-        ("lines", [{"id": "1", "skuu": "A"}], "no 'lines.skuu'; did you mean 'lines.sku'?"),
+        ("lines", [{"id": "1", "skuu": "A"}], "no member 'lines.skuu'; did you mean 'lines.sku'?"),
         ("is_guest", 0, "'is_guest' must be True or False"),
     ],
 )

@@ -89,7 +89,7 @@ def refund(**members):
 def test_check_finds_no_fault_in_an_order_that_the_target_accepts(command, members):
     ended = command(lambda _: [{**SALE, **members}], SALES, "--check")
     assert (ended.stdout, ended.returncode) == (
-        "orders: 1 records checked, 0 kinds of faults\n",
+        "orders: 1 record checked, 0 kinds of faults\n",
         0,
     )
 
@@ -103,21 +103,21 @@ def test_check_finds_no_fault_in_an_order_that_the_target_accepts(command, membe
         ),
         (
             {"lines": [LINE, LINE]},
-            "lines, shipping and fees less discounts do not add up to total_incl (7)",
+            "lines, shipping and fees less discounts do not add up to total_incl (id 7)",
         ),
         (
             {"discounts": [{"amount_incl": 10}]},
-            "a discount is already deducted from the lines: set its is_in_lines to True (7)",
+            "a discount is already deducted from the lines: set its is_in_lines to True (id 7)",
         ),
-        ({"total_tax": 31}, "the amounts in taxes do not add up to total_tax (7)"),
-        ({"total_excl": 150}, "total_incl equals total_excl, although there is VAT (7)"),
+        ({"total_tax": 31}, "the amounts in taxes do not add up to total_tax (id 7)"),
+        ({"total_excl": 150}, "total_incl equals total_excl, although there is VAT (id 7)"),
         ({"total_incl": None}, "one of the orders has no total_incl, without which"),
         (line(sku=None), "no line has a sku or product_id, so target-powerofficego treats each as"),
         (
             {"lines": [LINE, {"id": "2", "quantity": 1, "total_incl": 0, "tax_rate": 25}]},
-            "a line has no sku; if it is not for a product, set sku and product_id to None (7)",
+            "a line has no sku; if it is not for a product, set sku and product_id to None (id 7)",
         ),
-        (line(tax_rate=None), "has no tax_rate; the target calculates it where it can (7)"),
+        (line(tax_rate=None), "has no tax_rate; the target calculates it where it can (id 7)"),
         (line(quantity=None), "a line has no quantity, without which target-powerofficego rejects"),
         (
             line(tax_rate=None, total_excl=None),
@@ -136,15 +136,15 @@ def test_check_finds_no_fault_in_an_order_that_the_target_accepts(command, membe
             {"billing_address": {"country_code": "NO", "postal_code": "580"}},
             "a Norwegian postal_code has fewer than four digits",
         ),
-        (refund(amount_incl=151), "refunds add up to more than total_incl (7)"),
-        (refund(amount_incl=80, amount_excl=80), "amount_incl of a refund is without VAT (7)"),
+        (refund(amount_incl=151), "refunds add up to more than total_incl (id 7)"),
+        (refund(amount_incl=80, amount_excl=80), "amount_incl of a refund is without VAT (id 7)"),
         (
             refund(amount_incl=80, taxes=[{"rate": 25, "amount": 20}]),
-            "amount_incl of a refund is without VAT (7)",
+            "amount_incl of a refund is without VAT (id 7)",
         ),
         (
             refund(amount_incl=80, lines=[{"line_id": "1", "quantity": 1, "amount_incl": 100}]),
-            "amount_incl of a refund is less than the sum of its lines and freight (7)",
+            "amount_incl of a refund is less than the sum of its lines and freight (id 7)",
         ),
         ({"total_incl": "x"}, "'total_incl' is not a decimal"),
     ],
@@ -264,6 +264,53 @@ def test_check_finds_guests_who_are_customers_and_prices_that_lack_vat(
     assert (message or "0 kinds") in ended.stdout
 
 
+ORDER = "shop.get(f'/ordrer/{row[\"id\"]}')"
+
+
+@pytest.mark.parametrize(
+    ("returned", "faults"),
+    [
+        (f"{ORDER}['rader']", ["/ordrer/1 has no 'rader'; it has svar. (rows 0, 1, 2 and 2 more)"]),
+        (
+            f"{ORDER}['x'] if row['id'] < '3' else row",
+            ["/ordrer/1 has no 'x'; it has svar. (rows 0, 1)"],
+        ),
+        (
+            f"{ORDER.replace('/{', '/ORD-{')}['x'] if row['id'] > '3' else row",
+            ["/ordrer/ORD-4 has no 'x'; it has svar. (rows 3, 4)"],
+        ),
+        ("row if row['id'] < '5' else row['x']", ["customers[4] has no 'x'; it has id. (row 4)"]),
+        (
+            "row if row['id'] < '4' else row['x' + row['id']]",
+            [
+                "customers[3] has no 'x4'; it has id. (row 3)",
+                "customers[4] has no 'x5'; it has id. (row 4)",
+            ],
+        ),
+    ],
+)
+def test_check_shows_once_what_is_wrong_with_many_rows(command, returned, faults):
+    rows = [{"id": f"{number}"} for number in range(1, 6)]
+    file = "CUSTOMERS = Listing('/list', has_stamps=False)\n"
+    file += f"def customer(row, shop):\n    return {returned}\n"
+    answers = {"/list": rows}
+    ended = command(lambda request: answers.get(request.path, {"svar": 1}), file, "--check")
+    *lines, _ = ended.stdout.splitlines()
+    assert lines == [f"customers: my_shop.py, line 4: {fault}" for fault in faults]
+    assert f", {len(faults)} kind{'s' * (len(faults) > 1)} of fault" in ended.stdout
+    assert ended.returncode == 1
+
+
+def test_check_reports_a_total_beyond_the_rows_of_a_list_without_a_pager(command):
+    file = f"CUSTOMERS = Listing('/list', 'rows')\n{ROWS}"
+    ended = command(lambda _: {"rows": FIVE, "total": 7}, file, "--check")
+    assert ended.stdout.splitlines() == [
+        "customers: the answer says 7 rows in 'total' but has 5, and the Listing has no pager",
+        "customers: 5 records checked, 1 kind of fault",
+    ]
+    assert ended.returncode == 1
+
+
 def test_check_reports_that_nothing_is_wrong(command):
     ended = command(lambda _: FIVE, f"CUSTOMERS = Listing('/list')\n{ROWS}", "--check")
     assert (ended.returncode, ended.stdout) == (
@@ -352,6 +399,30 @@ def test_init_looks_at_all_rows_for_a_stamp_and_for_members_that_some_lack(first
     assert 'row.get("phone")' in text
     assert "For products or orders, rename CUSTOMERS" not in text
     assert ids(emitted) == ["1", "2"]
+
+
+def test_init_knows_norwegian_names(first_file):
+    rows = [
+        {"id": 1, "navn": "Kari N", "Fornavn": "Kari", "etternavn": "N", "epost": "k@b.no"}
+        | {"mobil": "1", "orgnr": "9", "opprettet": "2026-01-01", "endret": "2026-01-02"}
+    ]
+    text, emitted = first_file("/kunder", {"rader": rows, "antall": 1})
+    assert 'total="antall"' in text
+    assert emitted.records() == [
+        {"id": "1", "name": "Kari N", "first_name": "Kari", "last_name": "N", "email": "k@b.no"}
+        | {"phone": "1", "organization_number": "9", "created_at": "2026-01-01T00:00:00.000000Z"}
+        | {"updated_at": "2026-01-02T00:00:00.000000Z"}
+    ]
+    text, _ = first_file("/varer", [{"id": 1, "varenr": "A", "tittel": "Ull", "beskrivelse": ""}])
+    for line in ('"sku": row["varenr"]', '"name": row["tittel"]', '"description": row["besk'):
+        assert line in text
+
+
+def test_what_init_prints_for_rows_without_a_stamp_can_be_run(first_file):
+    text, emitted = first_file("/customers", [{"id": 1, "name": "Kari"}])
+    assert "# No field with a usual name says when a row changed. If one does" in text
+    assert "has_stamps=False)" in text
+    assert ids(emitted) == ["1"]
 
 
 @pytest.mark.parametrize(

@@ -366,7 +366,7 @@ def test_check_finds_no_fault_in_a_tip(shop, reader, tmp_path, wool):
     shop.place_order([(wool, 1)], tip="20.00", billing=KARI)
     checked = taps.run("tap-customwebshop", "--check", config=reader.config, folder=tmp_path)
     assert checked.stdout.splitlines() == [
-        f"{stream}: 1 records checked, 0 kinds of faults"
+        f"{stream}: 1 record checked, 0 kinds of faults"
         for stream in ("customers", "products", "orders")
     ]
     assert checked.returncode == 0

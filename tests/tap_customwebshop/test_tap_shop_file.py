@@ -220,8 +220,17 @@ def test_a_missing_permission_is_an_error_after_one_more_log_in(read, odd_shop):
         ("CUSTOMERS = Listing('/a', pager='page')" + ROWS, "pager must be one of"),
         ("CUSTOMERS = Listing('/a', pager=Page(size=0))" + ROWS, "size must be at least 1"),
         ("CUSTOMERS = Listing('/a', pager=Page('p={pge}'))" + ROWS, "did you mean {page}?"),
+        (
+            "CUSTOMERS = Listing('/a', pager=Offset('n={limit}&o={offset}'))" + ROWS,
+            "{limit} is not a placeholder that the tap fills in; this Listing can have {offset},",
+        ),
+        (
+            "CUSTOMERS = Listing('/a/{page}', pager=Link())" + ROWS,
+            "{page} is not a placeholder that the tap fills in; this Listing can have {since},",
+        ),
         ("CUSTOMERS = Listing('/a', pager=Page('p=1'))" + ROWS, "every page would be the first"),
         ("CUSTOMERS = Listing('/a', since='after=x')" + ROWS, "since has no {since}"),
+        ("CUSTOMERS = Listing('/a', since_format='iso')" + ROWS, "since_format must be 'rfc3339',"),
         ("CUSTOMERS = Listing('/a', zone='Oslo')" + ROWS, "there is no time zone 'Oslo'"),
         ("AUTH = Header('X', 'abc123')\nCUSTOMERS = Listing('/a')" + ROWS, "AUTH holds a secret"),
         ("AUTH = Bearer('{key}')\nCUSTOMERS = Listing('/a')" + ROWS, "needs the setting 'key'"),
@@ -242,6 +251,12 @@ def test_a_missing_permission_is_an_error_after_one_more_log_in(read, odd_shop):
             "CUSTOMERS = Listing('/a', pager=Page(), since='after={since}')" + ROWS,
             "let the shop sort by id and set sorted=False",
         ),
+        (
+            "CUSTOMERS = Listing('/a', pager=Offset(), since='after={since}')" + ROWS,
+            "with pages by number or offset, a record that changes",
+        ),
+        ("x = 1 if 2\nCUSTOMERS = Listing('/a')", "line 2: "),
+        ("if x = 1: pass", "'='?"),
     ],
 )
 def test_a_wrong_shop_file_is_one_message_that_names_what_to_change(
@@ -252,6 +267,7 @@ def test_a_wrong_shop_file_is_one_message_that_names_what_to_change(
     with pytest.raises(ShopFileError) as failure:
         TapCustomWebShop(config={**config, **shop}).streams  # noqa: B018
     assert message in str(failure.value)
+    assert str(failure.value)[-2:] not in ("?.", "..")
     assert "abc123" not in str(failure.value)
     assert not odd_shop.requests
 
@@ -270,6 +286,11 @@ def test_a_shop_file_is_loaded_only_from_the_path_that_is_set(config, shop):
             lambda _: {"rows": []},
             "'/list', 'data.rows'",
             "no list at rows='data.rows'; it has: rows",
+        ),
+        (
+            lambda _: {"svar": {"rader": [], "total": 0}},
+            "'/list', 'svar.rows[].kunde'",
+            "no list at rows='svar.rows[].kunde'; it has: svar; svar has: rader, total.",
         ),
         (lambda _: FIVE, "'/list', pager=Page('p={page}')", "page 2 is the same as page 1"),
         (last_page_again, "'/list', 'items', Page('page={page}')", "page 4 is the same as page 3"),
@@ -419,10 +440,10 @@ def test_a_file_that_ends_the_program_is_an_error_that_names_the_line(read, wher
 @pytest.mark.parametrize(
     ("member", "message"),
     [
-        ('"emial": "x"', "the contract has no 'emial'; did you mean 'email'?"),
+        ('"emial": "x"', "customer(): there is no member 'emial'; did you mean 'email'?"),
         ('"type": "firm"', "'type' must be one of person, company"),
         ('"is_guest": 1', "'is_guest' must be True or False"),
-        ('"addresses": [{"line": 1}]', "no 'addresses.line'; did you mean 'addresses.line"),
+        ('"addresses": [{"line": 1}]', "no member 'addresses.line'; did you mean 'addresses.line"),
         ('"phone": 12', "'phone' must be text"),
         ('"created_at": "01.02.2026"', "'created_at' is not a time with a zone"),
         ('"updated_at": None', "has_stamps=False is for records without stamps"),

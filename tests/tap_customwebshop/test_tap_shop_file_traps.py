@@ -124,6 +124,16 @@ def test_a_row_that_would_lead_out_of_the_path_is_named_and_the_others_are_read(
     assert "cannot be used in a path. (id 2)" in emitted.log
 
 
+def test_rows_that_fail_alike_are_one_warning_though_a_path_has_their_ids(read):
+    more = "shop.get(f'/list/{row[\"id\"]}')['x'] if row['id'] > '2' else 'x'"
+    file = "CUSTOMERS = Listing('/list')" + ROWS.replace('row["name"]', more)
+    emitted = read(
+        lambda request: FIVE if request.path == "/list" else {"y": 1}, file, fails_with=ShopError
+    )
+    assert ids(emitted) == ["1", "2"]
+    assert emitted.log.count("customers was not read. my_shop.py, line 4: /list/") == 1
+
+
 @pytest.mark.parametrize(
     "pager", ["Page('page={page}', size=2)", "Offset('offset={offset}', size=2)"]
 )
@@ -179,6 +189,9 @@ def test_pages_that_do_not_end_are_an_error(read, odd_shop, answer, message, req
         ({"rows": FIVE, "paging": {"next_cursor": "abc"}}, {}, "paging.next_cursor"),
         ({"rows": FIVE, "has_more": True}, {}, "has_more"),
         ({"rows": FIVE, "pageInfo": {"hasNextPage": True}}, {}, "pageInfo.hasNextPage"),
+        ({"rows": FIVE, "total_count": 7}, {}, "total_count"),
+        ({"rows": FIVE, "meta": {"totalItems": 7}}, {}, "meta.totalItems"),
+        ({"rows": FIVE, "@odata.count": "7"}, {}, "@odata.count"),
     ],
 )
 def test_a_list_with_more_pages_but_no_pager_does_not_count_as_complete(
@@ -191,9 +204,29 @@ def test_a_list_with_more_pages_but_no_pager_does_not_count_as_complete(
 
 
 def test_a_list_that_reports_no_further_pages_is_complete(read):
-    content = {"rows": FIVE, "next": None, "has_more": False, "links": {"next": ""}}
+    content: dict = {"rows": FIVE, "next": None, "has_more": False, "links": {"next": ""}}
+    content |= {"count": 5, "total": 5, "discount": 9, "total_pages": 9, "counted": {"count": True}}
     answer = Reply(content, headers={"Link": '</list?page=1>; rel="first"'})
     assert ids(read(lambda _: answer, f"CUSTOMERS = Listing('/list', 'rows')\n{ROWS}")) == ALL
+
+
+@pytest.mark.parametrize(("total", "times"), [(7, 1), (5, 0), ("1249.00", 0), (None, 0)])
+def test_a_total_beyond_the_rows_of_a_list_without_a_pager_is_reported_once(read, total, times):
+    """It may be an amount, so it is no error."""
+    file = f"CUSTOMERS = Listing('/list', 'rows')\n{ROWS}"
+    emitted = read(lambda _: {"rows": FIVE, "total": total}, file)
+    assert ids(emitted) == ALL
+    warning = "customers: the answer says 7 rows in 'total' but has 5, and the Listing has no pager"
+    assert emitted.log.count(warning) == times
+    assert emitted.log.count("no pager") == times
+
+
+def test_a_count_in_the_only_row_of_a_graphql_answer_is_not_a_number_of_rows(read):
+    only = row(1, orders={"totalCount": 9, "total": 9})
+    file = f"CUSTOMERS = Listing('/graphql', 'data.x', graphql='query {{ x {{ id }} }}')\n{ROWS}"
+    emitted = read(lambda _: {"data": {"x": only}}, file)
+    assert ids(emitted) == ["1"]
+    assert "no pager" not in emitted.log
 
 
 def test_a_row_without_the_member_that_holds_it_is_an_error(read):
@@ -331,6 +364,7 @@ def test_a_misspelled_function_is_reported(config, tmp_path, name, arguments, me
     with pytest.raises(ShopFileError) as failure:
         TapCustomWebShop(config={**config, "shop": str(tmp_path / "my_shop.py")}).streams  # noqa: B018
     assert f"{name}() is never called; did you mean {meant}?" in str(failure.value)
+    assert str(failure.value).endswith("()?")
 
 
 def test_the_files_own_functions_may_have_similar_names(read):

@@ -10,12 +10,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tap_customwebshop.errors import ContractBrokenError, ShopRefusedError
-from tap_customwebshop.shop.mapping import ShopFunctionError
+from tap_customwebshop.shop.mapping import ShopFunctionError, kind_of
 from tap_customwebshop.shop.templates import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tap_customwebshop.shop.client import RawPage
     from tap_customwebshop.shop.streams import FileStream
 
 Record = dict[str, Any]
@@ -35,40 +36,50 @@ _SHORT_CODE = re.compile(r"\d{1,3}")
 _EVENTS = ("created_at", "placed_at", "paid_at", "shipped_at", "completed_at", "cancelled_at")
 
 
-def check_streams(streams: Iterable[FileStream]) -> Iterator[str]:
-    """Yield a line for each kind of fault in the first rows, and one for each stream.
+def check_stream(stream: FileStream) -> tuple[list[str], int]:
+    """Return a line for each kind of fault in the first rows and one in sum; how many kinds.
 
     Raises:
         ShopError: The shop cannot be read.
     """
-    for stream in streams:
-        faults: dict[str, dict[str, None]] = defaultdict(dict)
-        records: list[Record] = []
-        for number, row in enumerate(first_rows(stream, MOST_ROWS)):
-            try:
-                records += stream.mapper.records(row, f"{stream.name}[{number}]")
-            except ShopFunctionError as error:
-                faults[error.reason][f"{number}"] = None
-        for record in records:
-            for fault in _faults(stream, record):
-                faults[fault][record["id"]] = None
-        if not records and not faults:
-            faults["the list is empty; check the path and its parameters"] = {}
-        of_stream = (*_faults_of_all(stream.name, records), *_faults_of_since(stream, records))
-        faults |= {fault: {} for fault in of_stream}
-        yield from (f"{stream.name}: {fault}{_listed([*ids])}" for fault, ids in faults.items())
-        yield f"{stream.name}: {len(records)} records checked, {len(faults)} kinds of faults"
+    first_reasons: dict[str, str] = {}
+    rows: dict[str, list[str]] = defaultdict(list)
+    ids: dict[str, dict[str, None]] = defaultdict(dict)
+    records: list[Record] = []
+    pages = stream.client.pages(stream.listing, None)
+    first_page = next(pages)
+    for number, row in enumerate(first_rows(itertools.chain([first_page], pages), MOST_ROWS)):
+        try:
+            records += stream.mapper.records(row, f"{stream.name}[{number}]")
+        except ShopFunctionError as error:
+            reason = first_reasons.setdefault(kind_of(error.reason), error.reason)
+            rows[reason].append(f"{number}")
+    for record in records:
+        for fault in _faults(stream, record):
+            ids[fault][record["id"]] = None
+    faults = [f"{fault}{_listed('row', numbers)}" for fault, numbers in rows.items()]
+    faults += [f"{fault}{_listed('id', [*keys])}" for fault, keys in ids.items()]
+    if not records and not faults:
+        faults.append("the list is empty; check the path and its parameters")
+    faults += filter(None, [first_page.doubt])
+    faults += [*_faults_of_all(stream.name, records), *_faults_of_since(stream, records)]
+    kinds = _counted(len(faults), "kind of fault", "kinds of faults")
+    faults.append(f"{_counted(len(records), 'record', 'records')} checked, {kinds}")
+    return [f"{stream.name}: {fault}" for fault in faults], len(faults) - 1
 
 
-def first_rows(stream: FileStream, limit: int) -> Iterator[Any]:
+def first_rows(pages: Iterable[RawPage], limit: int) -> Iterator[Any]:
     """Yield the first rows of a stream."""
-    rows = (row for page in stream.client.pages(stream.listing, None) for row in page.rows)
-    return itertools.islice(rows, limit)
+    return itertools.islice((row for page in pages for row in page.rows), limit)
 
 
-def _listed(ids: list[str]) -> str:
-    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
-    return f" ({', '.join(ids[:_SHOWN])}{more})" if ids else ""
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _listed(label: str, keys: list[str]) -> str:
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return f" ({label}{'s' * (len(keys) > 1)} {', '.join(keys[:_SHOWN])}{more})"
 
 
 def _faults_of_all(stream: str, records: list[Record]) -> Iterator[str]:

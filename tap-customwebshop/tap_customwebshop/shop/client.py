@@ -31,6 +31,7 @@ from tap_customwebshop.shop.listing import (
     Answer,
     Listing,
     OnePage,
+    doubt_about,
     sign_of_more,
     value_at,
 )
@@ -120,12 +121,14 @@ class RawPage:
         read_at: The moment just before this page was requested, UTC.
         server_time: The shop's own time when it answered; None if it gave none.
         is_whole: False if the list shrank during the read, so that a row may have been missed.
+        doubt: Why a list without a pager may have more rows; "" if there is no reason to think so.
     """
 
     rows: list[Any]
     read_at: datetime
     server_time: datetime | None
     is_whole: bool = True
+    doubt: str = ""
 
 
 class ShopFileClient:
@@ -259,7 +262,7 @@ class ShopFileClient:
                     " in 'total' where it reports the number of rows",
                 )
             next_step = pager.next_step(step, answer)
-            if isinstance(pager, OnePage) and (place := sign_of_more(answer)):
+            if isinstance(pager, OnePage) and (place := sign_of_more(answer, listing.rows)):
                 raise self._broken(
                     listing,
                     f"more rows follow according to '{place}', but the Listing has no pager",
@@ -270,7 +273,8 @@ class ShopFileClient:
                 )
             is_whole = total is None or total >= highest_total
             highest_total = max(highest_total, total or 0)
-            yield RawPage(rows, read_at, parse_date(headers.get("Date")), is_whole)
+            doubt = doubt_about(answer, listing.rows) if isinstance(pager, OnePage) else ""
+            yield RawPage(rows, read_at, parse_date(headers.get("Date")), is_whole, doubt)
             if next_step is None:
                 return
             empty_pages = 0 if rows else empty_pages + 1
@@ -351,7 +355,13 @@ class ShopFileClient:
             return rows
         place = f" at rows='{listing.rows}'" if listing.rows else ""
         found = ", ".join(content) if isinstance(content, dict) else type(content).__name__
-        raise self._broken(listing, f"the answer has no list{place}; it has: {found:.200}")
+        fault = f"the answer has no list{place}; it has: {found:.200}"
+        inner = listing.rows.partition("[]")[0]
+        while inner and not isinstance(value_at(content, inner), dict):
+            inner = inner.rpartition(".")[0]
+        if inner:
+            fault += f"; {inner} has: {', '.join(value_at(content, inner)):.200}"
+        raise self._broken(listing, fault)
 
     def _ask(
         self, method: str, path: str, query: Mapping[str, str], body: object

@@ -62,11 +62,11 @@ def options(run: Callable[..., None]) -> list[click.Parameter]:
 
 
 def _check(tap: ShopTap, _: object) -> bool:
-    from tap_customwebshop.shop.checking import check_streams  # noqa: PLC0415 - needed here only
+    from tap_customwebshop.shop.checking import check_stream  # noqa: PLC0415 - needed here only
 
-    lines = list(check_streams(tap.shop_file_streams()))
-    click.echo("\n".join(lines))
-    return all(line.endswith(" 0 kinds of faults") for line in lines)
+    checked = [check_stream(stream) for stream in tap.shop_file_streams()]
+    click.echo("\n".join(line for lines, _ in checked for line in lines))
+    return not any(faults for _, faults in checked)
 
 
 def _explain(tap: ShopTap, _: object) -> bool:

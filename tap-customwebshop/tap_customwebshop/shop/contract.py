@@ -197,4 +197,4 @@ def _rule(name: str, rules: dict[str, Rule], place: str) -> Rule:
         return rule
     near = difflib.get_close_matches(str(name), rules, n=1)
     advice = f"did you mean '{place}{near[0]}'?" if near else "other members belong in 'custom'"
-    raise WrongRecordError(f"the contract has no '{place}{name}'; {advice}")
+    raise WrongRecordError(f"there is no member '{place}{name}'; {advice}")

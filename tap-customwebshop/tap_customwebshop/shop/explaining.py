@@ -29,7 +29,7 @@ def explain(streams: Iterable[FileStream]) -> Iterator[str]:
     for stream in streams:
         go = _go_properties(stream.name)
         yield f"{stream.name}: raw → record{' → PowerOffice Go' if go else ''}"
-        for row in first_rows(stream, 20):
+        for row in first_rows(stream.client.pages(stream.listing, None), 20):
             try:
                 records = stream.mapper.records(row, "row")
             except ShopFunctionError as error:

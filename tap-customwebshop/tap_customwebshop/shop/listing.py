@@ -61,16 +61,50 @@ def value_at(content: Any, place: str) -> Any:  # noqa: ANN401 - JSON
 _MORE = re.compile(
     r"next(_?(page|link|url|cursor|page_?token))?|has_?(more|next)(_?page)?", re.IGNORECASE
 )
+_COUNT = re.compile(
+    r"((total|item|row|record|result|element)s?_?)*count|antall"
+    r"|(total|num|number_?of)_?(items|rows|records|results|elements|entries|hits)",
+    re.IGNORECASE,
+)
+"""Names of a number of rows."""
+_TOTAL = re.compile("total", re.IGNORECASE)
+"""A name of a number of rows, or of an amount."""
 
 
-def sign_of_more(answer: Answer) -> str | None:
-    """Return the place in an answer that shows that more rows follow; None if nothing does."""
+def sign_of_more(answer: Answer, rows: str) -> str | None:
+    """Return the place in an answer that shows that more rows follow; None if nothing does.
+
+    Args:
+        answer: The only page of a list.
+        rows: Where its rows are.
+    """
     if "next" in _links(answer):
         return "header Link"
     for place, value in values_in(answer.content):
         if value and _MORE.fullmatch(place.removesuffix(".href").rpartition(".")[2]):
             return place
-    return None
+    return next((place for place, _ in _larger_counts(answer, rows, _COUNT)), None)
+
+
+def doubt_about(answer: Answer, rows: str) -> str:
+    """Return why the only page of a list may lack rows; "" if there is no reason to think so."""
+    for place, count in _larger_counts(answer, rows, _TOTAL):
+        return (
+            f"the answer says {count} rows in '{place}' but has {len(answer.rows)}, and the Listing"
+            " has no pager"
+        )
+    return ""
+
+
+def _larger_counts(
+    answer: Answer, rows: str, names: re.Pattern[str]
+) -> Iterator[tuple[str, object]]:
+    """Yield each number with such a name that is larger than the number of rows, and its place."""
+    for place, value in values_in(answer.content):
+        is_in_row = place.startswith(f"{rows}.")  # where GraphQL has an object instead of a list
+        is_named = names.fullmatch(place.rpartition(".")[2]) and not is_in_row
+        if is_named and str(value).isdecimal() and int(value) > len(answer.rows):
+            yield place, value
 
 
 def values_in(content: Any, place: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - JSON

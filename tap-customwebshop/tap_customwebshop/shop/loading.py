@@ -26,13 +26,12 @@ STREAMS = {"customers": "customer", "products": "product", "orders": "order"}
 """Each stream, and the function that makes its records; its Listing is the name in capitals."""
 
 _PRESETS = Path(__file__).parents[1] / "presets"
-_PLACEHOLDERS = {"page", "offset", "cursor", "size", "since"}
 _SINGLE_FUNCTIONS = {"touched": 2, "change": 4}
 """The functions for single records, and how many parameters each has."""
 _SECRETS = {"token", "password", "user", "value", "client_id", "client_secret"}
 _NUMBERED_PAGES = (
-    "with pages by number, a record that changes during a read moves another to a page that was"
-    " already read; let the shop sort by id and set sorted=False"
+    "with pages by number or offset, a record that changes during a read moves another to a page"
+    " that was already read; let the shop sort by id and set sorted=False"
 )
 _TYPES = {bool: "True or False", int: "a whole number", str: "text"}
 
@@ -130,8 +129,13 @@ def load_shop_file(shop: str, secrets: Mapping[str, str], *, needs_lists: bool =
             f"{file.name}: it declares no list: CUSTOMERS, PRODUCTS or ORDERS = Listing(…)."
         )
     if fault := next(_faults(file, module, secrets), None):
-        raise ShopFileError(f"{file.name}: {fault}.")
+        raise ShopFileError(sentence(f"{file.name}: {fault}"))
     return file
+
+
+def sentence(text: str) -> str:
+    """Return text with a full stop, unless it ends with one or with a question mark."""
+    return text if text.endswith(("?", ".")) else f"{text}."
 
 
 def _fingerprint(text: bytes, auth: object, secrets: Mapping[str, str]) -> str:
@@ -151,12 +155,13 @@ def _run(source: Source, text: bytes) -> dict[str, Any]:
         code = compile(text, source.path, "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - the merchant's plug-in
     except SyntaxError as error:
-        raise ShopFileError(f"{source.name}, line {error.lineno}: {error.msg}.") from None
+        fault = f"{source.name}, line {error.lineno}: {error.msg}"
+        raise ShopFileError(sentence(fault)) from None
     except SystemExit as error:
         raise source.exit_error(error) from None
     except Exception as error:  # noqa: BLE001 - whatever the file does
         location = f"{source.name}, line {source.last_line(error)[0] or 1}"
-        raise ShopFileError(f"{location}: {type(error).__name__}: {error}.") from None
+        raise ShopFileError(sentence(f"{location}: {type(error).__name__}: {error}")) from None
     return vars(module)
 
 
@@ -220,10 +225,12 @@ def _faults_of_listing(listing: Listing) -> Iterator[str]:
             is_object = is_object or (name == "single" and callable(value))
             if kind in _TYPES and type(value) is not kind and not is_object:
                 yield f"{name} must be {_TYPES[kind]}"
-    for name in sorted(names_in([path, listing.params, listing.since, pager.send]) - _PLACEHOLDERS):
-        near = difflib.get_close_matches(name, _PLACEHOLDERS, n=1)
-        advice = f"; did you mean {{{near[0]}}}?" if near else ""
-        yield f"{{{name}}} is not a placeholder that the tap fills in{advice}"
+    known = sorted({*pager.first_step(), "size", "since"})
+    for name in sorted(names_in([path, listing.params, listing.since, pager.send]) - {*known}):
+        near = difflib.get_close_matches(name, known, n=1)
+        others = ", ".join(f"{{{placeholder}}}" for placeholder in known)
+        advice = f"did you mean {{{near[0]}}}?" if near else f"this Listing can have {others}"
+        yield f"{{{name}}} is not a placeholder that the tap fills in; {advice}"
     for name in sorted(set(pager.first_step()) - names_in([path, pager.send])):
         yield f"neither path nor pager has {{{name}}}, so every page would be the first"
     is_filtered = "since" in names_in([path, listing.since])
@@ -240,6 +247,10 @@ def _faults_of_listing(listing: Listing) -> Iterator[str]:
         (
             listing.since and "since" not in names_in(listing.since),
             "since has no {since}, so the moment would not be sent",
+        ),
+        (
+            listing.since_format not in ("rfc3339", "unix") and "%" not in listing.since_format,
+            "since_format must be 'rfc3339', 'unix' or a format such as '%Y-%m-%d %H:%M:%S'",
         ),
         (is_numbered and is_filtered and listing.sorted and listing.has_stamps, _NUMBERED_PAGES),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from tap_customwebshop.errors import ShopError, ShopFileError, WrongPathError
 from tap_customwebshop.shop.client import NotFoundError, RawPage, like
 from tap_customwebshop.shop.contract import Contract, WrongRecordError
 from tap_customwebshop.shop.listing import Listing
-from tap_customwebshop.shop.loading import STREAMS
+from tap_customwebshop.shop.loading import STREAMS, sentence
 from tap_customwebshop.shop.values import MissingMemberError, Notes, WrongValueError, place_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _MOST_KEPT = 1000
 _MOST_FAILURES = 20
 """If so many rows fail and none succeeds, the file is wrong, not the rows."""
 _REQUIRED = object()
+_OF_ROW = re.compile(r"\(id .*\)|(?<=/)[\w-]*\d[\w-]*|(?<!line )\b\d+\b")
+"""Ids, also in paths, and numbers other than those of the file's lines."""
 
 
 class Shop:
@@ -111,6 +114,11 @@ class ShopFunctionError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def kind_of(reason: str) -> str:
+    """Return what is the same in the reasons of all rows in which the same is wrong."""
+    return _OF_ROW.sub("", reason)
 
 
 class Mapper:
@@ -235,7 +243,7 @@ class Mapper:
             last, value = notes.last
             fault = f"{type(error).__name__}{f' in `{text:.100}`' if text else ''}"
             fault += f"; last read was {last}{' (null)' if value is None else ''}"
-        return f"{location}: {fault}" + ("" if fault.endswith(("?", ".")) else ".")
+        return sentence(f"{location}: {fault}")
 
 
 def touched_ids(file: ShopFile, shop: Shop, stream: str, since: datetime) -> list[str]:

@@ -22,8 +22,20 @@ if TYPE_CHECKING:
 _PLATFORMS = {"/wp-json/wc/": "woocommerce", "/admin-api": "vendure", "/admin/api/": "shopify"}
 _PLATFORMS |= {"/rest/V1": "magento", "/api/search/": "shopware"}
 """Platforms by a part of their API's address."""
-_CHANGED = re.compile(r"updat|modif|chang|upd", re.IGNORECASE)
-_CREATED = re.compile(r"creat|made|added", re.IGNORECASE)
+_CHANGED = re.compile(r"updat|modif|chang|upd|endret|oppdat", re.IGNORECASE)
+_CREATED = re.compile(r"creat|made|added|opprett", re.IGNORECASE)
+_NORWEGIAN = {
+    "email": ("epost", "e_post"),
+    "name": ("navn", "tittel"),
+    "first_name": ("fornavn",),
+    "last_name": ("etternavn",),
+    "phone": ("telefon", "tlf", "mobil"),
+    "organization_number": ("orgnr", "organisasjonsnummer"),
+    "sku": ("varenummer", "varenr"),
+    "description": ("beskrivelse",),
+    "created_at": ("opprettet",),
+}
+"""What members of the contract are called in Norwegian."""
 _CURSOR = re.compile(r"cursor|after|next", re.IGNORECASE)
 _NAMES = {
     "customers": "customer|client|member|kunde",
@@ -31,6 +43,10 @@ _NAMES = {
     "orders": "order|sale|ordre|salg",
 }
 """Words by which the path of a list names its stream."""
+_NO_STAMP = (
+    "No field with a usual name says when a row changed. If one does, use it for updated_at and in",
+    "`since`, and remove has_stamps=False; if none does, keep has_stamps=False.",
+)
 READS_LISTS = (
     "--init reads a list by GET. For GraphQL, or a list that is requested by POST, begin with the"
     " example in docs/own-shop.md, 'GraphQL'."
@@ -64,11 +80,12 @@ def first_file(path: str, content: object, headers: Mapping[str, str], auth: Aut
     hints = [
         "" if stream else "For products or orders, rename CUSTOMERS and customer.",
         "" if pager != "OnePage()" else "If there are more rows than these, set another pager.",
-        "" if stamps else "No change stamp was found: set has_stamps=False in the Listing.",
+        *([] if stamps else _NO_STAMP),
     ]
     stream = stream or "customers"
     at = f", rows={_quoted(place)}" if place else ""
-    listing = f"{stream.upper()} = Listing({_quoted(path)}{at}, pager={pager})"
+    end = "" if stamps else ", has_stamps=False"
+    listing = f"{stream.upper()} = Listing({_quoted(path)}{at}, pager={pager}{end})"
     members = _members(rows, names, getattr(schemas, stream.upper())["properties"])
     return _text(auth, [*filter(None, hints)], listing, stream, names, [*members, *stamps])
 
@@ -121,7 +138,7 @@ def _pager(values: list[tuple[str, Any]], headers: Mapping[str, str]) -> str:
             at = _quoted(place)
             return f"Next({at})" if is_address else f'Cursor("cursor={{cursor}}", {at})'
     for place, value in values:
-        if re.search(r"total|count", place) and not isinstance(value, list):
+        if re.search(r"total|count|antall", place) and not isinstance(value, list):
             return f'Page("page={{page}}", total={_quoted(place)})'
     return "OnePage()"
 
@@ -133,7 +150,8 @@ def _members(
     by_name = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(): name for name in names}
     yield f'"id": {_read(rows, by_name.get("id", names[0]))}'
     for name, field in fields.items():
-        shop_name = by_name.get(name)
+        words = (name, *_NORWEGIAN.get(name, ()))
+        shop_name = next((by_name[word] for word in words if word in by_name), None)
         if shop_name is None or name in ("id", "updated_at"):
             continue
         if any(isinstance(row.get(shop_name), (dict, list)) for row in rows):

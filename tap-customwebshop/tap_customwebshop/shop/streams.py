@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +15,7 @@ from tap_customwebshop.bookmark import Bookmark
 from tap_customwebshop.client import Page, read_ahead
 from tap_customwebshop.plugin.plain_text import plain
 from tap_customwebshop.shop.client import NotFoundError
-from tap_customwebshop.shop.mapping import Mapper, ShopFunctionError, touched_ids
+from tap_customwebshop.shop.mapping import Mapper, ShopFunctionError, kind_of, touched_ids
 from tap_customwebshop.shop.templates import names_in
 from tap_customwebshop.stamps import earlier, format_stamp, parse_start, sortable_stamp
 from tap_customwebshop.streams import ShopStream
@@ -229,6 +228,8 @@ class FileStream(ShopStream):
         floor = since if self.listing.client_filter else self._floor
         number = 0
         for page in self.client.pages(self.listing, since):
+            if page.doubt:
+                self._warn_once(f"{self.name}: {page.doubt}. If rows are missing, set a pager.")
             yield self._record_page(page, floor, number)
             number += len(page.rows)
         # Even a list that is read in full does not show what went to the trash since the last run
@@ -314,7 +315,7 @@ class FileStream(ShopStream):
             )
         for failure in page.failures:
             self._failures.append(failure)
-            kind = re.sub(r"\d+\]|\(id .*\)", "", failure)
+            kind = kind_of(failure)
             if kind not in self._warned:
                 self._warned.add(kind)
                 self.logger.warning("%s was not read. %s", self.name, failure)
