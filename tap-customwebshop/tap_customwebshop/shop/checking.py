@@ -73,8 +73,8 @@ def first_rows(pages: Iterable[RawPage], limit: int) -> Iterator[Any]:
     return itertools.islice((row for page in pages for row in page.rows), limit)
 
 
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+def _counted(number: int, singular: str, plural: str) -> str:
+    return f"{number} {singular if number == 1 else plural}"
 
 
 def _listed(label: str, keys: list[str]) -> str:
