@@ -24,7 +24,7 @@ def _everything_is_logged(monkeypatch):
     monkeypatch.setenv("TARGET_POWEROFFICEGO_LOGLEVEL", "DEBUG")
 
 
-def require_no_secrets(outcome, box, *, status):
+def assert_no_secrets(outcome, box, *, status):
     text = outcome.log + str(outcome.states)
     assert outcome.status == status, text
     keys = (box.go.application_key, box.go.client_key, box.go.subscription_key)
@@ -37,11 +37,11 @@ def test_creates_edits_rejects_and_conflicts_are_logged_without_secrets(
 ):
     invalid = customer(id="7", email="Hemmelig Kari")
     customers = [customer(), company(), customer(id="8"), invalid]
-    require_no_secrets(ledger.command(*customers, product(), order()), box, status=3)
+    assert_no_secrets(ledger.command(*customers, product(), order()), box, status=3)
     (entry,) = [entry for entry in box.go.entries("Customers") if entry["FirstName"] == "Kari"]
     box.go.edit("Customers", entry["Id"], {"PhoneNumber": "+4790000000"})
     outcome = ledger.command(customer(phone="+4798765432"), fail_on="never")
-    require_no_secrets(outcome, box, status=0)
+    assert_no_secrets(outcome, box, status=0)
 
 
 def test_refusals_and_lost_answers_are_logged_without_secrets(ledger, box, customer, company):
@@ -53,7 +53,7 @@ def test_refusals_and_lost_answers_are_logged_without_secrets(ledger, box, custo
         body='{"title": "Customer validation error(s)", "detail": "Kari Nordmann is known"}',
     )
     box.faults.add(system="go", method="POST", path="/customers$", reset="after", skip=1)
-    require_no_secrets(ledger.command(customer(), company(), workers=1), box, status=3)
+    assert_no_secrets(ledger.command(customer(), company(), workers=1), box, status=3)
 
 
 def test_orders_guests_and_holds_are_logged_without_secrets(
@@ -70,13 +70,13 @@ def test_orders_guests_and_holds_are_logged_without_secrets(
         body={"title": "Validation", "detail": "Kari Nordmann, Storgata 1 has no credit"},
     )
     records = [customer(), company(), product(), order(), guest_order(id="9002", number="9002")]
-    require_no_secrets(ledger.command(*records, workers=1), box, status=3)
+    assert_no_secrets(ledger.command(*records, workers=1), box, status=3)
     assert {record.kind for record in ledger.unsettled()} == {"reject", "hold"}
 
 
 def test_invalid_input_is_logged_without_secrets(ledger, box, lines_of, customer):
     outcome = ledger.command_on(lines_of(customer()).replace('"Nordmann"', '"Nordmann'))
-    require_no_secrets(outcome, box, status=1)
+    assert_no_secrets(outcome, box, status=1)
     assert "Traceback" not in outcome.log
 
 
